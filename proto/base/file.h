@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "proto/base/bytes.h"
+
+/*
+ * Files as this house uses them: read whole with a bound, replaced atomically and durably
+ * (write temporary, fsync, rename, fsync directory). Thread: any.
+ */
+enum {
+	FILE_TOO_LARGE = 1, /* larger than the bound */
+	FILE_UNSAFE = 2,    /* a secret file that others may read */
+};
+
+/**
+ * file_read() - read a whole regular file
+ * @path:  the file
+ * @max:   most bytes
+ * @ret:   malloc'd content with a NUL after it (not counted); free() it
+ * @ret_len: its length
+ * Return: 0, FILE_TOO_LARGE, negative errno.
+ */
+int file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len);
+
+/**
+ * file_replace() - replace a file durably: it holds the old or the new bytes, never a mix
+ * @path:  the file
+ * @data:  new content
+ * @mode:  permissions, 0600 for secrets
+ * Return: 0 or negative errno.
+ */
+int file_replace(const char *path, struct bytes data, mode_t mode);
+
+/**
+ * file_check_private() - is the file readable by its owner alone (and owned by us or root)?
+ * @path: the file
+ * Return: 0, FILE_UNSAFE, negative errno.
+ */
+int file_check_private(const char *path);
+
+/**
+ * dir_make() - mkdir -p, every missing part with @mode
+ * @path: the folder
+ * @mode: permissions
+ * Return: 0 or negative errno.
+ */
+int dir_make(const char *path, mode_t mode);
+
+/**
+ * dir_sync() - fsync a folder, so that renames and new files in it survive power loss
+ * @path: the folder
+ * Return: 0 or negative errno.
+ */
+int dir_sync(const char *path);
+
+/**
+ * path_join() - "dir/name"
+ * @buf:  result
+ * @size: its size
+ * @dir:  folder
+ * @name: file name
+ * Return: 0 or -ENAMETOOLONG.
+ */
+int path_join(char *buf, size_t size, const char *dir, const char *name);
