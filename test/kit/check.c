@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Tests run under meson from any folder, so shared inputs are found by DIENSTWEG_SHARED or, failing
+ * that, beside the source tree whose path meson hands down at build time.
+ */
+#include "test/kit/check.h"
+
+#include <ftw.h>
+#include <limits.h>
+#include <unistd.h>
+
+int check_run(int argc, char **argv, const struct check_case *cases, size_t count)
+{
+	size_t ran = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (argc > 1 && strcmp(argv[1], cases[i].name) != 0)
+			continue;
+		cases[i].run();
+		printf("ok - %s\n", cases[i].name);
+		fflush(stdout);
+		ran++;
+	}
+	if (ran == 0) {
+		fprintf(stderr, "no such case: %s\n", argc > 1 ? argv[1] : "(none defined)");
+		return 1;
+	}
+	return 0;
+}
+
+void check_skip(const char *why)
+{
+	printf("skipped: %s\n", why);
+	exit(77);
+}
+
+const char *check_shared(const char *relative)
+{
+	static char path[PATH_MAX];
+	const char *dir = getenv("DIENSTWEG_SHARED");
+	if (!dir)
+		dir = DIENSTWEG_SOURCE_ROOT "/../shared";
+	int n = snprintf(path, sizeof(path), "%s/%s", dir, relative);
+	if (n < 0 || (size_t)n >= sizeof(path) || access(path, R_OK) != 0)
+		return NULL;
+	return path;
+}
+
+static char check_dir[PATH_MAX];
+
+static int check_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
+static void check_cleanup(void)
+{
+	nftw(check_dir, check_remove, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+const char *check_tmpdir(void)
+{
+	if (check_dir[0])
+		return check_dir;
+	const char *base = getenv("TMPDIR");
+	snprintf(check_dir, sizeof(check_dir), "%s/dienstweg-test-XXXXXX", base ? base : "/tmp");
+	if (!mkdtemp(check_dir))
+		CHECK_FAIL("no temporary folder: %s", check_dir);
+	atexit(check_cleanup);
+	return check_dir;
+}
