@@ -1,0 +1,99 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: EUPL-1.2
+"""Counts test results from what meson wrote.
+
+A test program prints "ok - NAME" for each case it finished (test/kit/check.h), so a program of twenty
+cases counts as twenty; a program that failed counts the cases it finished and one failure; a program
+that says nothing counts as one.
+
+  tally.py count LOG.json    "PASSED FAILED SKIPPED" of one meson run
+  tally.py suites BUILD      suites of the tests in a build folder; 1 if a test is in none that runs
+  tally.py lines STATUS      the same three numbers from "ok"/"not ok" lines on stdin, exit code STATUS
+  tally.py skips LOG.json... why programs were skipped, once each
+"""
+import json
+import pathlib
+import re
+import sys
+
+RUN = {"unit", "fuzz", "scenario", "fault", "interop", "tidy"}
+CASE = re.compile(r"^ok - ", re.M)
+BAD_CASE = re.compile(r"^not ok - ", re.M)
+SKIP = re.compile(r"^skipped: (.*)$", re.M)
+
+
+def records(log):
+    with open(log, encoding="utf-8", errors="replace") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
+
+
+def count(log):
+    passed = failed = skipped = 0
+    for record in records(log):
+        cases = len(CASE.findall(record.get("stdout") or ""))
+        if record["result"] in ("OK", "EXPECTEDFAIL"):
+            passed += max(cases, 1)
+        elif record["result"] == "SKIP":
+            passed += cases
+            skipped += 1
+        else:
+            passed += cases
+            failed += 1
+    return f"{passed} {failed} {skipped}"
+
+
+def lines(status, text):
+    passed = len(CASE.findall(text))
+    failed = len(BAD_CASE.findall(text))
+    # A script that died says so by its exit code alone.
+    if failed == 0 and (status != 0 or passed == 0):
+        failed = 1
+    return f"{passed} {failed} 0"
+
+
+def suites(build):
+    tests = json.loads((pathlib.Path(build) / "meson-info/intro-tests.json").read_text())
+    found, lost = set(), []
+    for test in tests:
+        mine = {name.rpartition(":")[2] for name in test["suite"]}
+        found |= mine
+        if not mine & RUN:
+            lost.append(test["name"])
+    for name in lost:
+        print(f"not ok - test {name} is in no suite that test/run knows", file=sys.stderr)
+    return " ".join(sorted(found)), bool(lost)
+
+
+def skips(logs):
+    seen = {}
+    for log in logs:
+        for record in records(log):
+            if record["result"] != "SKIP":
+                continue
+            name = record["name"].rpartition(" / ")[2]
+            for why in SKIP.findall(record.get("stdout") or "") or ["no reason given"]:
+                seen.setdefault((name, why), None)
+    return [f"skipped: {name}: {why}" for name, why in seen]
+
+
+def main(argv):
+    match argv[1:]:
+        case ["count", log]:
+            print(count(log))
+        case ["lines", status]:
+            print(lines(int(status), sys.stdin.read()))
+        case ["suites", build]:
+            names, lost = suites(build)
+            print(names)
+            return 1 if lost else 0
+        case ["skips", *logs]:
+            for line in skips([log for log in logs if pathlib.Path(log).is_file()]):
+                print(line)
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
