@@ -33,11 +33,11 @@ int log_level_parse(const char *text, enum log_level *ret);
 /* Fields, built with the macros below; the array ends with a NULL key. */
 struct log_field {
 	const char *key;
-	enum { LOG_STR, LOG_U64, LOG_I64, LOG_HEX, LOG_BYTES } type;
+	enum { LOG_STR, LOG_U64, LOG_I64, LOG_ERRNO, LOG_HEX, LOG_BYTES } type;
 	union {
 		const char *str;
 		uint64_t u64;
-		int64_t i64;
+		int64_t i64; /* LOG_ERRNO: a negative errno or a verdict */
 		struct bytes bytes; /* LOG_HEX: printed as hex; LOG_BYTES: printed as escaped text */
 	};
 };
@@ -57,8 +57,8 @@ void log_write(enum log_level level, const char *module, const char *event,
 #define F_I64(k, v) ((struct log_field){.key = (k), .type = LOG_I64, .i64 = (v)})
 #define F_HEX(k, v) ((struct log_field){.key = (k), .type = LOG_HEX, .bytes = (v)})
 #define F_BYTES(k, v) ((struct log_field){.key = (k), .type = LOG_BYTES, .bytes = (v)})
-/* A failure code: prints errno's name and text. */
-#define F_ERR(r) F_I64("error", (r))
+/* A failure code: prints errno's name and text; a verdict: prints its number. */
+#define F_ERR(r) ((struct log_field){.key = "error", .type = LOG_ERRNO, .i64 = (r)})
 
 #define log_at(level, module, event, ...)                                                          \
 	log_write(level, module, event,                                                            \

@@ -57,6 +57,15 @@ int queue_fd(const struct queue *queue);
 bool queue_wait(struct queue *queue, int timeout_ms);
 
 /**
+ * queue_close() - tell the consumer that nothing more will come
+ * @queue: any thread; every producer must have made its last push, or be this thread
+ *
+ * From then on the eventfd stays readable and queue_wait() returns at once: true while items are left,
+ * then false. With no time limit, false can mean nothing else.
+ */
+void queue_close(struct queue *queue);
+
+/**
  * queue_count() - items inside, a moment ago; any thread
  * @queue: the queue
  * Return: the number.

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "broker/journal/keyring.h"
+#include "broker/parcel.h"
+#include "proto/base/clock.h"
+#include "proto/base/db.h"
+#include "proto/base/queue.h"
+#include "proto/identity/keyfile.h"
+#include "proto/registry/registry.h"
+
+/*
+ * The journal: LMDB's only writer, one thread. It takes whatever queued while the last commit ran, decides
+ * each parcel by the rules inside one write transaction, appends entries, updates the tree, signs one
+ * checkpoint, commits with fsync, and only then hands the parcels back (design sections 4, 8).
+ * Tables: docs/journal.md. An abort after the first put, a failed fsync or a panicked environment ends
+ * the process: never retry an fsync.
+ */
+struct journal;
+
+struct journal_options {
+	const char *dir;             /* LMDB environment, must exist */
+	uint64_t map_bytes;
+	unsigned int fill_limit_percent; /* new messages are deferred "full" above it */
+	uint64_t disk_reserve_bytes; /* the same when the file system has less left */
+	size_t batch_parcels_max;    /* most parcels in one commit */
+	size_t fair_messages;        /* most messages per party and commit while several parties are active */
+	struct rules_limits limits;
+	struct bytes bus;
+	const char *software;        /* name and version, in the start entry */
+	uint8_t config_digest[HASH_SIZE];
+	const struct key_secret *log_key;
+	struct keyring *keyring;
+	const struct clock *clock;
+	struct queue *done;          /* parcels come back here, in commit order; sized for all of them */
+	void (*failed)(void *context, int error); /* journal thread: it cannot go on; called once */
+	void *failed_context;
+};
+
+/**
+ * journal_open() - open or create the journal and read meta, registry, counters and the tree edge
+ * @options:  how; strings and keys are borrowed for the journal's life
+ * @registry: the signed registry the broker was started with; adopted (journaled) when newer
+ * @ret:      the journal; no thread runs yet
+ * @reterr:   a sentence: unknown format version, another bus, a registry conflict...
+ * @size:     of @reterr
+ * Return: 0, JOURNAL_FORMAT, JOURNAL_CONFLICT, negative errno.
+ */
+enum { JOURNAL_FORMAT = 1, JOURNAL_CONFLICT = 2, JOURNAL_FORMAT_VERSION = 0 };
+int journal_open(const struct journal_options *options, struct registry *registry,
+	struct journal **ret, char *reterr, size_t size);
+
+/* Start the writer thread (journals "start"). Signals are blocked in it. */
+int journal_start(struct journal *journal);
+
+/**
+ * journal_push() - hand a parcel over; any thread
+ * @journal: the journal
+ * @parcel:  comes back through options.done after its commit; never lost
+ */
+void journal_push(struct journal *journal, struct parcel *parcel);
+
+/* After PARCEL_STOP came back: join the thread and close. Takes NULL. */
+void journal_free(struct journal *journal);
+DEFINE_CLEANUP(struct journal *, journal_free);
+
+/* The registry in force (referenced for the caller). Any thread. */
+struct registry *journal_registry(struct journal *journal);
+/* Parcels handed over and not yet back; any thread. */
+size_t journal_pending(const struct journal *journal);
+/* The environment, for readers of this process (broker/journal/reader.h). */
+struct db_env *journal_env(struct journal *journal);
+
+/* Newest committed checkpoint; any thread. Return: length of the note. */
+size_t journal_checkpoint(struct journal *journal, uint8_t *buf, size_t size, uint64_t *ret_tree_size);
+
+struct journal_stats {
+	uint64_t commits;
+	uint64_t entries;
+	uint64_t messages;
+	uint64_t commit_ns;    /* sum over commits */
+	uint64_t tree_size;
+	uint32_t fill_percent;
+	bool full;             /* new messages are being deferred */
+};
+void journal_stats(const struct journal *journal, struct journal_stats *ret);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "broker/routing/rules.h"
+#include "proto/base/arena.h"
+#include "proto/base/bytes.h"
+#include "proto/frame.pb-c.h"
+#include "proto/merkle/merkle.h"
+#include "proto/registry/registry.h"
+
+/*
+ * What travels through the broker's rooms: one received frame (or one internal act) with its arena. A
+ * parcel has exactly one owner at a time; ownership moves by queue: transport -> verify -> journal ->
+ * transport. Parcels come from a pool and keep their arena, so no malloc happens per message.
+ */
+enum parcel_kind {
+	PARCEL_SUBMIT,
+	PARCEL_ACKNOWLEDGE,
+	PARCEL_FAIL,     /* nak, or leases of a session that ended */
+	PARCEL_EXPIRE,
+	PARCEL_CONFIRM,
+	PARCEL_REGISTRY, /* adopt a new registry */
+	PARCEL_TICK,     /* from the journal to the reactor: effects of timers */
+	PARCEL_STOP,     /* drain: journal the stop entry, then hand this back last */
+};
+
+/* Who sent it, as transport knows it: enough to answer, or to find that the session has gone. */
+struct parcel_origin {
+	uint32_t session;         /* slot */
+	uint64_t session_serial;  /* of that slot's occupant */
+	uint32_t speaker_number;  /* party number of the transport key's party, 0 unknown */
+	char speaker[64];         /* its name */
+};
+
+/* Proof of one entry under the parcel's checkpoint. */
+struct parcel_proof {
+	uint64_t sequence;
+	uint64_t batch_ms;
+	uint64_t registry_version;
+	uint8_t class;
+	uint8_t nonce[32];
+	uint8_t private_digest[32];
+	uint32_t path[MERKLE_LEVELS]; /* indexes into parcel.nodes */
+	uint32_t path_count;
+};
+
+struct parcel_submit {
+	Dienstweg__Envelope *envelope; /* in the arena */
+	struct submit_facts facts;     /* by verify */
+	struct submit_decision decision; /* by journal */
+	struct parcel_proof proof;     /* accepted, or duplicate of an accepted one */
+	Dienstweg__Signature *recorded_signature; /* duplicate whose recorded signature differs, else NULL */
+};
+
+struct parcel_ack {
+	Dienstweg__AckBatch *batch;
+	struct ack_facts facts;
+	struct ack_decision decision;
+	struct parcel_proof proof;     /* when decision.append */
+};
+
+struct parcel {
+	enum parcel_kind kind;
+	struct arena *arena;
+	struct parcel *next;           /* for whoever owns it */
+	struct parcel_origin origin;
+	Dienstweg__Frame *frame;       /* in the arena; NULL for internal acts */
+	size_t charge;                 /* bytes charged to the session until it is answered */
+	struct registry *registry;     /* verify's snapshot (referenced); PARCEL_REGISTRY: the new one */
+
+	struct parcel_submit *submits; /* PARCEL_SUBMIT */
+	size_t submits_count;
+	struct parcel_ack *acks;       /* PARCEL_ACKNOWLEDGE */
+	size_t acks_count;
+	struct rules_item *items;      /* PARCEL_FAIL, PARCEL_EXPIRE */
+	size_t items_count;
+	const char *cause;             /* PARCEL_FAIL: in the arena */
+	uint32_t delay_ms;
+	bool backoff;
+	uint32_t party;                /* PARCEL_CONFIRM */
+	uint64_t sequence;
+
+	/* after commit */
+	struct effect *effects;        /* in the arena, in order */
+	struct bytes checkpoint;       /* signed note, in the arena; empty when nothing was appended */
+	uint64_t tree_size;
+	uint8_t *nodes;                /* nodes_count * 32 bytes, in the arena */
+	size_t nodes_count;
+};
+
+/* A pool owned by the reactor: parcels are taken and given back on its thread only. */
+struct parcel_pool;
+/**
+ * parcel_pool_new() - make a pool
+ * @parcels_max:  most parcels out at once
+ * @arena_budget: of each parcel's arena
+ * @ret:          the pool
+ * Return: 0 or -ENOMEM.
+ */
+int parcel_pool_new(size_t parcels_max, size_t arena_budget, struct parcel_pool **ret);
+void parcel_pool_free(struct parcel_pool *pool);
+DEFINE_CLEANUP(struct parcel_pool *, parcel_pool_free);
+struct parcel *parcel_take(struct parcel_pool *pool, enum parcel_kind kind); /* NULL: all are out */
+void parcel_give(struct parcel_pool *pool, struct parcel *parcel); /* takes NULL */

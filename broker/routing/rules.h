@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "broker/routing/rows.h"
+#include "broker/routing/state.h"
+#include "proto/base/arena.h"
+#include "proto/envelope/envelope.h"
+#include "proto/frame.pb-c.h"
+#include "proto/identity/key.h"
+#include "proto/journal.pb-c.h"
+#include "proto/registry/registry.h"
+#include "proto/signature/signature.h"
+
+/*
+ * The rules: what a message, an acknowledgement, a failed attempt, a clock tick or a new registry does to
+ * the state. Pure: they see (rules version, registry, state, input, batch time, next sequence) and nothing
+ * else, so that replay and explorer run these very functions. They run inside the write transaction, in
+ * sequence order (design section 4). Each either asks for one entry (`append` true: the caller journals
+ * `decision` at `sequence` in the same transaction), or changes nothing that the journal must tell.
+ */
+enum { RULES_VERSION = 0 };
+
+struct rules_limits {
+	uint32_t refusals_per_minute; /* entries per party; beyond: summed up */
+	uint32_t backoff_min_ms;
+	uint32_t backoff_max_ms;
+	uint64_t queue_messages_max;
+	uint64_t queue_bytes_max;
+};
+
+/* What changed for delivery, told to it after the commit. */
+enum effect_type {
+	EFFECT_QUEUED = 1,   /* a message became deliverable: party, lane, sequence, row */
+	EFFECT_ENDED = 2,    /* a message ended for a recipient: party, lane, sequence */
+	EFFECT_DELAYED = 3,  /* a message left the queue for the timer: party, lane, sequence */
+	EFFECT_OUTCOME = 4,  /* an outcome row appeared: party (the sender), sequence (the entry) */
+	EFFECT_EXPIRE = 5,   /* due, still in place: delivery answers with rules_expire() once not leased */
+};
+struct effect {
+	uint8_t type;
+	uint8_t lane;
+	uint32_t party;
+	uint64_t sequence;
+	struct queue_row row;          /* EFFECT_QUEUED */
+	struct bytes outcome;          /* EFFECT_OUTCOME: the row's value, in the context's arena */
+	struct effect *next;
+};
+
+struct rules {
+	struct state *state;
+	const struct registry *registry; /* in force; NULL only before the first */
+	const struct rules_limits *limits;
+	uint64_t batch_ms;               /* max(previous, now) */
+	uint64_t sequence;               /* the next entry's, advanced by the caller after each append */
+	struct arena *arena;             /* owns decisions and effects */
+	struct effect *effects;          /* newest last */
+	struct effect **effects_tail;
+};
+
+/* ---- submit ---- */
+
+/* What transport and verify report of an envelope: cryptographic facts only. */
+struct submit_facts {
+	int verdict;                 /* enum envelope_verdict */
+	const char *field;           /* at fault, "" when OK */
+	const Dienstweg__Header *header; /* NULL when it could not be parsed */
+	struct bytes header_bytes;   /* as received */
+	uint8_t h[HASH_SIZE];
+	const Dienstweg__Signature *signature; /* NULL when its form is bad */
+	bool signature_ok;           /* verifies under the public key that the registry has for its key id */
+	uint32_t content_length;
+	struct bytes speaker;        /* party of the transport key */
+};
+
+enum submit_result {
+	SUBMIT_ACCEPTED = 1,  /* append: accepted */
+	SUBMIT_REFUSED = 2,   /* append when `append` */
+	SUBMIT_DUPLICATE = 3, /* recorded before at `earlier`: accepted or refused then */
+	SUBMIT_DEFERRED = 4,  /* nothing changed */
+};
+
+struct submit_decision {
+	enum submit_result result;
+	bool append;
+	uint8_t class;              /* retention class of the entry */
+	uint64_t earlier;           /* SUBMIT_DUPLICATE: sequence of the first */
+	uint8_t earlier_kind;       /* ENTRY_ACCEPTED or ENTRY_REFUSED */
+	const char *code;           /* refused, deferred: for the wire */
+	const char *field;
+	const char *detail;         /* in the arena */
+	uint32_t retry_ms;          /* deferred */
+	Dienstweg__Decision *decision; /* accepted, refused: the private part, in the arena */
+	uint32_t recipients[RESOLVE_MAX]; /* party numbers */
+	size_t recipients_count;
+	uint64_t due_ms;            /* 0: queued now */
+};
+
+/**
+ * rules_submit() - decide one message and apply it
+ * @rules:  context
+ * @facts:  the input
+ * @ret:    the decision
+ *
+ * Order: form; bus; speaker; key and signature; seen; clock; expiry; resolve(); confidentiality; wraps;
+ * quota; queue room. `seen` is written only for messages whose signature is their sender's, so nobody can
+ * spoil another's ids.
+ *
+ * Return: 0, negative errno (the transaction is to be given up).
+ */
+int rules_submit(struct rules *rules, const struct submit_facts *facts, struct submit_decision *ret);
+
+/* ---- acknowledge ---- */
+struct ack_facts {
+	const Dienstweg__AckBatch *batch;
+	struct bytes batch_bytes;    /* as received */
+	bool form_ok;
+	bool signature_ok;
+	struct bytes speaker;
+};
+struct ack_decision {
+	bool refused;                /* the whole batch: code, field, detail */
+	bool append;
+	const char *code;
+	const char *field;
+	const char *detail;
+	Dienstweg__Decision *decision;
+	Dienstweg__AckVerdict verdicts[BATCH_MAX];
+	uint32_t party;              /* recipient's number, 0 when refused */
+};
+/* Ends messages, writes `end`, moves outcomes to the senders' queues. All acks late or unknown: no entry. */
+int rules_acknowledge(struct rules *rules, const struct ack_facts *facts, struct ack_decision *ret);
+
+/* ---- attempts, time, confirmations ---- */
+struct rules_item {
+	uint32_t party;
+	uint64_t sequence;
+};
+struct items_decision {
+	bool append;                  /* false: none of the items was open */
+	Dienstweg__Decision *decision;
+};
+/**
+ * rules_fail() - deliveries that failed: nak, or the session ended while they were leased
+ * @rules:    context
+ * @items:    at most 128
+ * @count:    how many
+ * @cause:    code, e.g. "session-lost"
+ * @delay_ms: 0: backoff f(sequence, attempt) when @backoff, else queued again at once
+ * @backoff:  whether to wait
+ * @ret:      what to journal
+ * Return: 0 or negative errno.
+ */
+int rules_fail(struct rules *rules, const struct rules_item *items, size_t count, const char *cause,
+	uint32_t delay_ms, bool backoff, struct items_decision *ret);
+
+/* Ends messages whose time is over and that are not leased (items of EFFECT_EXPIRE). At most 128. */
+int rules_expire(struct rules *rules, const struct rules_item *items, size_t count,
+	struct items_decision *ret);
+
+/**
+ * rules_tick() - move due timer rows: releases go to the queue, expiries are announced as effects (once
+ *                per run; the row stays until rules_expire()), refusals are summed up
+ * @rules: context
+ * @max:   most rows to handle; more remain due
+ * @announced_until: cursor of announced expiries, volatile, starts zeroed; kept by the caller
+ * @ret:   a refusals-summed entry to append, at most one per call
+ * Return: number of rows handled, or negative errno.
+ */
+struct tick_cursor {
+	uint8_t key[TIMER_KEY_SIZE];
+	bool set;
+};
+int rules_tick(struct rules *rules, size_t max, struct tick_cursor *announced_until,
+	struct items_decision *ret);
+/* When the next timer row is due; UINT64_MAX when none. */
+int rules_next_due(struct state *state, const struct tick_cursor *announced_until, uint64_t *ret_ms);
+
+/* The sender has taken over outcomes up to this entry: removes rows of lane 3. No entry: cursors are volatile. */
+int rules_confirm(struct rules *rules, uint32_t party, uint64_t sequence);
+
+/* Number every party of the registry that has none yet; call when a registry is adopted. */
+int rules_adopt_registry(struct rules *rules);
+/* Party number by name: 0 and *ret = 0 when unknown. */
+int rules_party_number(struct state *state, struct bytes name, uint32_t *ret);
+
+/* Deterministic backoff with jitter: f(sequence, attempt), between min and max. */
+uint32_t rules_backoff_ms(const struct rules_limits *limits, uint64_t sequence, uint32_t attempt);

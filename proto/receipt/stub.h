@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <stdint.h>
+
+#include "proto/base/bytes.h"
+#include "proto/base/crypto.h"
+#include "proto/merkle/merkle.h"
+
+/*
+ * The stub of an entry: its 35-byte commitment and Merkle leaf, never erased (design section 9, byte
+ * layout in proto/journal.proto).
+ */
+enum {
+	STUB_SIZE = 35,
+	STUB_VERSION = 0,
+	STUB_NONCE_SIZE = 32,
+	STUB_SALT_SIZE = 32,
+	/* u8 kind, u64 batch_ms, u64 registry version, digest, signature core */
+	DISCLOSED_MIN = 1 + 8 + 8 + 32,
+	DISCLOSED_MAX = DISCLOSED_MIN + 16 + 4 + 4 + 1 + 5 * 32 + 64,
+};
+
+struct stub {
+	uint8_t version;
+	uint8_t kind;  /* EntryKind */
+	uint8_t class; /* retention class */
+	uint8_t commitment[HASH_SIZE];
+};
+
+/* What an entry discloses to the holder of its receipt. */
+struct disclosed {
+	uint8_t kind;
+	uint64_t batch_ms;
+	uint64_t registry_version;
+	uint8_t digest[HASH_SIZE];
+	struct bytes rest; /* signature core for accepted, else empty */
+};
+
+size_t disclosed_encode(const struct disclosed *disclosed, uint8_t buf[DISCLOSED_MAX]);
+int disclosed_decode(struct bytes data, struct disclosed *ret); /* 0, or 1 when impossible */
+
+/* SHA-256("dienstweg/v1/private\0" || salt || private). */
+void stub_private_digest(const uint8_t salt[STUB_SALT_SIZE], struct bytes private,
+	uint8_t ret[HASH_SIZE]);
+
+/**
+ * stub_make() - the stub of an entry
+ * @kind:           EntryKind
+ * @class:          retention class
+ * @nonce:          32 random bytes
+ * @disclosed:      encoded
+ * @private_digest: stub_private_digest()
+ * @ret:            35 bytes
+ */
+void stub_make(uint8_t kind, uint8_t class, const uint8_t nonce[STUB_NONCE_SIZE],
+	struct bytes disclosed, const uint8_t private_digest[HASH_SIZE], uint8_t ret[STUB_SIZE]);
+int stub_decode(struct bytes data, struct stub *ret); /* 0, or 1: length or version */
+void stub_leaf(const uint8_t stub[STUB_SIZE], struct merkle_hash *ret);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/arena.h"
+#include "proto/base/bytes.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/crypto.h"
+#include "proto/envelope.pb-c.h"
+#include "proto/identity/key.h"
+
+/*
+ * Content (design section 6): salt, commitment, optional sealing for seal keys.
+ *   commitment = BLAKE2b-256("dienstweg/v1/body\0" || context || salt || body)
+ *   wrap key   = BLAKE2b-256("dienstweg/v1/wrap\0" || X25519(ephemeral, recipient) || ephemeral pk ||
+ *                recipient pk || context); AAD of wrap and box: context (envelope_context())
+ *   padding    = serialized Content || 0x80 || zeros up to the Padme length, at least 256
+ */
+enum {
+	SEALING_NOT_FOR_US = 1,  /* no wrap for any of our keys */
+	SEALING_BROKEN = 2,      /* a wrap or the box does not open, or what is inside is no Content */
+	SEALING_COMMITMENT = 3,  /* opens, but the body is not what the header commits to */
+	SEALING_TOO_LARGE = 4,   /* result would exceed CONTENT_BYTES_MAX */
+};
+
+/* One ephemeral key per submitted batch; forget it after the batch. One thread. */
+struct sealing_batch;
+int sealing_batch_new(struct sealing_batch **ret);
+void sealing_batch_free(struct sealing_batch *batch); /* wipes; takes NULL */
+DEFINE_CLEANUP(struct sealing_batch *, sealing_batch_free);
+
+/* A recipient's seal key. */
+struct sealing_recipient {
+	uint8_t key_id[KEY_ID_SIZE];
+	uint8_t public[BOX_KEY_SIZE];
+};
+
+/**
+ * sealing_seal() - make the content of an envelope and finish its header
+ * @batch:      ephemeral key; NULL when @count is 0 (not sealed)
+ * @header:     bus, sender, message_id, case_id, service set; this sets content_length, content_hash,
+ *              body_commitment and sealed_recipients
+ * @body:       the document
+ * @recipients: who may open it
+ * @count:      0 for clear content
+ * @arena:      owns the results
+ * @ret:        bytes for Envelope.content
+ * Return: 0, SEALING_TOO_LARGE, SEALING_BROKEN (a recipient key is no curve point), -ENOMEM.
+ */
+int sealing_seal(struct sealing_batch *batch, Dienstweg__Header *header, struct bytes body,
+	const struct sealing_recipient *recipients, size_t count, struct arena *arena,
+	struct bytes *ret);
+
+/**
+ * sealing_open() - open content and check it against its header
+ * @header:  parsed, its form checked
+ * @content: bytes as received
+ * @keys:    our seal keys (current and retired)
+ * @count:   how many
+ * @arena:   owns the result (plaintext: wipe it when done, arenas are reset by their owner)
+ * @ret:     the body
+ * Return: 0, SEALING_*, -ENOMEM.
+ */
+int sealing_open(const Dienstweg__Header *header, struct bytes content,
+	const struct key_secret *const *keys, size_t count, struct arena *arena, struct bytes *ret);
+
+/**
+ * sealing_padded_length() - Padme length, at least 256
+ * @length: bytes to hide, including the 0x80
+ * Return: padded length.
+ */
+size_t sealing_padded_length(size_t length);
