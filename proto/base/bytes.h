@@ -16,7 +16,7 @@ struct bytes {
 	size_t len;
 };
 
-#define BYTES(p, n) ((struct bytes){.data = (const uint8_t *)(p), .len = (n)})
+#define BYTES(p, n)  ((struct bytes){.data = (const uint8_t *)(p), .len = (n)})
 #define BYTES_STR(s) ((struct bytes){.data = (const uint8_t *)(s), .len = strlen(s)})
 /* View of a protobuf-c bytes field (or anything with .data and .len). */
 #define BYTES_PB(f) ((struct bytes){.data = (f).data, .len = (f).len})

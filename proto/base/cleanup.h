@@ -44,6 +44,6 @@ static inline void cleanup_heap_free(void *pp)
 	heap_free_at(pp);
 }
 
-#define _must_use_ __attribute__((warn_unused_result))
+#define _must_use_     __attribute__((warn_unused_result))
 #define _printf_(f, a) __attribute__((format(printf, f, a)))
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_LEN(a)   (sizeof(a) / sizeof((a)[0]))

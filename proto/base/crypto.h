@@ -50,8 +50,8 @@ void blake2b_of(struct bytes data, uint8_t hash[HASH_SIZE]);
 void random_fill(void *buf, size_t len);
 
 /* XChaCha20-Poly1305. `out` has room for in.len + AEAD_TAG_SIZE (seal) or in.len - AEAD_TAG_SIZE (open). */
-void aead_seal(uint8_t *out, struct bytes in, struct bytes aad, const uint8_t nonce[AEAD_NONCE_SIZE],
-	const uint8_t key[AEAD_KEY_SIZE]);
+void aead_seal(uint8_t *out, struct bytes in, struct bytes aad,
+	const uint8_t nonce[AEAD_NONCE_SIZE], const uint8_t key[AEAD_KEY_SIZE]);
 /* Return: 0, or 1 when the tag does not match (out is then undefined). */
 int aead_open(uint8_t *out, struct bytes in, struct bytes aad, const uint8_t nonce[AEAD_NONCE_SIZE],
 	const uint8_t key[AEAD_KEY_SIZE]) _must_use_;
@@ -59,7 +59,8 @@ int aead_open(uint8_t *out, struct bytes in, struct bytes aad, const uint8_t non
 /* Ed25519. */
 void ed25519_from_seed(const uint8_t seed[SIGN_SEED_SIZE], uint8_t pub[SIGN_PUBLIC_SIZE],
 	uint8_t secret[SIGN_SECRET_SIZE]);
-void ed25519_sign(struct bytes msg, const uint8_t secret[SIGN_SECRET_SIZE], uint8_t sig[SIGNATURE_SIZE]);
+void ed25519_sign(
+	struct bytes msg, const uint8_t secret[SIGN_SECRET_SIZE], uint8_t sig[SIGNATURE_SIZE]);
 /* Return: 0, or 1 when the signature does not verify. */
 int ed25519_verify(struct bytes msg, const uint8_t pub[SIGN_PUBLIC_SIZE],
 	const uint8_t sig[SIGNATURE_SIZE]) _must_use_;
@@ -79,5 +80,5 @@ static inline void cleanup_secret_free(void *pp)
 {
 	secret_free(*(void **)pp);
 }
-void secret_wipe(void *buf, size_t len); /* wipe plain memory (stack) */
+void secret_wipe(void *buf, size_t len);                     /* wipe plain memory (stack) */
 bool secret_equal(const void *a, const void *b, size_t len); /* constant time */

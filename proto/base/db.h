@@ -31,11 +31,11 @@ struct db_cursor;
 typedef unsigned int db_table_id; /* lint: the one typedef, a plain number */
 
 struct db_options {
-	uint64_t map_bytes;   /* largest size of the data file; multiple of the page size */
+	uint64_t map_bytes; /* largest size of the data file; multiple of the page size */
 	unsigned int tables_max;
 	unsigned int readers_max;
-	bool read_only;       /* another process writes; missing environment is -ENOENT */
-	unsigned int mode;    /* permissions of new files, 0600 */
+	bool read_only;    /* another process writes; missing environment is -ENOENT */
+	unsigned int mode; /* permissions of new files, 0600 */
 };
 
 /**
@@ -50,9 +50,9 @@ void db_env_close(struct db_env *env); /* takes NULL; no transaction may be open
 DEFINE_CLEANUP(struct db_env *, db_env_close);
 
 struct db_usage {
-	uint64_t map_bytes;   /* size of the map */
-	uint64_t used_bytes;  /* highest page used, times page size */
-	uint64_t free_bytes;  /* pages on the free list, times page size */
+	uint64_t map_bytes;  /* size of the map */
+	uint64_t used_bytes; /* highest page used, times page size */
+	uint64_t free_bytes; /* pages on the free list, times page size */
 	uint64_t page_bytes;
 	uint32_t readers;
 };
@@ -102,8 +102,10 @@ int db_renew(struct db_txn *txn);
 /* Values are views into the map: valid until the transaction ends or writes. */
 int db_get(struct db_txn *txn, db_table_id table, struct bytes key, struct bytes *ret);
 int db_put(struct db_txn *txn, db_table_id table, struct bytes key, struct bytes value);
-int db_add(struct db_txn *txn, db_table_id table, struct bytes key, struct bytes value); /* DB_EXISTS */
-int db_append(struct db_txn *txn, db_table_id table, struct bytes key, struct bytes value); /* key > all */
+int db_add(struct db_txn *txn, db_table_id table, struct bytes key,
+	struct bytes value); /* DB_EXISTS */
+int db_append(struct db_txn *txn, db_table_id table, struct bytes key,
+	struct bytes value); /* key > all */
 /* Room of @len bytes for the caller to fill before the next call on this transaction. */
 int db_reserve(struct db_txn *txn, db_table_id table, struct bytes key, size_t len, bool append,
 	uint8_t **ret);

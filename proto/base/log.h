@@ -37,7 +37,7 @@ struct log_field {
 	union {
 		const char *str;
 		uint64_t u64;
-		int64_t i64; /* LOG_ERRNO: a negative errno or a verdict */
+		int64_t i64;        /* LOG_ERRNO: a negative errno or a verdict */
 		struct bytes bytes; /* LOG_HEX: printed as hex; LOG_BYTES: printed as escaped text */
 	};
 };
@@ -52,18 +52,19 @@ struct log_field {
 void log_write(enum log_level level, const char *module, const char *event,
 	const struct log_field *fields);
 
-#define F_STR(k, v) ((struct log_field){.key = (k), .type = LOG_STR, .str = (v)})
-#define F_U64(k, v) ((struct log_field){.key = (k), .type = LOG_U64, .u64 = (v)})
-#define F_I64(k, v) ((struct log_field){.key = (k), .type = LOG_I64, .i64 = (v)})
-#define F_HEX(k, v) ((struct log_field){.key = (k), .type = LOG_HEX, .bytes = (v)})
+#define F_STR(k, v)   ((struct log_field){.key = (k), .type = LOG_STR, .str = (v)})
+#define F_U64(k, v)   ((struct log_field){.key = (k), .type = LOG_U64, .u64 = (v)})
+#define F_I64(k, v)   ((struct log_field){.key = (k), .type = LOG_I64, .i64 = (v)})
+#define F_HEX(k, v)   ((struct log_field){.key = (k), .type = LOG_HEX, .bytes = (v)})
 #define F_BYTES(k, v) ((struct log_field){.key = (k), .type = LOG_BYTES, .bytes = (v)})
 /* A failure code: prints errno's name and text; a verdict: prints its number. */
 #define F_ERR(r) ((struct log_field){.key = "error", .type = LOG_ERRNO, .i64 = (r)})
 
 #define log_at(level, module, event, ...)                                                          \
 	log_write(level, module, event,                                                            \
-		(const struct log_field[]){__VA_ARGS__ __VA_OPT__(, )(struct log_field){.key = NULL}})
+		(const struct log_field[]){                                                        \
+			__VA_ARGS__ __VA_OPT__(, )(struct log_field){.key = NULL}})
 #define log_debug(module, event, ...) log_at(LOG_DEBUG, module, event, __VA_ARGS__)
-#define log_info(module, event, ...) log_at(LOG_INFO, module, event, __VA_ARGS__)
-#define log_warn(module, event, ...) log_at(LOG_WARN, module, event, __VA_ARGS__)
+#define log_info(module, event, ...)  log_at(LOG_INFO, module, event, __VA_ARGS__)
+#define log_warn(module, event, ...)  log_at(LOG_WARN, module, event, __VA_ARGS__)
 #define log_error(module, event, ...) log_at(LOG_ERROR, module, event, __VA_ARGS__)
