@@ -124,6 +124,7 @@ def check_dead(tree):
     for source in tree.select(".c", ".proto", ".scd"):
         if not is_built(tree, source):
             yield source.name, 1, "no meson.build names it: build it or remove it"
+    yield from dead_folders(tree)
     included = set()
     for source in tree.select(".c", ".h"):
         included |= {m.group(2) for m in INCLUDE.finditer(source.text) if m.group(2) != source.name}
@@ -132,6 +133,16 @@ def check_dead(tree):
             yield source.name, 1, "nobody includes it: use it or remove it"
     yield from dead_scripts(tree)
     yield from dead_pages(tree)
+
+
+def dead_folders(tree):
+    """A meson.build that no folder above enters builds nothing."""
+    for source in tree.select("/meson.build"):
+        folder = source.path.parent
+        entered = any(folder.relative_to(above).as_posix() in quoted(tree, above.as_posix())
+                      for above in folder.parents)
+        if not entered:
+            yield source.name, 1, "no meson.build above enters this folder: add its subdir()"
 
 
 def dead_scripts(tree):

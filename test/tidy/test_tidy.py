@@ -95,6 +95,8 @@ CASES = [
     ("dead", "a man page that nobody builds is found by name",
      {"broker/meson.build": B + "x = 'main.c'\n"},
      "broker/dienstweg-broker.1.scd:1", "no meson.build names it"),
+    ("dead", "a folder that nobody enters", {"broker/audit/meson.build": B},
+     "broker/audit/meson.build:1", "add its subdir"),
     ("dead", "a header that nobody includes", {"broker/old.h": H}, "broker/old.h:1", "nobody includes"),
     ("dead", "a header that only it includes", {"broker/old.h": H + '#include "broker/old.h"\n'},
      "broker/old.h:1", "nobody includes"),
