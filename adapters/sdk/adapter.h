@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/config.h"
+#include "proto/base/bytes.h"
+
+/*
+ * The only public C API: an adapter is one ops struct and one call (design section 12). The SDK owns
+ * arguments, configuration, keys, sockets, outbox, inbox, receipts, reconnecting, logging and shutdown.
+ * The adapter owns its legacy system, and a pure map between the legacy form and case.proto.
+ *
+ * One thread: every op is called on the adapter's thread and must not block for long; it returns 0, or a
+ * negative errno that ends the adapter (a supervisor restarts it).
+ *
+ * What is promised: a message handed over with dw_submit() whose turn was committed is sent until it has a
+ * receipt or a refusal, also over crashes, exactly once by its key. A delivery is handed to to_agency()
+ * at least once, with the same message id each time; together with a connector that is idempotent by that
+ * id (folder, sql) exactly once.
+ */
+struct dw_adapter;
+
+enum dw_kind { DW_SUBMISSION = 1, DW_REPLY = 2, DW_EVENT = 3, DW_ENQUIRY = 4, DW_ANSWER = 5 };
+
+/* A message to send. All views are copied by dw_submit(). */
+struct dw_message {
+	struct bytes key;          /* the legacy system's own, 1..200 bytes: the same key again is the same message */
+	struct bytes sender;       /* empty: the adapter's first party */
+	enum dw_kind kind;
+	struct bytes service;
+	struct bytes recipient;    /* this, or region */
+	struct bytes region;
+	const uint8_t *case_id;    /* 16 bytes, or NULL for a new case */
+	const uint8_t *in_reply_to; /* h, or NULL */
+	struct bytes content_type;
+	struct bytes schema;
+	struct bytes body;
+	uint32_t status;           /* Status of envelope.proto */
+	uint32_t channel;          /* Channel */
+	uint32_t priority;         /* 0..2 */
+	uint64_t not_before_ms;
+	uint64_t expires_ms;
+};
+
+struct dw_submitted {
+	uint8_t message_id[16];
+	uint8_t case_id[16];
+	bool duplicate;            /* the key was there before: ids are the first one's */
+};
+
+enum {
+	DW_UNROUTABLE = 1, /* the registry would refuse it: reterr has field and remedy; nothing was stored */
+	DW_INVALID = 2,    /* the message itself is impossible: reterr tells */
+	DW_FULL = 3,       /* the outbox is full: try again in a later turn */
+};
+
+/**
+ * dw_submit() - put a message into the outbox; durable once ops->submitted() is called
+ * @adapter: inside one of its ops only
+ * @message: what to send
+ * @ret:     ids
+ * @reterr:  a sentence for people
+ * @size:    of @reterr
+ * Return: 0, DW_*, negative errno.
+ */
+int dw_submit(struct dw_adapter *adapter, const struct dw_message *message, struct dw_submitted *ret,
+	char *reterr, size_t size);
+
+/* A message that arrived; views live until the op returns. */
+struct dw_delivery {
+	uint64_t sequence;
+	uint64_t recorded_ms;
+	uint32_t attempt;
+	struct bytes recipient;
+	uint8_t h[32];
+	uint8_t message_id[16];
+	uint8_t case_id[16];
+	enum dw_kind kind;
+	struct bytes sender;
+	struct bytes service;
+	struct bytes region;
+	const uint8_t *in_reply_to; /* or NULL */
+	struct bytes content_type;
+	struct bytes schema;
+	struct bytes body;          /* opened, checked against its commitment */
+	uint32_t status;
+	uint32_t channel;
+	uint64_t created_ms;
+};
+
+/* What to_agency() decided. Accepted means: handed over for good. */
+enum dw_disposition { DW_ACCEPTED = 1, DW_REJECTED = 2, DW_LATER = 3 };
+struct dw_verdict {
+	enum dw_disposition disposition;
+	char code[64];     /* rejected, later: [a-z0-9.-] */
+	char text[201];    /* rejected: a sentence without personal data */
+	uint32_t delay_ms; /* later: 0 leaves it to the broker's backoff */
+};
+
+/* What became of a message of ours. */
+enum dw_event { DW_RECORDED = 1, DW_REFUSED = 2, DW_ENDED = 3 };
+struct dw_report {
+	enum dw_event event;
+	struct bytes key;          /* as submitted */
+	uint8_t message_id[16];
+	uint8_t case_id[16];
+	uint8_t h[32];
+	struct bytes service;
+	uint64_t sequence;         /* recorded: its entry; ended: the entry that ended it */
+	uint64_t at_ms;            /* recorded: batch time */
+	struct bytes recipient;    /* ended */
+	struct bytes state;        /* ended: accepted, rejected, expired, cancelled, discarded */
+	struct bytes code;         /* refused, rejected */
+	struct bytes field;        /* refused */
+	struct bytes text;         /* refused, rejected: a sentence */
+	struct bytes proof;        /* recorded: the receipt as a C2SP tlog-proof file */
+};
+
+struct dw_adapter_ops {
+	const char *name; /* program name, e.g. "dienstweg-city" */
+
+	/* Open the legacy system. @ret_context is handed to every other op. */
+	int (*open)(struct dw_adapter *adapter, const struct config_adapter *config, void **ret_context);
+
+	/* Look for work in the legacy system and dw_submit() it. Called at start, when watch_fd is readable,
+	   and every poll_ms. @ret_more: true when there is more, to be called again soon. */
+	int (*from_agency)(struct dw_adapter *adapter, void *context, bool *ret_more);
+
+	/* The outbox holds the message durably: now the legacy system may forget it. */
+	int (*submitted)(struct dw_adapter *adapter, void *context, struct bytes key,
+		const struct dw_submitted *ids);
+
+	/* Hand a delivery over. Called again with the same message_id after a crash in between. */
+	int (*to_agency)(struct dw_adapter *adapter, void *context, const struct dw_delivery *delivery,
+		struct dw_verdict *ret);
+
+	/* Receipt, refusal, outcome of our own messages; may be called again after a crash. May be NULL. */
+	int (*report)(struct dw_adapter *adapter, void *context, const struct dw_report *report);
+
+	/* A descriptor that is readable when there may be work (inotify, a listening socket), or -1. */
+	int (*watch_fd)(void *context);
+
+	/* Close the legacy system. Takes what open() gave. */
+	void (*close)(void *context);
+
+	uint32_t poll_ms; /* how often to ask when nothing happens; 0: only by watch_fd */
+};
+
+/**
+ * dw_adapter_main() - run an adapter: parse arguments, load, connect, serve until SIGTERM
+ * @argc: main's
+ * @argv: main's
+ * @ops:  the adapter
+ *
+ * Options: --config FILE, --check, --demo, --help, --version.
+ *
+ * Return: exit code: 0 done, 1 a check failed, 2 wrong usage, 3 failure.
+ */
+int dw_adapter_main(int argc, char **argv, const struct dw_adapter_ops *ops);
+
+/* For ops: the registry in force, e.g. to map official identifiers to parties. */
+struct registry;
+const struct registry *dw_adapter_registry(const struct dw_adapter *adapter);

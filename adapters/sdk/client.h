@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/arena.h"
+#include "proto/base/bytes.h"
+#include "proto/frame.pb-c.h"
+#include "proto/identity/keyfile.h"
+#include "proto/registry/registry.h"
+
+/*
+ * One session with the broker, without memory on disk: connect, Hello, frames out, frames in, credits,
+ * pings, reconnect (docs/protocol.md "Session"). Outbox and inbox are built on it; the load generator and
+ * `dienstweg send` use it bare. One thread; driven by client_step() from a poll loop.
+ */
+enum {
+	CLIENT_BUSY = 1,     /* cannot send now (not connected, or the socket is full): try after a step */
+	CLIENT_TOO_LARGE = 2,
+};
+
+enum client_state { CLIENT_CONNECTING, CLIENT_READY, CLIENT_REPLACED /* terminal */ };
+
+struct client_options {
+	const char *endpoint;           /* tcp://host:port */
+	uint8_t broker_key[BOX_KEY_SIZE]; /* the bus's transport key, from the registry */
+	const struct key_secret *transport_key;
+	const char *const *parties;
+	size_t parties_count;
+	const char *software;
+	const struct clock *clock;
+	uint64_t credit_messages;       /* window granted beyond what was taken */
+	uint64_t credit_bytes;
+};
+
+/* Called from client_step(); frames live until the handler returns. */
+struct client_handler {
+	void *context;
+	/* A new session is ready: the outbox sends again from its oldest unanswered message. */
+	void (*ready)(void *context, const Dienstweg__Welcome *welcome);
+	/* The session ended (silence, refusal, broker gone). Everything unanswered is open again. */
+	void (*lost)(void *context, const char *why);
+	void (*frame)(void *context, const Dienstweg__Frame *frame);
+	/* Fill in the newest checkpoint and registry version for the next Hello. May be NULL. */
+	void (*hello)(void *context, Dienstweg__Hello *hello);
+};
+
+struct client;
+int client_new(const struct client_options *options, const struct client_handler *handler,
+	struct client **ret);
+void client_free(struct client *client); /* says Bye when connected; takes NULL */
+DEFINE_CLEANUP(struct client *, client_free);
+
+/* Readable when client_step() has work; also call it when client_timeout_ms() has passed. */
+int client_fd(const struct client *client);
+int client_timeout_ms(const struct client *client);
+int client_step(struct client *client);
+
+enum client_state client_state(const struct client *client);
+const Dienstweg__Limits *client_limits(const struct client *client);
+
+/**
+ * client_send() - send a frame; session nonce is filled in
+ * @client: ready
+ * @frame:  body set
+ * Return: 0, CLIENT_BUSY, CLIENT_TOO_LARGE, negative errno.
+ */
+int client_send(struct client *client, Dienstweg__Frame *frame);
+
+/* So many delivered messages and bytes were taken over: renews the credit when due. */
+int client_credit_add(struct client *client, uint64_t messages, uint64_t bytes);
