@@ -21,9 +21,26 @@ struct merkle_hash {
 	uint8_t bytes[HASH_SIZE];
 };
 
+/**
+ * merkle_leaf() - hash of a leaf
+ * @data: what the leaf holds (for the journal: a stub of 35 bytes)
+ * @ret:  SHA-256(0x00 || data)
+ */
 void merkle_leaf(struct bytes data, struct merkle_hash *ret);
-void merkle_node(const struct merkle_hash *left, const struct merkle_hash *right,
-	struct merkle_hash *ret); /* ret may be left or right */
+
+/**
+ * merkle_node() - hash of an inner node; allocates nothing
+ * @left:  its left child
+ * @right: its right child
+ * @ret:   SHA-256(0x01 || left || right); may be @left or @right
+ */
+void merkle_node(
+	const struct merkle_hash *left, const struct merkle_hash *right, struct merkle_hash *ret);
+
+/**
+ * merkle_empty_root() - root of the tree without leaves
+ * @ret: SHA-256 of nothing
+ */
 void merkle_empty_root(struct merkle_hash *ret);
 
 /**
@@ -55,8 +72,8 @@ struct merkle_coordinate {
  * @ret:   room for MERKLE_LEVELS
  * Return: number of steps, = merkle_path_length().
  */
-size_t merkle_path_coordinates(uint64_t index, uint64_t size,
-	struct merkle_coordinate ret[MERKLE_LEVELS]);
+size_t merkle_path_coordinates(
+	uint64_t index, uint64_t size, struct merkle_coordinate ret[MERKLE_LEVELS]);
 
 /**
  * merkle_path_root() - the root that a leaf and its path imply
@@ -79,8 +96,8 @@ int merkle_path_root(const struct merkle_hash *leaf, uint64_t index, uint64_t si
  * Return: number of hashes; 0 when the sizes are equal. Every node is to be read in the tree of new_size
  *         (RFC 6962 needs no node that exists only in the old tree).
  */
-size_t merkle_consistency_coordinates(uint64_t old_size, uint64_t new_size,
-	struct merkle_coordinate ret[2 * MERKLE_LEVELS]);
+size_t merkle_consistency_coordinates(
+	uint64_t old_size, uint64_t new_size, struct merkle_coordinate ret[2 * MERKLE_LEVELS]);
 
 /**
  * merkle_consistency_check() - is the new tree an extension of the old one?
@@ -113,7 +130,12 @@ struct merkle_edge {
  * @ret_nodes: NULL, or room for MERKLE_LEVELS: the complete nodes that this leaf finishes, level 1 up
  * Return: how many nodes it finished.
  */
-size_t merkle_edge_append(struct merkle_edge *edge, const struct merkle_hash *leaf,
-	struct merkle_hash *ret_nodes);
+size_t merkle_edge_append(
+	struct merkle_edge *edge, const struct merkle_hash *leaf, struct merkle_hash *ret_nodes);
 
+/**
+ * merkle_edge_root() - root of the tree as it stands
+ * @edge: the edge
+ * @ret:  the root; of the empty tree when there are no leaves
+ */
 void merkle_edge_root(const struct merkle_edge *edge, struct merkle_hash *ret);
