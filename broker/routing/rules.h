@@ -135,6 +135,9 @@ struct ack_decision {
 int rules_acknowledge(struct rules *rules, const struct ack_facts *facts, struct ack_decision *ret);
 
 /* ---- attempts, time, confirmations ---- */
+
+/* Most items of one call: their names must fit a record row, and their outcomes one outcome row. */
+enum { RULES_ITEMS_MAX = OUTCOME_ITEMS_MAX };
 struct rules_item {
 	uint32_t party;
 	uint64_t sequence;
@@ -146,7 +149,7 @@ struct items_decision {
 /**
  * rules_fail() - deliveries that failed: nak, or the session ended while they were leased
  * @rules:    context
- * @items:    at most 128
+ * @items:    at most RULES_ITEMS_MAX
  * @count:    how many
  * @cause:    code, e.g. "session-lost"
  * @delay_ms: 0: backoff f(sequence, attempt) when @backoff, else queued again at once
@@ -157,7 +160,7 @@ struct items_decision {
 int rules_fail(struct rules *rules, const struct rules_item *items, size_t count, const char *cause,
 	uint32_t delay_ms, bool backoff, struct items_decision *ret);
 
-/* Ends messages whose time is over and that are not leased (items of EFFECT_EXPIRE). At most 128. */
+/* Ends messages whose time is over and that are not leased (items of EFFECT_EXPIRE). At most RULES_ITEMS_MAX. */
 int rules_expire(struct rules *rules, const struct rules_item *items, size_t count,
 	struct items_decision *ret);
 
