@@ -65,6 +65,7 @@ struct parcel_ack {
 
 struct parcel {
 	enum parcel_kind kind;
+	bool pooled;                   /* belongs to a pool; only parcel.c looks */
 	struct arena *arena;
 	struct parcel *next;           /* for whoever owns it */
 	struct parcel_origin origin;
@@ -102,7 +103,25 @@ struct parcel_pool;
  * Return: 0 or -ENOMEM.
  */
 int parcel_pool_new(size_t parcels_max, size_t arena_budget, struct parcel_pool **ret);
-void parcel_pool_free(struct parcel_pool *pool);
+void parcel_pool_free(struct parcel_pool *pool); /* every parcel taken must be back; takes NULL */
 DEFINE_CLEANUP(struct parcel_pool *, parcel_pool_free);
 struct parcel *parcel_take(struct parcel_pool *pool, enum parcel_kind kind); /* NULL: all are out */
-void parcel_give(struct parcel_pool *pool, struct parcel *parcel); /* takes NULL */
+size_t parcel_pool_out(const struct parcel_pool *pool); /* taken and not given back */
+
+/**
+ * parcel_give() - give a parcel back: its registry reference is dropped, its arena forgets everything
+ * @pool:   whose it is; one made by parcel_new() is freed instead
+ * @parcel: takes NULL
+ */
+void parcel_give(struct parcel_pool *pool, struct parcel *parcel);
+
+/**
+ * parcel_new() - a parcel outside every pool, for a thread that has none (the journal's PARCEL_TICK)
+ * @kind:         what it carries
+ * @arena_budget: of its arena
+ * @ret:          the parcel; parcel_free(), or parcel_give() on the reactor
+ * Return: 0 or -ENOMEM.
+ */
+int parcel_new(enum parcel_kind kind, size_t arena_budget, struct parcel **ret);
+void parcel_free(struct parcel *parcel); /* takes NULL */
+DEFINE_CLEANUP(struct parcel *, parcel_free);
