@@ -27,20 +27,20 @@ enum dw_kind { DW_SUBMISSION = 1, DW_REPLY = 2, DW_EVENT = 3, DW_ENQUIRY = 4, DW
 
 /* A message to send. All views are copied by dw_submit(). */
 struct dw_message {
-	struct bytes key;          /* the legacy system's own, 1..200 bytes: the same key again is the same message */
-	struct bytes sender;       /* empty: the adapter's first party */
+	struct bytes key; /* the legacy system's own, 1..200 bytes: the same key again is the same message */
+	struct bytes sender; /* empty: the adapter's first party */
 	enum dw_kind kind;
 	struct bytes service;
-	struct bytes recipient;    /* this, or region */
+	struct bytes recipient; /* this, or region */
 	struct bytes region;
-	const uint8_t *case_id;    /* 16 bytes, or NULL for a new case */
+	const uint8_t *case_id;     /* 16 bytes, or NULL for a new case */
 	const uint8_t *in_reply_to; /* h, or NULL */
 	struct bytes content_type;
 	struct bytes schema;
 	struct bytes body;
-	uint32_t status;           /* Status of envelope.proto */
-	uint32_t channel;          /* Channel */
-	uint32_t priority;         /* 0..2 */
+	uint32_t status;   /* Status of envelope.proto */
+	uint32_t channel;  /* Channel */
+	uint32_t priority; /* 0..2 */
 	uint64_t not_before_ms;
 	uint64_t expires_ms;
 };
@@ -48,13 +48,13 @@ struct dw_message {
 struct dw_submitted {
 	uint8_t message_id[16];
 	uint8_t case_id[16];
-	bool duplicate;            /* the key was there before: ids are the first one's */
+	bool duplicate; /* the key was there before: ids are the first one's */
 };
 
 enum {
 	DW_UNROUTABLE = 1, /* the registry would refuse it: reterr has field and remedy; nothing was stored */
-	DW_INVALID = 2,    /* the message itself is impossible: reterr tells */
-	DW_FULL = 3,       /* the outbox is full: try again in a later turn */
+	DW_INVALID = 2, /* the message itself is impossible: reterr tells */
+	DW_FULL = 3,    /* the outbox is full: try again in a later turn */
 };
 
 /**
@@ -66,8 +66,8 @@ enum {
  * @size:    of @reterr
  * Return: 0, DW_*, negative errno.
  */
-int dw_submit(struct dw_adapter *adapter, const struct dw_message *message, struct dw_submitted *ret,
-	char *reterr, size_t size);
+int dw_submit(struct dw_adapter *adapter, const struct dw_message *message,
+	struct dw_submitted *ret, char *reterr, size_t size);
 
 /* A message that arrived; views live until the op returns. */
 struct dw_delivery {
@@ -85,7 +85,7 @@ struct dw_delivery {
 	const uint8_t *in_reply_to; /* or NULL */
 	struct bytes content_type;
 	struct bytes schema;
-	struct bytes body;          /* opened, checked against its commitment */
+	struct bytes body; /* opened, checked against its commitment */
 	uint32_t status;
 	uint32_t channel;
 	uint64_t created_ms;
@@ -104,26 +104,27 @@ struct dw_verdict {
 enum dw_event { DW_RECORDED = 1, DW_REFUSED = 2, DW_ENDED = 3 };
 struct dw_report {
 	enum dw_event event;
-	struct bytes key;          /* as submitted */
+	struct bytes key; /* as submitted */
 	uint8_t message_id[16];
 	uint8_t case_id[16];
 	uint8_t h[32];
 	struct bytes service;
-	uint64_t sequence;         /* recorded: its entry; ended: the entry that ended it */
-	uint64_t at_ms;            /* recorded: batch time */
-	struct bytes recipient;    /* ended */
-	struct bytes state;        /* ended: accepted, rejected, expired, cancelled, discarded */
-	struct bytes code;         /* refused, rejected */
-	struct bytes field;        /* refused */
-	struct bytes text;         /* refused, rejected: a sentence */
-	struct bytes proof;        /* recorded: the receipt as a C2SP tlog-proof file */
+	uint64_t sequence;      /* recorded: its entry; ended: the entry that ended it */
+	uint64_t at_ms;         /* recorded: batch time */
+	struct bytes recipient; /* ended */
+	struct bytes state;     /* ended: accepted, rejected, expired, cancelled, discarded */
+	struct bytes code;      /* refused, rejected */
+	struct bytes field;     /* refused */
+	struct bytes text;      /* refused, rejected: a sentence */
+	struct bytes proof;     /* recorded: the receipt as a C2SP tlog-proof file */
 };
 
 struct dw_adapter_ops {
 	const char *name; /* program name, e.g. "dienstweg-city" */
 
 	/* Open the legacy system. @ret_context is handed to every other op. */
-	int (*open)(struct dw_adapter *adapter, const struct config_adapter *config, void **ret_context);
+	int (*open)(struct dw_adapter *adapter, const struct config_adapter *config,
+		void **ret_context);
 
 	/* Look for work in the legacy system and dw_submit() it. Called at start, when watch_fd is readable,
 	   and every poll_ms. @ret_more: true when there is more, to be called again soon. */
@@ -134,8 +135,8 @@ struct dw_adapter_ops {
 		const struct dw_submitted *ids);
 
 	/* Hand a delivery over. Called again with the same message_id after a crash in between. */
-	int (*to_agency)(struct dw_adapter *adapter, void *context, const struct dw_delivery *delivery,
-		struct dw_verdict *ret);
+	int (*to_agency)(struct dw_adapter *adapter, void *context,
+		const struct dw_delivery *delivery, struct dw_verdict *ret);
 
 	/* Receipt, refusal, outcome of our own messages; may be called again after a crash. May be NULL. */
 	int (*report)(struct dw_adapter *adapter, void *context, const struct dw_report *report);

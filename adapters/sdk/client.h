@@ -7,6 +7,7 @@
 
 #include "proto/base/arena.h"
 #include "proto/base/bytes.h"
+#include "proto/base/clock.h"
 #include "proto/frame.pb-c.h"
 #include "proto/identity/keyfile.h"
 #include "proto/registry/registry.h"
@@ -17,21 +18,22 @@
  * `dienstweg send` use it bare. One thread; driven by client_step() from a poll loop.
  */
 enum {
-	CLIENT_BUSY = 1,     /* cannot send now (not connected, or the socket is full): try after a step */
+	CLIENT_BUSY = 1, /* cannot send now (not connected, or the socket is full): try after a step */
 	CLIENT_TOO_LARGE = 2,
+	CLIENT_PARTIES_MAX = 65, /* its own and CONFIG_LIST_MAX operated ones */
 };
 
 enum client_state { CLIENT_CONNECTING, CLIENT_READY, CLIENT_REPLACED /* terminal */ };
 
 struct client_options {
-	const char *endpoint;           /* tcp://host:port */
+	const char *endpoint;             /* tcp://host:port */
 	uint8_t broker_key[BOX_KEY_SIZE]; /* the bus's transport key, from the registry */
 	const struct key_secret *transport_key;
 	const char *const *parties;
 	size_t parties_count;
 	const char *software;
 	const struct clock *clock;
-	uint64_t credit_messages;       /* window granted beyond what was taken */
+	uint64_t credit_messages; /* window granted beyond what was taken */
 	uint64_t credit_bytes;
 };
 
