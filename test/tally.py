@@ -6,7 +6,9 @@ A test program prints "ok - NAME" for each case it finished (test/kit/check.h), 
 cases counts as twenty; a program that failed counts the cases it finished and one failure; a program
 that says nothing counts as one.
 
-  tally.py count LOG.json    "PASSED FAILED SKIPPED" of one meson run
+  tally.py count LOG.json BUILD SUITE
+                             "PASSED FAILED SKIPPED" of one meson run; a test of the suite that left no
+                             record failed
   tally.py suites BUILD      suites of the tests in a build folder; 1 if a test is in none that runs
   tally.py lines STATUS      the same three numbers from "ok"/"not ok" lines on stdin, exit code STATUS
   tally.py skips LOG.json... why programs were skipped, once each
@@ -27,9 +29,16 @@ def records(log):
         return [json.loads(line) for line in lines if line.strip()]
 
 
-def count(log):
-    passed = failed = skipped = 0
-    for record in records(log):
+def tests_of(build):
+    tests = json.loads((pathlib.Path(build) / "meson-info/intro-tests.json").read_text())
+    return [(test["name"], {name.rpartition(":")[2] for name in test["suite"]}) for test in tests]
+
+
+def count(log, build, suite):
+    ran = records(log)
+    passed = skipped = 0
+    failed = max(0, sum(suite in mine for _, mine in tests_of(build)) - len(ran))
+    for record in ran:
         cases = len(CASE.findall(record.get("stdout") or ""))
         if record["result"] in ("OK", "EXPECTEDFAIL"):
             passed += max(cases, 1)
@@ -52,13 +61,11 @@ def lines(status, text):
 
 
 def suites(build):
-    tests = json.loads((pathlib.Path(build) / "meson-info/intro-tests.json").read_text())
     found, lost = set(), []
-    for test in tests:
-        mine = {name.rpartition(":")[2] for name in test["suite"]}
+    for name, mine in tests_of(build):
         found |= mine
         if not mine & RUN:
-            lost.append(test["name"])
+            lost.append(name)
     for name in lost:
         print(f"not ok - test {name} is in no suite that test/run knows", file=sys.stderr)
     return " ".join(sorted(found)), bool(lost)
@@ -78,8 +85,8 @@ def skips(logs):
 
 def main(argv):
     match argv[1:]:
-        case ["count", log]:
-            print(count(log))
+        case ["count", log, build, suite]:
+            print(count(log, build, suite))
         case ["lines", status]:
             print(lines(int(status), sys.stdin.read()))
         case ["suites", build]:
