@@ -47,7 +47,7 @@ struct lease {
 	uint32_t bytes;   /* of the message, for the cap on unacknowledged bytes */
 	uint16_t attempt; /* 1 at first: queue_row.attempts + 1 */
 	uint8_t lane;
-	uint8_t state;    /* enum lease_state, set by this module */
+	uint8_t state; /* enum lease_state, set by this module */
 };
 
 struct lease_table;
@@ -94,8 +94,8 @@ int lease_end(struct lease_table *table, uint64_t sequence, uint64_t session,
  * @max:     at least 1; call again while the result equals @max
  * Return: how many items.
  */
-size_t lease_end_session(struct lease_table *table, uint64_t session, struct rules_item *items,
-	size_t max);
+size_t lease_end_session(
+	struct lease_table *table, uint64_t session, struct rules_item *items, size_t max);
 
 /**
  * lease_forget() - the commit that settles it came back (or the message ended without being leased)
