@@ -22,14 +22,16 @@ enum {
 	ATTACHMENTS_MAX = 16,
 	MESSAGE_ID_FUTURE_MS = 10 * 60 * 1000,
 };
+#define ATTACHMENT_BYTES_MAX (UINT64_C(2) << 30)
 
 /* Verdicts on a header's form; each has a code for the wire and names a field. */
 enum envelope_verdict {
 	ENVELOPE_OK = 0,
-	ENVELOPE_MALFORMED = 1,  /* "malformed": not protobuf, or a field twice, unknown, of wrong length or form */
-	ENVELOPE_TOO_LARGE = 2,  /* "too-large" */
-	ENVELOPE_MISSING = 3,    /* "missing-field" */
-	ENVELOPE_CONTENT = 4,    /* "content-mismatch": length, hash, or wraps do not match the header */
+	ENVELOPE_MALFORMED =
+		1, /* "malformed": not protobuf, or a field twice, unknown, of wrong length or form */
+	ENVELOPE_TOO_LARGE = 2, /* "too-large" */
+	ENVELOPE_MISSING = 3,   /* "missing-field" */
+	ENVELOPE_CONTENT = 4, /* "content-mismatch": length, hash, or wraps do not match the header */
 	ENVELOPE_SIGNATURE_FORM = 5, /* "signature-form": size, index, path length or root length impossible */
 };
 
@@ -48,13 +50,14 @@ void envelope_header_hash(struct bytes header, uint8_t h[HASH_SIZE]);
  * @ret_field: name of the field at fault
  *
  * Checks: no field twice or unknown, lengths, name alphabet, UUIDv7, enum ranges, exactly one of
- * recipient/region (or neither), hash lengths, content_length <= CONTENT_BYTES_MAX, priority <= 2,
- * expires after created and not-before, ARS digits, media type printable.
+ * recipient/region (neither for an event, and only then), hash lengths, content_length <=
+ * CONTENT_BYTES_MAX, priority <= 2, retention <= 16, expires after created and not-before, no time after
+ * the year 9999, ARS digits, media type and schema printable, no seal key listed twice.
  *
  * Return: ENVELOPE_OK, a verdict, or -ENOMEM when the arena's budget is used up.
  */
-int envelope_header_parse(struct arena *arena, struct bytes header, Dienstweg__Header **ret,
-	const char **ret_field);
+int envelope_header_parse(
+	struct arena *arena, struct bytes header, Dienstweg__Header **ret, const char **ret_field);
 
 /**
  * envelope_content_check() - does the content match its header?

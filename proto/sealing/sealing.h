@@ -19,10 +19,10 @@
  *   padding    = serialized Content || 0x80 || zeros up to the Padme length, at least 256
  */
 enum {
-	SEALING_NOT_FOR_US = 1,  /* no wrap for any of our keys */
-	SEALING_BROKEN = 2,      /* a wrap or the box does not open, or what is inside is no Content */
-	SEALING_COMMITMENT = 3,  /* opens, but the body is not what the header commits to */
-	SEALING_TOO_LARGE = 4,   /* result would exceed CONTENT_BYTES_MAX */
+	SEALING_NOT_FOR_US = 1, /* no wrap for any of our keys */
+	SEALING_BROKEN = 2, /* a wrap or the box does not open, or what is inside is no Content */
+	SEALING_COMMITMENT = 3, /* opens, but the body is not what the header commits to */
+	SEALING_TOO_LARGE = 4,  /* result would exceed CONTENT_BYTES_MAX */
 };
 
 /* One ephemeral key per submitted batch; forget it after the batch. One thread. */
@@ -43,10 +43,13 @@ struct sealing_recipient {
  * @header:     bus, sender, message_id, case_id, service set; this sets content_length, content_hash,
  *              body_commitment and sealed_recipients
  * @body:       the document
- * @recipients: who may open it
+ * @recipients: who may open it, each key once
  * @count:      0 for clear content
  * @arena:      owns the results
  * @ret:        bytes for Envelope.content
+ *
+ * The header is changed only on 0; its new bytes live in @arena.
+ *
  * Return: 0, SEALING_TOO_LARGE, SEALING_BROKEN (a recipient key is no curve point), -ENOMEM.
  */
 int sealing_seal(struct sealing_batch *batch, Dienstweg__Header *header, struct bytes body,
@@ -55,12 +58,15 @@ int sealing_seal(struct sealing_batch *batch, Dienstweg__Header *header, struct 
 
 /**
  * sealing_open() - open content and check it against its header
- * @header:  parsed, its form checked
+ * @header:  parsed by envelope_header_parse()
  * @content: bytes as received
  * @keys:    our seal keys (current and retired)
  * @count:   how many
  * @arena:   owns the result (plaintext: wipe it when done, arenas are reset by their owner)
  * @ret:     the body
+ *
+ * Includes envelope_content_check(); what that refuses is SEALING_BROKEN here.
+ *
  * Return: 0, SEALING_*, -ENOMEM.
  */
 int sealing_open(const Dienstweg__Header *header, struct bytes content,

@@ -52,10 +52,13 @@ DEFINE_CLEANUP(struct signature_cache *, signature_cache_free);
  * signature_verify() - does this signature hold for this item under this public key?
  * @cache:  may be NULL
  * @domain: what was signed
- * @bus:    bus id
+ * @bus:    bus id, a legal name
  * @public: the signer's Ed25519 key
  * @item:   32 bytes (h, or an acknowledgement digest)
- * @sig:    untrusted
+ * @sig:    untrusted; NULL (a field that was not there) is SIGNATURE_FORM
+ *
+ * sig->key_id is compared with nothing: the caller has found @public by it.
+ *
  * Return: 0, SIGNATURE_BAD, SIGNATURE_FORM.
  */
 int signature_verify(struct signature_cache *cache, enum signature_domain domain, struct bytes bus,
@@ -101,7 +104,8 @@ int signature_from_core(struct bytes core, struct arena *arena, Dienstweg__Signa
  * @sequence:  of the message
  * @h:         of the message
  * @accepted:  outcome
- * @code:      may be empty
+ * @code:      may be empty; this and the three others of free length must have at most 255 bytes: what
+ *             comes from a frame is checked first (proto/frame.proto, message Ack)
  * @text:      may be empty
  * @ret:       SHA-256("dienstweg/v1/ack\0" || u8 len || bus || u8 len || recipient || u64be sequence || h ||
  *             u8 accepted || u8 len || code || u8 len || text)

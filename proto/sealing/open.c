@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * A recipient hands over nothing that it has not checked, so this takes no caller's word for anything: the
+ * content is compared with its header again before it is opened. Whatever was decrypted and then refused
+ * is wiped, as are the keys on the way.
+ */
+#include "proto/sealing/sealing.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "proto/envelope/payload.h"
+#include "proto/sealing/binding.h"
+
+enum { PADDING_MARK = 0x80 };
+
+/* The first of our keys that the content is wrapped for. */
+static const struct key_secret *find_key(const struct payload *payload,
+	const struct key_secret *const *keys, size_t count, const struct payload_wrap **ret_wrap)
+{
+	for (size_t i = 0; i < payload->wraps_count; i++) {
+		for (size_t j = 0; j < count; j++) {
+			struct bytes id = BYTES(keys[j]->pub.id, KEY_ID_SIZE);
+			if (keys[j]->pub.use != KEY_SEAL ||
+				!bytes_equal(id, payload->wraps[i].key_id))
+				continue;
+			*ret_wrap = &payload->wraps[i];
+			return keys[j];
+		}
+	}
+	return NULL;
+}
+
+static int unwrap(const struct binding *binding, const struct payload *payload,
+	const struct payload_wrap *wrap, const struct key_secret *key,
+	uint8_t content_key[CONTENT_KEY_SIZE])
+{
+	uint8_t shared[BOX_KEY_SIZE], wrap_key[AEAD_KEY_SIZE];
+	int r = SEALING_BROKEN;
+	if (x25519(key->x25519, payload->ephemeral.data, shared) == 0) {
+		binding_wrap_key(
+			binding, shared, payload->ephemeral.data, key->pub.public, wrap_key);
+		if (aead_open(content_key, wrap->box, binding_context(binding), wrap->nonce.data,
+			    wrap_key) == 0)
+			r = 0;
+	}
+	secret_wipe(shared, sizeof(shared));
+	secret_wipe(wrap_key, sizeof(wrap_key));
+	return r;
+}
+
+/* Content || 0x80 || zeros: exactly one way to take it off. */
+static int padding_strip(struct bytes *plain)
+{
+	size_t len = plain->len;
+	while (len > 0 && plain->data[len - 1] == 0)
+		len--;
+	if (len == 0 || plain->data[len - 1] != PADDING_MARK)
+		return SEALING_BROKEN;
+	plain->len = len - 1;
+	return 0;
+}
+
+static int commitment_check(const struct binding *binding, const Dienstweg__Header *header,
+	const struct payload_content *content)
+{
+	uint8_t commitment[HASH_SIZE];
+	binding_commitment(binding, content->salt, content->body, commitment);
+	struct bytes said = BYTES_PB(header->body_commitment);
+	return bytes_equal(said, BYTES(commitment, sizeof(commitment))) ? 0 : SEALING_COMMITMENT;
+}
+
+static int plain_check(const struct binding *binding, const Dienstweg__Header *header,
+	struct bytes plain, struct bytes *ret)
+{
+	struct payload_content content;
+	const char *field;
+	if (padding_strip(&plain) != 0 || payload_content_parse(plain, &content, &field) != 0)
+		return SEALING_BROKEN;
+	int r = commitment_check(binding, header, &content);
+	if (r == 0)
+		*ret = content.body;
+	return r;
+}
+
+static int sealed_open(const struct binding *binding, const Dienstweg__Header *header,
+	const struct payload *payload, const struct payload_wrap *wrap,
+	const struct key_secret *key, struct arena *arena, struct bytes *ret)
+{
+	uint8_t content_key[CONTENT_KEY_SIZE];
+	size_t len = payload->box.len - AEAD_TAG_SIZE;
+	uint8_t *plain = arena_alloc(arena, len);
+	if (!plain)
+		return -ENOMEM;
+	int r = unwrap(binding, payload, wrap, key, content_key);
+	if (r == 0 && aead_open(plain, payload->box, binding_context(binding), payload->nonce.data,
+			      content_key) != 0)
+		r = SEALING_BROKEN;
+	else if (r == 0)
+		r = plain_check(binding, header, BYTES(plain, len), ret);
+	secret_wipe(content_key, sizeof(content_key));
+	if (r != 0)
+		secret_wipe(plain, len);
+	return r;
+}
+
+int sealing_open(const Dienstweg__Header *header, struct bytes content,
+	const struct key_secret *const *keys, size_t count, struct arena *arena, struct bytes *ret)
+{
+	struct binding binding;
+	struct payload payload;
+	const char *field;
+	int r = payload_read(arena, header, content, &payload, &field);
+	if (r != 0)
+		return r < 0 ? r : SEALING_BROKEN;
+	binding_init(&binding, header);
+	if (!payload.sealed) {
+		r = commitment_check(&binding, header, &payload.clear);
+		if (r == 0)
+			*ret = payload.clear.body;
+		return r;
+	}
+	const struct payload_wrap *wrap = NULL;
+	const struct key_secret *key = find_key(&payload, keys, count, &wrap);
+	if (!key)
+		return SEALING_NOT_FOR_US;
+	return sealed_open(&binding, header, &payload, wrap, key, arena, ret);
+}
