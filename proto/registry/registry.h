@@ -26,11 +26,11 @@
  */
 enum {
 	REGISTRY_MALFORMED = 1, /* no such note or content */
-	REGISTRY_UNSIGNED = 2,  /* fewer than the quorum of roots signed, or fewer than two of its own */
-	REGISTRY_DIGEST = 3,    /* content is not what the note commits to */
-	REGISTRY_INVALID = 4,   /* content contradicts itself: unknown names, twice the same, bad keys */
-	REGISTRY_OLDER = 5,     /* version below the one held */
-	REGISTRY_CONFLICT = 6,  /* same version, other bytes; or the chain of digests is broken */
+	REGISTRY_UNSIGNED = 2, /* fewer than the quorum of roots signed, or fewer than two of its own */
+	REGISTRY_DIGEST = 3, /* content is not what the note commits to */
+	REGISTRY_INVALID = 4, /* content contradicts itself: unknown names, twice the same, bad keys */
+	REGISTRY_OLDER = 5,    /* version below the one held */
+	REGISTRY_CONFLICT = 6, /* same version, other bytes; or the chain of digests is broken */
 };
 enum {
 	REGISTRY_BYTES_MAX = 900 * 1000, /* of a SignedRegistry: it travels in one frame */
@@ -65,8 +65,8 @@ int registry_load(struct bytes signed_bytes, const struct note_key *roots, size_
  * @size:   of @reterr
  * Return: as registry_load().
  */
-int registry_read(const char *path, const struct policy *policy, struct registry **ret, char *reterr,
-	size_t size);
+int registry_read(const char *path, const struct policy *policy, struct registry **ret,
+	char *reterr, size_t size);
 
 /**
  * registry_check_successor() - may @next follow @current?
@@ -167,8 +167,8 @@ const Dienstweg__Service *registry_service(const struct registry *registry, stru
  * @message_type: e.g. an XOEV root element without its prefix
  * Return: the service or NULL.
  */
-const Dienstweg__Service *registry_service_by_type(const struct registry *registry,
-	struct bytes message_type);
+const Dienstweg__Service *registry_service_by_type(
+	const struct registry *registry, struct bytes message_type);
 
 /**
  * registry_party_by_identifier() - the party behind an official identifier
@@ -177,8 +177,8 @@ const Dienstweg__Service *registry_service_by_type(const struct registry *regist
  * @value:    e.g. "01003110"
  * Return: the party or NULL.
  */
-const Dienstweg__Party *registry_party_by_identifier(const struct registry *registry,
-	struct bytes scheme, struct bytes value);
+const Dienstweg__Party *registry_party_by_identifier(
+	const struct registry *registry, struct bytes scheme, struct bytes value);
 
 /**
  * registry_class() - a retention class
@@ -195,8 +195,8 @@ const Dienstweg__RetentionClass *registry_class(const struct registry *registry,
  * @ret_owner: may be NULL; its party, or NULL for a key of the bus; set only when there is such a key
  * Return: the key or NULL.
  */
-const Dienstweg__Key *registry_key(const struct registry *registry, struct bytes id,
-	const Dienstweg__Party **ret_owner);
+const Dienstweg__Key *registry_key(
+	const struct registry *registry, struct bytes id, const Dienstweg__Party **ret_owner);
 
 /**
  * registry_transport_party() - the party whose active transport key this is
@@ -204,8 +204,8 @@ const Dienstweg__Key *registry_key(const struct registry *registry, struct bytes
  * @public:   32 bytes
  * Return: the party or NULL.
  */
-const Dienstweg__Party *registry_transport_party(const struct registry *registry,
-	const uint8_t public[BOX_KEY_SIZE]);
+const Dienstweg__Party *registry_transport_party(
+	const struct registry *registry, const uint8_t public[BOX_KEY_SIZE]);
 
 /**
  * registry_party_key() - the active key of a use of a party
@@ -240,8 +240,8 @@ bool registry_may_speak(const struct registry *registry, struct bytes speaker, s
  * @max:      most keys
  * Return: how many.
  */
-size_t registry_log_keys(const struct registry *registry, const char *origin, struct note_key *ret,
-	size_t max);
+size_t registry_log_keys(
+	const struct registry *registry, const char *origin, struct note_key *ret, size_t max);
 
 /* ---- who may send what to whom: the access list and the routing table ---- */
 
@@ -250,16 +250,16 @@ enum {
 };
 enum resolve_verdict {
 	RESOLVE_OK = 0,
-	RESOLVE_UNKNOWN_SENDER = 1,    /* "unknown-party", field sender */
+	RESOLVE_UNKNOWN_SENDER = 1, /* "unknown-party", field sender */
 	RESOLVE_UNKNOWN_RECIPIENT = 2, /* "unknown-party", field recipient; also: no address, and no event */
-	RESOLVE_UNKNOWN_SERVICE = 3,   /* "unknown-service", field service */
-	RESOLVE_NO_AGREEMENT = 4,      /* "no-agreement", field agreement */
-	RESOLVE_EXPIRED = 5,           /* "agreement-expired", field agreement */
-	RESOLVE_NOT_YET = 6,           /* "agreement-not-yet-valid", field agreement */
-	RESOLVE_REGION = 7,            /* "region-not-covered", field region */
-	RESOLVE_AMBIGUOUS = 8,         /* "ambiguous", field region: detail names the candidates */
-	RESOLVE_NO_SUBSCRIBER = 9,     /* "no-subscriber", field service: an event nobody may receive */
-	RESOLVE_TOO_MANY = 10,         /* "too-many-recipients", field service */
+	RESOLVE_UNKNOWN_SERVICE = 3, /* "unknown-service", field service */
+	RESOLVE_NO_AGREEMENT = 4,    /* "no-agreement", field agreement */
+	RESOLVE_EXPIRED = 5,         /* "agreement-expired", field agreement */
+	RESOLVE_NOT_YET = 6,         /* "agreement-not-yet-valid", field agreement */
+	RESOLVE_REGION = 7,          /* "region-not-covered", field region */
+	RESOLVE_AMBIGUOUS = 8,       /* "ambiguous", field region: detail names the candidates */
+	RESOLVE_NO_SUBSCRIBER = 9, /* "no-subscriber", field service: an event nobody may receive */
+	RESOLVE_TOO_MANY = 10,     /* "too-many-recipients", field service */
 };
 
 struct resolve_query {
@@ -276,9 +276,9 @@ struct resolve_result {
 	size_t count;
 	const Dienstweg__Agreement *agreement; /* the one relied on (the first of an event) */
 	const Dienstweg__Service *service;
-	const char *code;  /* verdict > 0: code and field for the wire, constants */
+	const char *code; /* verdict > 0: code and field for the wire, constants */
 	const char *field;
-	char detail[256];  /* verdict > 0: a sentence with the remedy */
+	char detail[256]; /* verdict > 0: a sentence with the remedy */
 };
 
 /**
