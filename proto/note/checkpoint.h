@@ -33,7 +33,7 @@ size_t checkpoint_sign(const struct checkpoint *checkpoint, const struct note_ke
 /**
  * checkpoint_open() - verify and parse
  * @note:   untrusted
- * @keys:   accepted log keys (usually one)
+ * @keys:   log keys (usually one); only those whose name is @origin count, and one good signature will do
  * @count:  how many
  * @origin: expected origin, NUL-terminated
  * @ret:    the checkpoint
@@ -42,5 +42,10 @@ size_t checkpoint_sign(const struct checkpoint *checkpoint, const struct note_ke
 int checkpoint_open(struct bytes note, const struct note_key *keys, size_t count,
 	const char *origin, struct checkpoint *ret) _must_use_;
 
-/* Text only, no signature check. Return: 0 or NOTE_MALFORMED. */
+/**
+ * checkpoint_parse() - the text alone, no signature check
+ * @text: what note_open() gave
+ * @ret:  the checkpoint; extension lines are ignored
+ * Return: 0 or NOTE_MALFORMED.
+ */
 int checkpoint_parse(struct bytes text, struct checkpoint *ret);

@@ -12,40 +12,75 @@
 
 /*
  * C2SP signed notes (c2sp.org/signed-note): UTF-8 text ending in a newline, an empty line, then lines
- * "— <name> <base64(4-byte key hash || signature)>". Ed25519 (algorithm 0x01) here; other algorithms'
- * lines are kept and counted as unknown. At most 1 MB, 100 signature lines.
+ * "— <name> <base64(4-byte key hash || signature)>". Ed25519 (algorithm 0x01) is checked here; lines of
+ * other algorithms and by other keys must be well-formed and are kept, but count for nothing. At most
+ * 1 MB and 100 signature lines. All functions are pure.
  */
 enum {
 	NOTE_MALFORMED = 1,
-	NOTE_UNVERIFIED = 2, /* fewer good signatures by the given keys than asked */
+	NOTE_UNVERIFIED = 2,    /* fewer good signatures by the given keys than asked */
 	NOTE_BAD_SIGNATURE = 3, /* a line by a known key does not verify */
-	NOTE_KEY_MALFORMED = 4,
+	NOTE_KEY_MALFORMED = 4, /* no such key text or name; or two given keys of one name and hash */
 };
 
-/* A verifier key: vkey text is "<name>+<hex hash>+<base64(0x01 || public)>". Names may not hold '+' or spaces. */
+enum {
+	NOTE_SIZE_MAX = 1000000,
+	NOTE_NAME_SIZE = 128, /* with a NUL */
+	NOTE_KEYS_MAX = 64,   /* most keys given to note_open() */
+};
+
+/* Algorithms of keys. */
+enum {
+	NOTE_ED25519 = 0x01,
+	NOTE_COSIGNATURE = 0x04, /* of witnesses (c2sp.org/tlog-cosignature): Ed25519 over time and text */
+};
+
+/* A verifier key: vkey text is "<name>+<hex hash>+<base64(algorithm || public)>". */
 struct note_key {
-	char name[128];
+	char name[NOTE_NAME_SIZE]; /* no '+', no spaces */
 	uint32_t hash;
+	uint8_t algorithm;
 	uint8_t public[SIGN_PUBLIC_SIZE];
 };
 
 /**
- * note_key_init() - compute a verifier key's hash
+ * note_key_init() - compute an Ed25519 verifier key's hash
  * @key:    result
  * @name:   key name, e.g. "wuppertal.demo" or "wuppertal.demo/root1"
  * @public: Ed25519 key
  * Return: 0 or NOTE_KEY_MALFORMED (bad name).
  */
 int note_key_init(struct note_key *key, struct bytes name, const uint8_t public[SIGN_PUBLIC_SIZE]);
-int note_key_parse(struct bytes vkey, struct note_key *ret); /* 0 or NOTE_KEY_MALFORMED */
-/* Writes the vkey text and a NUL; buf of NOTE_VKEY_SIZE. */
+
+/**
+ * note_key_parse() - read the text of an Ed25519 key; each key has one spelling
+ * @vkey: untrusted
+ * @ret:  the key
+ * Return: 0 or NOTE_KEY_MALFORMED (also: another algorithm, a hash that does not fit).
+ */
+int note_key_parse(struct bytes vkey, struct note_key *ret);
+
+/**
+ * note_key_parse_witness() - the same for a witness's key, algorithm 0x04
+ * @vkey: untrusted
+ * @ret:  the key; note_open() ignores it, because cosignatures cover more than the text
+ * Return: 0 or NOTE_KEY_MALFORMED.
+ */
+int note_key_parse_witness(struct bytes vkey, struct note_key *ret);
+
 enum { NOTE_VKEY_SIZE = 128 + 1 + 8 + 1 + 48 + 1 };
+
+/**
+ * note_key_format() - write the text of a key
+ * @key: a key
+ * @buf: the vkey text and a NUL
+ */
 void note_key_format(const struct note_key *key, char buf[NOTE_VKEY_SIZE]);
 
 /**
  * note_sign() - add a signature to a text or to a note
- * @text_or_note: text ending in newline (no signatures yet), or a note
- * @key:          name and hash
+ * @text_or_note: text ending in newline (no signatures yet), or a note; what can be read as a note is one
+ * @key:          name and hash; a line that this key made before is replaced
  * @secret:       Ed25519 secret key of @key
  * @arena:        owns the result
  * @ret:          the note
@@ -65,7 +100,7 @@ int note_sign(struct bytes text_or_note, const struct note_key *key,
  *
  * Follows the C2SP test vectors: a bad signature by a known key is an error, unknown ones are ignored.
  *
- * Return: 0 or NOTE_*.
+ * Return: 0 or NOTE_*; results are untouched unless 0.
  */
 int note_open(struct bytes note, const struct note_key *keys, size_t count, size_t quorum,
 	struct bytes *ret_text, bool *ret_signers) _must_use_;
