@@ -14,13 +14,17 @@
  */
 enum { LANE_URGENT = 0, LANE_NORMAL = 1, LANE_BULK = 2, LANE_OUTCOME = 3, LANES = 4 };
 
+/* A row of `end` with state END_DELAYED says where an open message waits, so that an acknowledgement or an
+   expiry finds it in `timer` by one look-up; open messages in `queue` have no row here. */
 enum end_state {
+	END_DELAYED = 0,
 	END_ACCEPTED = 1,
 	END_REJECTED = 2,
 	END_EXPIRED = 3,
 	END_CANCELLED = 4,
 	END_DISCARDED = 5,
 };
+/* "accepted", ... as outcomes say it; "delayed" for END_DELAYED; NULL for no such state. */
 const char *end_state_name(enum end_state state);
 
 enum timer_what {
@@ -30,10 +34,11 @@ enum timer_what {
 };
 
 enum counter_kind {
-	COUNTER_QUEUE = 'q',    /* u32 party -> u64 messages | u64 bytes open for this recipient */
-	COUNTER_QUOTA = 'a',    /* u32 month (year * 12 + month) | agreement id -> u64 messages */
-	COUNTER_REFUSALS = 'r', /* u32 party | u64 minute -> u64 journaled | u64 summed */
-	COUNTER_PARTIES = 'p',  /* -> u32 last number given */
+	COUNTER_QUEUE = 'q', /* u32 party -> u64 messages | u64 bytes open for this recipient, also delayed */
+	COUNTER_QUOTA = 'a', /* u32 month (year * 12 + month, January 0) | agreement id -> u64 messages */
+	COUNTER_REFUSALS = 'r', /* u32 party | u64 minute -> u64 journaled | u64 summed; gone with its TIMER_SUMMARY */
+	COUNTER_PARTIES = 'p', /* -> u32 last number given */
+	COUNTER_NAME = 'n',    /* u32 party -> its name: `party` the other way round */
 };
 
 enum {
@@ -46,6 +51,11 @@ enum {
 	SEEN_ROW_SIZE = 8 + 1 + 16,
 	END_KEY_SIZE = 8 + 4,
 	END_ROW_SIZE = 1 + 8 + 1,
+	TOTAL_KEY_SIZE = 1 + 4, /* COUNTER_QUEUE, COUNTER_NAME */
+	REFUSALS_KEY_SIZE = 1 + 4 + 8,
+	QUOTA_KEY_MAX = 1 + 4 + 63,
+	TOTAL_ROW_SIZE = 8 + 8,                /* COUNTER_QUEUE, COUNTER_REFUSALS */
+	RELEASE_ROW_SIZE = 1 + QUEUE_ROW_SIZE, /* value of TIMER_RELEASE */
 };
 
 /* A message waiting for a recipient. Carries what acknowledgement and outcome need, so that the hot path
@@ -62,24 +72,65 @@ struct queue_row {
 
 /* One end state, on its way to the sender. */
 struct outcome_item {
-	uint64_t sequence;   /* of the message */
-	uint32_t recipient;  /* party number */
-	uint8_t state;       /* enum end_state */
-	uint8_t index;       /* of the ack in its entry */
+	uint64_t sequence;  /* of the message */
+	uint32_t recipient; /* party number */
+	uint8_t state;      /* enum end_state */
+	uint8_t index;      /* of the ack in its entry */
 	uint8_t h[HASH_SIZE];
 	uint8_t message_id[UUID_SIZE];
 	uint8_t case_id[16];
 };
 
+/* A submission that was recorded, accepted or refused. */
+struct seen_row {
+	uint64_t sequence;
+	uint8_t kind;  /* ENTRY_ACCEPTED or ENTRY_REFUSED */
+	uint8_t h[16]; /* first half of h */
+};
+
+/* How a message ended for a recipient, or (END_DELAYED) where it waits. */
+struct end_row {
+	uint8_t state;  /* enum end_state */
+	uint64_t entry; /* that ended it; END_DELAYED: due ms of its TIMER_RELEASE row */
+	uint8_t index;  /* of the ack or the affected item in that entry; END_DELAYED: its lane */
+};
+
+/* Two totals: messages and bytes (COUNTER_QUEUE), journaled and summed up (COUNTER_REFUSALS). */
+struct total_row {
+	uint64_t first;
+	uint64_t second;
+};
+
+/* Keys, each into a buffer of its size. The decoders of keys that are walked: 0, or 1. */
 void queue_key_encode(uint32_t party, uint8_t lane, uint64_t sequence, uint8_t buf[QUEUE_KEY_SIZE]);
 int queue_key_decode(struct bytes key, uint32_t *party, uint8_t *lane, uint64_t *sequence);
-void queue_row_encode(const struct queue_row *row, uint8_t buf[QUEUE_ROW_SIZE]);
-int queue_row_decode(struct bytes value, struct queue_row *ret);
-void outcome_item_encode(const struct outcome_item *item, uint8_t buf[OUTCOME_ITEM_SIZE]);
-int outcome_item_decode(struct bytes value, size_t nth, struct outcome_item *ret);
 void timer_key_encode(uint64_t due_ms, uint64_t sequence, uint32_t party, uint8_t what,
 	uint8_t buf[TIMER_KEY_SIZE]);
-int timer_key_decode(struct bytes key, uint64_t *due_ms, uint64_t *sequence, uint32_t *party,
-	uint8_t *what);
-void seen_key_encode(const uint8_t message_id[UUID_SIZE], uint32_t sender, uint8_t buf[SEEN_KEY_SIZE]);
+int timer_key_decode(
+	struct bytes key, uint64_t *due_ms, uint64_t *sequence, uint32_t *party, uint8_t *what);
+void seen_key_encode(
+	const uint8_t message_id[UUID_SIZE], uint32_t sender, uint8_t buf[SEEN_KEY_SIZE]);
 void end_key_encode(uint64_t sequence, uint32_t party, uint8_t buf[END_KEY_SIZE]);
+int end_key_decode(struct bytes key, uint64_t *sequence, uint32_t *party);
+void total_key_encode(enum counter_kind kind, uint32_t party, uint8_t buf[TOTAL_KEY_SIZE]);
+void refusals_key_encode(uint32_t party, uint64_t minute, uint8_t buf[REFUSALS_KEY_SIZE]);
+/* An agreement id is a name, at most 63 bytes. Return: length of the key. */
+size_t quota_key_encode(uint32_t month, struct bytes agreement, uint8_t buf[QUOTA_KEY_MAX]);
+
+/* Values. Decoders: 0, or 1 when the bytes are no such row. */
+void queue_row_encode(const struct queue_row *row, uint8_t buf[QUEUE_ROW_SIZE]);
+int queue_row_decode(struct bytes value, struct queue_row *ret);
+void release_row_encode(uint8_t lane, const struct queue_row *row, uint8_t buf[RELEASE_ROW_SIZE]);
+int release_row_decode(struct bytes value, uint8_t *lane, struct queue_row *ret);
+void outcome_item_encode(const struct outcome_item *item, uint8_t buf[OUTCOME_ITEM_SIZE]);
+/* The @nth item of an outcome row, from 0; 1 also past its last. */
+int outcome_item_decode(struct bytes value, size_t nth, struct outcome_item *ret);
+void seen_row_encode(const struct seen_row *row, uint8_t buf[SEEN_ROW_SIZE]);
+int seen_row_decode(struct bytes value, struct seen_row *ret);
+void end_row_encode(const struct end_row *row, uint8_t buf[END_ROW_SIZE]);
+int end_row_decode(struct bytes value, struct end_row *ret);
+void total_row_encode(const struct total_row *row, uint8_t buf[TOTAL_ROW_SIZE]);
+int total_row_decode(struct bytes value, struct total_row *ret);
+
+/* Month of a batch time for COUNTER_QUOTA: year * 12 + month, UTC, January 0. */
+uint32_t quota_month(uint64_t wall_ms);

@@ -17,7 +17,7 @@ enum state_table {
 	STATE_TIMER,
 	/* 16 bytes message id | u32 sender -> u64 sequence | u8 kind of entry | 16 bytes prefix of h */
 	STATE_SEEN,
-	/* u64 sequence | u32 party -> u8 end state | u64 entry | u8 index in it */
+	/* u64 sequence | u32 party -> u8 end state | u64 entry | u8 index in it; state 0: waits in `timer` */
 	STATE_END,
 	/* u8 kind | subject -> totals (broker/routing/rows.h) */
 	STATE_COUNTER,

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Rows are written byte by byte, not copied from structs: they are read again by other builds, other
+ * machines and an auditor's own program. Every decoder insists on the exact length and on values that
+ * the encoder could have written, so that a damaged row is found where it is read.
+ */
+#include "broker/routing/rows.h"
+
+#include <assert.h>
+
+const char *end_state_name(enum end_state state)
+{
+	static const char *const names[] = {
+		[END_DELAYED] = "delayed",
+		[END_ACCEPTED] = "accepted",
+		[END_REJECTED] = "rejected",
+		[END_EXPIRED] = "expired",
+		[END_CANCELLED] = "cancelled",
+		[END_DISCARDED] = "discarded",
+	};
+	return (size_t)state < sizeof(names) / sizeof(names[0]) ? names[state] : NULL;
+}
+
+/* ---- keys ---- */
+
+void queue_key_encode(uint32_t party, uint8_t lane, uint64_t sequence, uint8_t buf[QUEUE_KEY_SIZE])
+{
+	be32_put(buf, party);
+	buf[4] = lane;
+	be64_put(buf + 5, sequence);
+}
+
+int queue_key_decode(struct bytes key, uint32_t *party, uint8_t *lane, uint64_t *sequence)
+{
+	if (key.len != QUEUE_KEY_SIZE || key.data[4] >= LANES)
+		return 1;
+	*party = be32_get(key.data);
+	*lane = key.data[4];
+	*sequence = be64_get(key.data + 5);
+	return 0;
+}
+
+void timer_key_encode(uint64_t due_ms, uint64_t sequence, uint32_t party, uint8_t what,
+	uint8_t buf[TIMER_KEY_SIZE])
+{
+	be64_put(buf, due_ms);
+	be64_put(buf + 8, sequence);
+	be32_put(buf + 16, party);
+	buf[20] = what;
+}
+
+int timer_key_decode(
+	struct bytes key, uint64_t *due_ms, uint64_t *sequence, uint32_t *party, uint8_t *what)
+{
+	if (key.len != TIMER_KEY_SIZE || key.data[20] < TIMER_RELEASE ||
+		key.data[20] > TIMER_SUMMARY)
+		return 1;
+	*due_ms = be64_get(key.data);
+	*sequence = be64_get(key.data + 8);
+	*party = be32_get(key.data + 16);
+	*what = key.data[20];
+	return 0;
+}
+
+void seen_key_encode(
+	const uint8_t message_id[UUID_SIZE], uint32_t sender, uint8_t buf[SEEN_KEY_SIZE])
+{
+	memcpy(buf, message_id, UUID_SIZE);
+	be32_put(buf + UUID_SIZE, sender);
+}
+
+void end_key_encode(uint64_t sequence, uint32_t party, uint8_t buf[END_KEY_SIZE])
+{
+	be64_put(buf, sequence);
+	be32_put(buf + 8, party);
+}
+
+int end_key_decode(struct bytes key, uint64_t *sequence, uint32_t *party)
+{
+	if (key.len != END_KEY_SIZE)
+		return 1;
+	*sequence = be64_get(key.data);
+	*party = be32_get(key.data + 8);
+	return 0;
+}
+
+void total_key_encode(enum counter_kind kind, uint32_t party, uint8_t buf[TOTAL_KEY_SIZE])
+{
+	buf[0] = (uint8_t)kind;
+	be32_put(buf + 1, party);
+}
+
+void refusals_key_encode(uint32_t party, uint64_t minute, uint8_t buf[REFUSALS_KEY_SIZE])
+{
+	buf[0] = COUNTER_REFUSALS;
+	be32_put(buf + 1, party);
+	be64_put(buf + 5, minute);
+}
+
+size_t quota_key_encode(uint32_t month, struct bytes agreement, uint8_t buf[QUOTA_KEY_MAX])
+{
+	assert(agreement.len <= QUOTA_KEY_MAX - 5);
+	buf[0] = COUNTER_QUOTA;
+	be32_put(buf + 1, month);
+	memcpy(buf + 5, agreement.data, agreement.len);
+	return 5 + agreement.len;
+}
+
+/* ---- values ---- */
+
+void queue_row_encode(const struct queue_row *row, uint8_t buf[QUEUE_ROW_SIZE])
+{
+	be16_put(buf, row->attempts);
+	be32_put(buf + 2, row->sender);
+	be32_put(buf + 6, row->bytes);
+	be64_put(buf + 10, row->expires_ms);
+	memcpy(buf + 18, row->h, HASH_SIZE);
+	memcpy(buf + 50, row->message_id, UUID_SIZE);
+	memcpy(buf + 66, row->case_id, sizeof(row->case_id));
+}
+
+int queue_row_decode(struct bytes value, struct queue_row *ret)
+{
+	if (value.len != QUEUE_ROW_SIZE || be32_get(value.data + 2) == 0)
+		return 1;
+	ret->attempts = be16_get(value.data);
+	ret->sender = be32_get(value.data + 2);
+	ret->bytes = be32_get(value.data + 6);
+	ret->expires_ms = be64_get(value.data + 10);
+	memcpy(ret->h, value.data + 18, HASH_SIZE);
+	memcpy(ret->message_id, value.data + 50, UUID_SIZE);
+	memcpy(ret->case_id, value.data + 66, sizeof(ret->case_id));
+	return 0;
+}
+
+void release_row_encode(uint8_t lane, const struct queue_row *row, uint8_t buf[RELEASE_ROW_SIZE])
+{
+	buf[0] = lane;
+	queue_row_encode(row, buf + 1);
+}
+
+int release_row_decode(struct bytes value, uint8_t *lane, struct queue_row *ret)
+{
+	if (value.len != RELEASE_ROW_SIZE || value.data[0] >= LANE_OUTCOME)
+		return 1;
+	*lane = value.data[0];
+	return queue_row_decode(BYTES(value.data + 1, QUEUE_ROW_SIZE), ret);
+}
+
+void outcome_item_encode(const struct outcome_item *item, uint8_t buf[OUTCOME_ITEM_SIZE])
+{
+	be64_put(buf, item->sequence);
+	be32_put(buf + 8, item->recipient);
+	buf[12] = item->state;
+	buf[13] = item->index;
+	memcpy(buf + 14, item->h, HASH_SIZE);
+	memcpy(buf + 46, item->message_id, UUID_SIZE);
+	memcpy(buf + 62, item->case_id, sizeof(item->case_id));
+}
+
+int outcome_item_decode(struct bytes value, size_t nth, struct outcome_item *ret)
+{
+	if (value.len % OUTCOME_ITEM_SIZE != 0 || nth >= value.len / OUTCOME_ITEM_SIZE)
+		return 1;
+	const uint8_t *data = value.data + nth * OUTCOME_ITEM_SIZE;
+	if (data[12] == END_DELAYED || !end_state_name(data[12]))
+		return 1;
+	ret->sequence = be64_get(data);
+	ret->recipient = be32_get(data + 8);
+	ret->state = data[12];
+	ret->index = data[13];
+	memcpy(ret->h, data + 14, HASH_SIZE);
+	memcpy(ret->message_id, data + 46, UUID_SIZE);
+	memcpy(ret->case_id, data + 62, sizeof(ret->case_id));
+	return 0;
+}
+
+void seen_row_encode(const struct seen_row *row, uint8_t buf[SEEN_ROW_SIZE])
+{
+	be64_put(buf, row->sequence);
+	buf[8] = row->kind;
+	memcpy(buf + 9, row->h, sizeof(row->h));
+}
+
+int seen_row_decode(struct bytes value, struct seen_row *ret)
+{
+	if (value.len != SEEN_ROW_SIZE)
+		return 1;
+	ret->sequence = be64_get(value.data);
+	ret->kind = value.data[8];
+	memcpy(ret->h, value.data + 9, sizeof(ret->h));
+	return 0;
+}
+
+void end_row_encode(const struct end_row *row, uint8_t buf[END_ROW_SIZE])
+{
+	buf[0] = row->state;
+	be64_put(buf + 1, row->entry);
+	buf[9] = row->index;
+}
+
+int end_row_decode(struct bytes value, struct end_row *ret)
+{
+	if (value.len != END_ROW_SIZE || !end_state_name(value.data[0]))
+		return 1;
+	if (value.data[0] == END_DELAYED && value.data[9] >= LANE_OUTCOME)
+		return 1;
+	ret->state = value.data[0];
+	ret->entry = be64_get(value.data + 1);
+	ret->index = value.data[9];
+	return 0;
+}
+
+void total_row_encode(const struct total_row *row, uint8_t buf[TOTAL_ROW_SIZE])
+{
+	be64_put(buf, row->first);
+	be64_put(buf + 8, row->second);
+}
+
+int total_row_decode(struct bytes value, struct total_row *ret)
+{
+	if (value.len != TOTAL_ROW_SIZE)
+		return 1;
+	ret->first = be64_get(value.data);
+	ret->second = be64_get(value.data + 8);
+	return 0;
+}
+
+/* Days to civil date over 400-year eras that begin in March, so that the leap day comes last. */
+uint32_t quota_month(uint64_t wall_ms)
+{
+	uint64_t days = wall_ms / 86400000u + 719468; /* since 0000-03-01 */
+	uint64_t era = days / 146097;
+	uint64_t day = days % 146097;
+	uint64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	uint64_t of_year = day - (365 * year + year / 4 - year / 100);
+	uint64_t months = (era * 400 + year) * 12 + 2 + (5 * of_year + 2) / 153;
+	return (uint32_t)months;
+}
