@@ -71,6 +71,7 @@ struct parcel {
 	struct parcel_origin origin;
 	Dienstweg__Frame *frame;       /* in the arena; NULL for internal acts */
 	size_t charge;                 /* bytes charged to the session until it is answered */
+	bool spoilt;                   /* verify ran out of budget: not journaled, answered "malformed" */
 	struct registry *registry;     /* verify's snapshot (referenced); PARCEL_REGISTRY: the new one */
 
 	struct parcel_submit *submits; /* PARCEL_SUBMIT */

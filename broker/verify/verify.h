@@ -19,27 +19,33 @@ DEFINE_CLEANUP(struct verify_worker_state *, verify_state_free);
 /**
  * verify_parcel() - fill the facts of every submit or ack of a parcel
  * @state:  this thread's
- * @parcel: with registry snapshot set
+ * @parcel: with registry snapshot and origin set, and submits[].envelope, or acks[].batch and
+ *          acks[].facts.batch_bytes (the batch as received)
+ *
+ * Whatever the bytes are, this costs at most one signature check per envelope or batch.
+ *
  * Return: 0, or -ENOMEM when the arena's budget is used up (the frame is hostile: refuse it whole).
  */
 int verify_parcel(struct verify_worker_state *state, struct parcel *parcel);
 
 struct verify_pool;
 /**
- * verify_pool_new() - start workers
+ * verify_pool_new() - start workers; signals are blocked in them
  * @workers: threads, >= 1
  * @depth:   most parcels in each worker's queue
- * @forward: called on the worker's thread with each verified parcel, in order per worker; takes ownership
+ * @forward: called on the worker's thread with each parcel, in order per worker; takes ownership. When
+ *           parcel->spoilt is set, verify_parcel() gave -ENOMEM and the facts are not to be used
  * @context: for @forward
  * @ret:     the pool
  * Return: 0 or negative errno.
  */
-int verify_pool_new(size_t workers, size_t depth, void (*forward)(void *context, struct parcel *parcel),
-	void *context, struct verify_pool **ret);
+int verify_pool_new(size_t workers, size_t depth,
+	void (*forward)(void *context, struct parcel *parcel), void *context,
+	struct verify_pool **ret);
 void verify_pool_free(struct verify_pool *pool); /* drains, joins; takes NULL */
 DEFINE_CLEANUP(struct verify_pool *, verify_pool_free);
 
 /* Reactor only. 0 or QUEUE_FULL (cannot happen while parcels are budgeted). */
-int verify_pool_push(struct verify_pool *pool, struct parcel *parcel);
-/* Parcels pushed and not yet forwarded; reactor thread. */
+int verify_pool_push(struct verify_pool *pool, struct parcel *parcel) _must_use_;
+/* Parcels pushed and not yet forwarded; reactor thread. 0 means that forward() has returned for all. */
 size_t verify_pool_pending(const struct verify_pool *pool);

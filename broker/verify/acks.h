@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include "broker/parcel.h"
+#include "proto/signature/signature.h"
+
+enum {
+	ACK_BATCH_BYTES_MAX = 3000, /* must fit a record row (proto/frame.proto) */
+	ACK_TEXT_BYTES_MAX = 200,
+};
+
+/**
+ * verify_acks() - facts of one batch of acknowledgements
+ * @cache:  this thread's
+ * @parcel: whose registry and speaker count
+ * @facts:  batch and batch_bytes are set; the rest is filled
+ *
+ * Form: strict protobuf (no field twice or unknown), 1..BATCH_MAX acks, at most ACK_BATCH_BYTES_MAX bytes,
+ * every length right, a code exactly when rejected, text printable.
+ */
+void verify_acks(
+	struct signature_cache *cache, const struct parcel *parcel, struct ack_facts *facts);
