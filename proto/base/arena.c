@@ -4,7 +4,7 @@
  * Blocks double, so a large frame costs a handful of mallocs and a small one none: the first block
  * stays. The budget is on what is handed out, rounded up to the alignment. What a full block leaves
  * unused at its end is smaller than the allocation that did not fit, so the heap held is always below
- * twice the budget plus the first block; whoever charges a party charges the budget.
+ * twice the budget.
  *
  * Under AddressSanitizer what is not handed out is poisoned, because to it a whole block would
  * otherwise look like one healthy allocation.
@@ -167,6 +167,11 @@ int arena_copy(struct arena *arena, struct bytes src, struct bytes *ret)
 size_t arena_used(const struct arena *arena)
 {
 	return arena->used;
+}
+
+size_t arena_left(const struct arena *arena)
+{
+	return arena->budget - arena->used;
 }
 
 ProtobufCAllocator *arena_allocator(struct arena *arena)

@@ -64,6 +64,13 @@ int arena_copy(struct arena *arena, struct bytes src, struct bytes *ret);
 size_t arena_used(const struct arena *arena);
 
 /**
+ * arena_left() - bytes that the budget still allows
+ * @arena: the arena
+ * Return: bytes; single allocations are rounded up to 16.
+ */
+size_t arena_left(const struct arena *arena);
+
+/**
  * arena_allocator() - the arena as protobuf-c sees it; free is a no-op
  * @arena: the arena, which must outlive every use of the allocator
  * Return: an allocator owned by the arena.

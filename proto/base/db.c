@@ -25,14 +25,15 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/statvfs.h>
+#include <sys/stat.h>
 
 enum {
-	DB_FREE_TABLE = 0,            /* LMDB's own: transaction -> count of pages, pages */
-	DB_DISK_FULL_BYTES = 1 << 20, /* no more than this left: a short write is a full disk */
+	DB_FREE_TABLE = 0,        /* LMDB's own: transaction -> count of pages, pages */
+	DB_PROBE_BYTES = 1 << 20, /* as LMDB writes it at once, with room to spare */
 };
 
 struct db_txn {
@@ -203,14 +204,19 @@ int db_env_reap_readers(struct db_env *env)
 	return r != 0 ? r : dead;
 }
 
-/* EIO with a full disk is LMDB's short write. */
+/*
+ * EIO may be LMDB's name for a write cut short. Then there is no room for more either, and the file
+ * system says so without writing; what it does allocate is used by later commits.
+ */
 static bool disk_is_full(const struct db_env *env)
 {
-	struct statvfs fs;
+	struct stat st;
 	int fd;
-	if (mdb_env_get_fd(env->mdb, &fd) != 0 || fstatvfs(fd, &fs) != 0)
+	if (mdb_env_get_fd(env->mdb, &fd) != 0 || fstat(fd, &st) != 0)
 		return false;
-	return (uint64_t)fs.f_bavail * fs.f_frsize < DB_DISK_FULL_BYTES;
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, st.st_size, DB_PROBE_BYTES) == 0)
+		return false;
+	return errno == ENOSPC || errno == EDQUOT;
 }
 
 /* The code of a write, kept when it spoils the transaction. */

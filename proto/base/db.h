@@ -64,7 +64,9 @@ DEFINE_CLEANUP(struct db_env *, db_env_close);
 struct db_usage {
 	uint64_t map_bytes;  /* size of the map */
 	uint64_t used_bytes; /* highest page used, times page size */
-	uint64_t free_bytes; /* pages on the free list, times page size; part of used_bytes */
+	uint64_t free_bytes; /* pages on the free list, times page size; part of used_bytes. A page is
+				used again two commits after the one that freed it, and when no reader
+				is older: a full map cannot be emptied by one large delete alone */
 	uint64_t page_bytes;
 	uint32_t readers; /* reader slots ever in use at once */
 };

@@ -41,7 +41,7 @@ struct log_line {
 	bool full;
 };
 
-static const char log_tail_cut[] = ",\"cut\":true}\n";
+static const char log_tail_cut[] = ",\"truncated\":true}\n";
 
 void log_init(const char *program, enum log_level level, int fd)
 {
