@@ -24,7 +24,7 @@ enum parcel_kind {
 	PARCEL_EXPIRE,
 	PARCEL_CONFIRM,
 	PARCEL_REGISTRY, /* adopt a new registry */
-	PARCEL_TICK,     /* from the journal to the reactor: effects of timers */
+	PARCEL_TICK,     /* from the journal to the reactor: effects of timers; journal_return() it */
 	PARCEL_STOP,     /* drain: journal the stop entry, then hand this back last */
 };
 
@@ -51,7 +51,7 @@ struct parcel_proof {
 struct parcel_submit {
 	Dienstweg__Envelope *envelope; /* in the arena */
 	struct submit_facts facts;     /* by verify */
-	struct submit_decision decision; /* by journal */
+	struct submit_decision decision; /* by journal; a duplicate of a refused one has its code, field, detail */
 	struct parcel_proof proof;     /* accepted, or duplicate of an accepted one */
 	Dienstweg__Signature *recorded_signature; /* duplicate whose recorded signature differs, else NULL */
 };
@@ -73,6 +73,7 @@ struct parcel {
 	size_t charge;                 /* bytes charged to the session until it is answered */
 	bool spoilt;                   /* verify ran out of budget: not journaled, answered "malformed" */
 	struct registry *registry;     /* verify's snapshot (referenced); PARCEL_REGISTRY: the new one */
+	int verdict;                   /* PARCEL_REGISTRY, by journal: 0 in force now, else REGISTRY_* */
 
 	struct parcel_submit *submits; /* PARCEL_SUBMIT */
 	size_t submits_count;
@@ -88,7 +89,7 @@ struct parcel {
 
 	/* after commit */
 	struct effect *effects;        /* in the arena, in order */
-	struct bytes checkpoint;       /* signed note, in the arena; empty when nothing was appended */
+	struct bytes checkpoint;       /* signed note, in the arena; empty when there is no proof in here */
 	uint64_t tree_size;
 	uint8_t *nodes;                /* nodes_count * 32 bytes, in the arena */
 	size_t nodes_count;

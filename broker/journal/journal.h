@@ -23,23 +23,32 @@
 struct journal;
 
 struct journal_options {
-	const char *dir;             /* LMDB environment, must exist */
-	uint64_t map_bytes;
+	const char *dir; /* LMDB environment, must exist */
+	uint64_t map_bytes; /* rounded down to whole pages */
 	unsigned int fill_limit_percent; /* new messages are deferred "full" above it */
 	uint64_t disk_reserve_bytes; /* the same when the file system has less left */
-	size_t batch_parcels_max;    /* most parcels in one commit */
-	size_t fair_messages;        /* most messages per party and commit while several parties are active */
+	size_t parcels_max;         /* most parcels out at once, over all threads */
+	size_t batch_parcels_max;   /* most parcels in one commit */
+	size_t batch_messages_max;  /* most messages in one commit; one parcel may exceed it alone */
+	size_t fair_messages;       /* most messages per party and commit while several parties are active */
 	struct rules_limits limits;
 	struct bytes bus;
-	const char *software;        /* name and version, in the start entry */
+	const char *software; /* name and version, in the start entry */
 	uint8_t config_digest[HASH_SIZE];
 	const struct key_secret *log_key;
 	struct keyring *keyring;
 	const struct clock *clock;
-	struct queue *done;          /* parcels come back here, in commit order; sized for all of them */
+	struct queue *done; /* parcels come back here, in commit order; room for parcels_max + JOURNAL_TICKS */
+
+	/* Find a parcel's facts anew under parcel->registry, which is now the one in force (verify_parcel());
+	   journal thread. 0, or -ENOMEM: the parcel comes back `spoilt`. */
+	int (*reverify)(void *context, struct parcel *parcel);
+	void *reverify_context;
+
 	void (*failed)(void *context, int error); /* journal thread: it cannot go on; called once */
 	void *failed_context;
 };
+enum { JOURNAL_TICKS = 4 /* parcels of the journal's own */ };
 
 /**
  * journal_open() - open or create the journal and read meta, registry, counters and the tree edge
@@ -54,7 +63,7 @@ enum { JOURNAL_FORMAT = 1, JOURNAL_CONFLICT = 2, JOURNAL_FORMAT_VERSION = 0 };
 int journal_open(const struct journal_options *options, struct registry *registry,
 	struct journal **ret, char *reterr, size_t size);
 
-/* Start the writer thread (journals "start"). Signals are blocked in it. */
+/* Start the writer thread (journals "start"). Signals are blocked in it. 0 or negative errno. */
 int journal_start(struct journal *journal);
 
 /**
@@ -64,7 +73,18 @@ int journal_start(struct journal *journal);
  */
 void journal_push(struct journal *journal, struct parcel *parcel);
 
-/* After PARCEL_STOP came back: join the thread and close. Takes NULL. */
+/**
+ * journal_return() - hand a PARCEL_TICK back, once its effects are taken over; any thread
+ * @journal: the journal; while all its ticks are out, timers wait
+ * @parcel:  the journal's again
+ */
+void journal_return(struct journal *journal, struct parcel *parcel);
+
+/**
+ * journal_free() - join the thread and close
+ * @journal: PARCEL_STOP came back, or failed() was called, or it never started; takes NULL. Ticks that
+ *           were not returned are freed too.
+ */
 void journal_free(struct journal *journal);
 DEFINE_CLEANUP(struct journal *, journal_free);
 

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 #pragma once
 
+#include <stdbool.h>
+
 #include "broker/routing/state.h"
 #include "proto/base/db.h"
 
 /* The rules' state over LMDB: the derived tables inside a write transaction (journal) or another
-   environment (replay). */
+   environment (replay). One thread. */
 struct state_store {
 	struct state state; /* first */
-	struct db_txn *txn; /* set per transaction by the owner */
+	struct db_txn *txn; /* between begin and end */
 	db_table_id tables[STATE_TABLES];
+	struct db_cursor *cursors[STATE_TABLES]; /* for seek; opened when first needed */
+	bool changed;                            /* a row was put or removed since begin */
 };
 
 /**
@@ -20,5 +24,22 @@ struct state_store {
  */
 int state_store_open(struct state_store *store, struct db_txn *txn);
 
-/* LMDB name of a derived table: "queue", "timer", "seen", "end", "counter", "party". */
+/**
+ * state_store_begin() - use a transaction from here on
+ * @store: opened
+ * @txn:   write transaction; a read transaction where the state is only read
+ */
+void state_store_begin(struct state_store *store, struct db_txn *txn);
+
+/**
+ * state_store_end() - let go of the transaction; before it is committed or aborted
+ * @store: begun; calling it twice does no harm
+ */
+void state_store_end(struct state_store *store);
+
+/**
+ * state_table_name() - LMDB name of a derived table: "queue", "timer", "seen", "end", "counter", "party"
+ * @table: which
+ * Return: a constant.
+ */
 const char *state_table_name(enum state_table table);
