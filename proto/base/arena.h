@@ -18,10 +18,16 @@ struct arena;
 
 /**
  * arena_new() - make an arena
- * @budget: most bytes ever handed out between two resets
+ * @budget: most bytes ever handed out between two resets, each piece rounded up to 16; the heap held
+ *          for it is less than twice that
  * Return: the arena, or NULL without memory.
  */
 struct arena *arena_new(size_t budget);
+
+/**
+ * arena_free() - free it and everything handed out
+ * @arena: the arena or NULL
+ */
 void arena_free(struct arena *arena);
 DEFINE_CLEANUP(struct arena *, arena_free);
 

@@ -21,12 +21,23 @@ struct bytes {
 /* View of a protobuf-c bytes field (or anything with .data and .len). */
 #define BYTES_PB(f) ((struct bytes){.data = (f).data, .len = (f).len})
 
+/**
+ * bytes_equal() - same length and same bytes; not for secrets
+ * @a: one
+ * @b: other
+ * Return: true when equal.
+ */
 static inline bool bytes_equal(struct bytes a, struct bytes b)
 {
 	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-/* Lexicographic, shorter first on a tie: the order LMDB uses. */
+/**
+ * bytes_compare() - lexicographic, shorter first on a tie: the order LMDB uses
+ * @a: one
+ * @b: other
+ * Return: below, at or above 0.
+ */
 static inline int bytes_compare(struct bytes a, struct bytes b)
 {
 	size_t n = a.len < b.len ? a.len : b.len;
@@ -35,31 +46,67 @@ static inline int bytes_compare(struct bytes a, struct bytes b)
 }
 
 /* Big-endian stores and loads: keys sort as numbers. */
+
+/**
+ * be16_put() - store 16 bits, most significant byte first
+ * @p: 2 bytes, at any alignment
+ * @v: value
+ */
 static inline void be16_put(uint8_t *p, uint16_t v)
 {
 	p[0] = (uint8_t)(v >> 8);
 	p[1] = (uint8_t)v;
 }
+
+/**
+ * be32_put() - store 32 bits, most significant byte first
+ * @p: 4 bytes, at any alignment
+ * @v: value
+ */
 static inline void be32_put(uint8_t *p, uint32_t v)
 {
 	v = __builtin_bswap32(v);
 	memcpy(p, &v, 4);
 }
+
+/**
+ * be64_put() - store 64 bits, most significant byte first
+ * @p: 8 bytes, at any alignment
+ * @v: value
+ */
 static inline void be64_put(uint8_t *p, uint64_t v)
 {
 	v = __builtin_bswap64(v);
 	memcpy(p, &v, 8);
 }
+
+/**
+ * be16_get() - load what be16_put() stored
+ * @p: 2 bytes, at any alignment
+ * Return: the value.
+ */
 static inline uint16_t be16_get(const uint8_t *p)
 {
 	return (uint16_t)((p[0] << 8) | p[1]);
 }
+
+/**
+ * be32_get() - load what be32_put() stored
+ * @p: 4 bytes, at any alignment
+ * Return: the value.
+ */
 static inline uint32_t be32_get(const uint8_t *p)
 {
 	uint32_t v;
 	memcpy(&v, p, 4);
 	return __builtin_bswap32(v);
 }
+
+/**
+ * be64_get() - load what be64_put() stored
+ * @p: 8 bytes, at any alignment
+ * Return: the value.
+ */
 static inline uint64_t be64_get(const uint8_t *p)
 {
 	uint64_t v;

@@ -30,14 +30,20 @@
 		steal_value;                                                                       \
 	})
 
-/* `_cleanup_(fd_close) int fd = -1;` closes at scope end. */
+/**
+ * fd_close_at() - close a descriptor, keeping errno; at scope end: `_cleanup_(fd_close) int fd = -1;`
+ * @fd: the descriptor or -1; -1 afterwards
+ */
 void fd_close_at(int *fd);
 static inline void cleanup_fd_close(int *fd)
 {
 	fd_close_at(fd);
 }
 
-/* `_cleanup_(heap_free) void *p = NULL;` frees at scope end. */
+/**
+ * heap_free_at() - free(3); at scope end: `_cleanup_(heap_free) char *p = NULL;`
+ * @pp: a pointer variable of any type, by address; NULL afterwards
+ */
 void heap_free_at(void *pp);
 static inline void cleanup_heap_free(void *pp)
 {

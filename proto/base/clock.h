@@ -35,10 +35,21 @@ void clock_fake_init(struct clock *clock, uint64_t wall_ms);
  */
 void clock_fake_advance(struct clock *clock, uint64_t ms);
 
+/**
+ * clock_wall_ms() - wall time; may jump either way
+ * @clock: the clock
+ * Return: milliseconds since 1970 UTC.
+ */
 static inline uint64_t clock_wall_ms(const struct clock *clock)
 {
 	return clock->wall_ms(clock);
 }
+
+/**
+ * clock_mono_ns() - time that only grows, from an unknown beginning
+ * @clock: the clock
+ * Return: nanoseconds.
+ */
 static inline uint64_t clock_mono_ns(const struct clock *clock)
 {
 	return clock->mono_ns(clock);
@@ -46,7 +57,7 @@ static inline uint64_t clock_mono_ns(const struct clock *clock)
 
 /**
  * clock_format_utc() - "2026-11-21T13:05:07.123Z"
- * @wall_ms: time
+ * @wall_ms: time; from the year 10000 on, the last millisecond before it is printed
  * @buf:     at least 25 bytes
  */
 void clock_format_utc(uint64_t wall_ms, char buf[25]);
@@ -63,7 +74,7 @@ static inline uint32_t clock_day(uint64_t wall_ms)
 
 /**
  * clock_parse_date() - "2021-07-01" to ms at 00:00 UTC
- * @text:  ten characters
+ * @text:  exactly ten characters and NUL, from 1970 on
  * @ret:   the time
  * Return: 0, or 1 when it is no calendar date.
  */

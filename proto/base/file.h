@@ -23,7 +23,7 @@ enum {
  * @max:   most bytes
  * @ret:   malloc'd content with a NUL after it (not counted); free() it
  * @ret_len: its length
- * Return: 0, FILE_TOO_LARGE, negative errno.
+ * Return: 0, FILE_TOO_LARGE, negative errno; -EISDIR or -EINVAL for what is no regular file.
  */
 int file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len);
 
@@ -31,22 +31,24 @@ int file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len);
  * file_replace() - replace a file durably: it holds the old or the new bytes, never a mix
  * @path:  the file
  * @data:  new content
- * @mode:  permissions, 0600 for secrets
- * Return: 0 or negative errno.
+ * @mode:  permissions, 0600 for secrets; the umask does not count
+ * Return: 0 or negative errno. Only a failing fsync of the folder leaves the new bytes there.
+ *
+ * A symbolic link at @path is replaced, not followed. Power loss may leave a ".tmp-XXXXXX" beside it.
  */
 int file_replace(const char *path, struct bytes data, mode_t mode);
 
 /**
  * file_check_private() - is the file readable by its owner alone (and owned by us or root)?
- * @path: the file
+ * @path: the file; a symbolic link is followed
  * Return: 0, FILE_UNSAFE, negative errno.
  */
 int file_check_private(const char *path);
 
 /**
- * dir_make() - mkdir -p, every missing part with @mode
+ * dir_make() - mkdir -p, durably; every missing part with @mode, existing ones as they are
  * @path: the folder
- * @mode: permissions
+ * @mode: permissions, less the umask
  * Return: 0 or negative errno.
  */
 int dir_make(const char *path, mode_t mode);
@@ -60,7 +62,7 @@ int dir_sync(const char *path);
 
 /**
  * path_join() - "dir/name"
- * @buf:  result
+ * @buf:  result; undefined unless 0 is returned
  * @size: its size
  * @dir:  folder
  * @name: file name

@@ -47,7 +47,8 @@ struct log_field {
  * @level:  its level
  * @module: short constant such as "journal"
  * @event:  short constant sentence: what happened
- * @fields: key-values, ended by a NULL key; values are escaped and cut at 200 bytes
+ * @fields: key-values, ended by a NULL key; values are escaped and cut at 200 bytes. Once a field makes
+ *          the line longer than PIPE_BUF, it and the rest are left out and "truncated" is true
  */
 void log_write(enum log_level level, const char *module, const char *event,
 	const struct log_field *fields);

@@ -20,8 +20,15 @@ struct queue;
  * Return: 0, -ENOMEM or what eventfd(2) gave.
  */
 int queue_new(size_t capacity, struct queue **ret);
-void queue_free(struct queue *queue); /* items left inside are the caller's to have drained */
+
+/**
+ * queue_free() - free it; producers and consumer have ended
+ * @queue: the queue or NULL; items left inside are the caller's to have drained
+ */
+void queue_free(struct queue *queue);
 DEFINE_CLEANUP(struct queue *, queue_free);
+
+enum { QUEUE_FULL = 1 };
 
 /**
  * queue_push() - append an item and wake the consumer if it may be asleep
@@ -29,7 +36,6 @@ DEFINE_CLEANUP(struct queue *, queue_free);
  * @item:  never NULL; the queue's on 0, still the caller's otherwise
  * Return: 0, or QUEUE_FULL.
  */
-enum { QUEUE_FULL = 1 };
 int queue_push(struct queue *queue, void *item) _must_use_;
 
 /**

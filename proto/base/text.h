@@ -17,7 +17,7 @@ void text_hex(struct bytes src, char *buf);
 
 /**
  * text_unhex() - hex to exactly @len bytes
- * @text: NUL-terminated hex of exactly 2 * @len digits
+ * @text: NUL-terminated hex of exactly 2 * @len digits, in either case
  * @buf:  result
  * @len:  expected bytes
  * Return: 0 or 1.
@@ -33,10 +33,10 @@ int text_unhex(const char *text, uint8_t *buf, size_t len);
 void text_base64(struct bytes src, char *buf);
 
 /**
- * text_unbase64() - strict standard base64
+ * text_unbase64() - strict standard base64: padded, no white space, one form for each value
  * @text:    input
  * @buf:     result
- * @size:    room in @buf
+ * @size:    room in @buf; too little gives 1
  * @ret_len: bytes written
  * Return: 0 or 1.
  */
