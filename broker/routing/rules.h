@@ -34,19 +34,19 @@ struct rules_limits {
 
 /* What changed for delivery, told to it after the commit. */
 enum effect_type {
-	EFFECT_QUEUED = 1,   /* a message became deliverable: party, lane, sequence, row */
-	EFFECT_ENDED = 2,    /* a message ended for a recipient: party, lane, sequence */
-	EFFECT_DELAYED = 3,  /* a message left the queue for the timer: party, lane, sequence */
-	EFFECT_OUTCOME = 4,  /* an outcome row appeared: party (the sender), sequence (the entry) */
-	EFFECT_EXPIRE = 5,   /* due, still in place: delivery answers with rules_expire() once not leased */
+	EFFECT_QUEUED = 1,  /* a message became deliverable: party, lane, sequence, row */
+	EFFECT_ENDED = 2,   /* a message ended for a recipient: party, lane, sequence */
+	EFFECT_DELAYED = 3, /* a message left the queue for the timer: party, lane, sequence, row */
+	EFFECT_OUTCOME = 4, /* an outcome row appeared: party (the sender), sequence (the entry) */
+	EFFECT_EXPIRE = 5, /* due, still in place: delivery answers with rules_expire() once not leased */
 };
 struct effect {
 	uint8_t type;
 	uint8_t lane;
 	uint32_t party;
 	uint64_t sequence;
-	struct queue_row row;          /* EFFECT_QUEUED */
-	struct bytes outcome;          /* EFFECT_OUTCOME: the row's value, in the context's arena */
+	struct queue_row row; /* EFFECT_QUEUED, EFFECT_DELAYED */
+	struct bytes outcome; /* EFFECT_OUTCOME: the row's value, in the context's arena */
 	struct effect *next;
 };
 
@@ -54,10 +54,10 @@ struct rules {
 	struct state *state;
 	const struct registry *registry; /* in force; NULL only before the first */
 	const struct rules_limits *limits;
-	uint64_t batch_ms;               /* max(previous, now) */
-	uint64_t sequence;               /* the next entry's, advanced by the caller after each append */
-	struct arena *arena;             /* owns decisions and effects */
-	struct effect *effects;          /* newest last */
+	uint64_t batch_ms;      /* max(previous, now) */
+	uint64_t sequence;      /* the next entry's, advanced by the caller after each append */
+	struct arena *arena;    /* owns decisions and effects */
+	struct effect *effects; /* newest last */
 	struct effect **effects_tail;
 };
 
@@ -65,15 +65,17 @@ struct rules {
 
 /* What transport and verify report of an envelope: cryptographic facts only. */
 struct submit_facts {
-	int verdict;                 /* enum envelope_verdict */
-	const char *field;           /* at fault, "" when OK */
+	int verdict;                     /* enum envelope_verdict */
+	const char *field;               /* at fault, "" when OK */
 	const Dienstweg__Header *header; /* NULL when it could not be parsed */
-	struct bytes header_bytes;   /* as received */
+	struct bytes header_bytes;       /* as received */
 	uint8_t h[HASH_SIZE];
 	const Dienstweg__Signature *signature; /* NULL when its form is bad */
-	bool signature_ok;           /* verifies under the public key that the registry has for its key id */
+	/* Verifies under the public key that the registry has for its key id: the registry in force, so verify
+	   again when verify's snapshot is an older one, or a new key's first messages are refused for ever. */
+	bool signature_ok;
 	uint32_t content_length;
-	struct bytes speaker;        /* party of the transport key */
+	struct bytes speaker; /* party of the transport key */
 };
 
 enum submit_result {
@@ -86,17 +88,17 @@ enum submit_result {
 struct submit_decision {
 	enum submit_result result;
 	bool append;
-	uint8_t class;              /* retention class of the entry */
-	uint64_t earlier;           /* SUBMIT_DUPLICATE: sequence of the first */
-	uint8_t earlier_kind;       /* ENTRY_ACCEPTED or ENTRY_REFUSED */
-	const char *code;           /* refused, deferred: for the wire */
+	uint8_t class;        /* retention class of the entry */
+	uint64_t earlier;     /* SUBMIT_DUPLICATE: sequence of the first */
+	uint8_t earlier_kind; /* ENTRY_ACCEPTED or ENTRY_REFUSED */
+	const char *code;     /* refused, deferred: for the wire */
 	const char *field;
-	const char *detail;         /* in the arena */
-	uint32_t retry_ms;          /* deferred */
-	Dienstweg__Decision *decision; /* accepted, refused: the private part, in the arena */
+	const char *detail;               /* in the arena */
+	uint32_t retry_ms;                /* deferred */
+	Dienstweg__Decision *decision;    /* accepted, refused: the private part, in the arena */
 	uint32_t recipients[RESOLVE_MAX]; /* party numbers */
 	size_t recipients_count;
-	uint64_t due_ms;            /* 0: queued now */
+	uint64_t due_ms; /* 0: queued now */
 };
 
 /**
@@ -105,9 +107,10 @@ struct submit_decision {
  * @facts:  the input
  * @ret:    the decision
  *
- * Order: form; bus; speaker; key and signature; seen; clock; expiry; resolve(); confidentiality; wraps;
- * quota; queue room. `seen` is written only for messages whose signature is their sender's, so nobody can
- * spoil another's ids.
+ * Order: form; bus; speaker; key and signature; seen; clock; expiry; resolve(); retention class;
+ * confidentiality; wraps; quota; queue room; room in a record row. `seen` is written only for messages
+ * whose signature is their sender's, so nobody can spoil another's ids. A refusal beyond the speaker's
+ * refusals_per_minute has `append` false and leaves no trace but a count. Codes: broker/routing/codes.h.
  *
  * Return: 0, negative errno (the transaction is to be given up).
  */
@@ -116,22 +119,34 @@ int rules_submit(struct rules *rules, const struct submit_facts *facts, struct s
 /* ---- acknowledge ---- */
 struct ack_facts {
 	const Dienstweg__AckBatch *batch;
-	struct bytes batch_bytes;    /* as received */
+	struct bytes batch_bytes; /* as received */
 	bool form_ok;
 	bool signature_ok;
 	struct bytes speaker;
 };
 struct ack_decision {
-	bool refused;                /* the whole batch: code, field, detail */
+	bool refused; /* the whole batch: code, field, detail */
 	bool append;
 	const char *code;
 	const char *field;
 	const char *detail;
 	Dienstweg__Decision *decision;
 	Dienstweg__AckVerdict verdicts[BATCH_MAX];
-	uint32_t party;              /* recipient's number, 0 when refused */
+	uint32_t party; /* recipient's number, 0 when refused */
 };
-/* Ends messages, writes `end`, moves outcomes to the senders' queues. All acks late or unknown: no entry. */
+/**
+ * rules_acknowledge() - decide one batch of acknowledgements and apply it
+ * @rules: context
+ * @facts: the input
+ * @ret:   the decision
+ *
+ * Order: form; recipient; speaker; key and signature; then each acknowledgement. Those that name an open
+ * message and its h end it: row gone, `end` written, outcome in the sender's queue. When all are late or
+ * unknown there is no entry. A refused batch never becomes an entry of its own: it is counted, and summed up
+ * with the speaker's other refusals of that minute.
+ *
+ * Return: 0, negative errno (the transaction is to be given up).
+ */
 int rules_acknowledge(struct rules *rules, const struct ack_facts *facts, struct ack_decision *ret);
 
 /* ---- attempts, time, confirmations ---- */
@@ -143,7 +158,7 @@ struct rules_item {
 	uint64_t sequence;
 };
 struct items_decision {
-	bool append;                  /* false: none of the items was open */
+	bool append; /* false: none of the items was open */
 	Dienstweg__Decision *decision;
 };
 /**
@@ -155,12 +170,23 @@ struct items_decision {
  * @delay_ms: 0: backoff f(sequence, attempt) when @backoff, else queued again at once
  * @backoff:  whether to wait
  * @ret:      what to journal
+ *
+ * Items that are not in the queue (ended, or delayed already) are passed over. Replay calls it once per
+ * affected item with @delay_ms = due - batch time and @backoff false: same attempts, same place.
+ *
  * Return: 0 or negative errno.
  */
 int rules_fail(struct rules *rules, const struct rules_item *items, size_t count, const char *cause,
 	uint32_t delay_ms, bool backoff, struct items_decision *ret);
 
-/* Ends messages whose time is over and that are not leased (items of EFFECT_EXPIRE). At most RULES_ITEMS_MAX. */
+/**
+ * rules_expire() - end messages whose time is over and that are not leased (items of EFFECT_EXPIRE)
+ * @rules: context
+ * @items: at most RULES_ITEMS_MAX; those that ended meanwhile or are not due are passed over
+ * @count: how many
+ * @ret:   what to journal
+ * Return: 0 or negative errno.
+ */
 int rules_expire(struct rules *rules, const struct rules_item *items, size_t count,
 	struct items_decision *ret);
 
@@ -171,6 +197,11 @@ int rules_expire(struct rules *rules, const struct rules_item *items, size_t cou
  * @max:   most rows to handle; more remain due
  * @announced_until: cursor of announced expiries, volatile, starts zeroed; kept by the caller
  * @ret:   a refusals-summed entry to append, at most one per call
+ *
+ * Call it first in every batch, again while it handles rows: what is queued at an entry then follows from
+ * the entries before it and its batch time alone, and replay sees the same queue. Refusals summed up
+ * are the exception, as what they count is not in the journal: replay takes the entry as it stands.
+ *
  * Return: number of rows handled, or negative errno.
  */
 struct tick_cursor {
@@ -179,16 +210,33 @@ struct tick_cursor {
 };
 int rules_tick(struct rules *rules, size_t max, struct tick_cursor *announced_until,
 	struct items_decision *ret);
-/* When the next timer row is due; UINT64_MAX when none. */
+
+/**
+ * rules_next_due() - when the next timer row is due
+ * @state:           the state
+ * @announced_until: rules_tick()'s
+ * @ret_ms:          UINT64_MAX when there is none
+ * Return: 0 or negative errno.
+ */
 int rules_next_due(struct state *state, const struct tick_cursor *announced_until, uint64_t *ret_ms);
 
-/* The sender has taken over outcomes up to this entry: removes rows of lane 3. No entry: cursors are volatile. */
+/**
+ * rules_confirm() - the sender has taken over outcomes up to an entry: removes rows of lane 3
+ * @rules:    context
+ * @party:    the sender's number
+ * @sequence: of the entry
+ *
+ * No entry: cursors are volatile, and replay leaves lane 3 out of its comparison.
+ *
+ * Return: 0 or negative errno.
+ */
 int rules_confirm(struct rules *rules, uint32_t party, uint64_t sequence);
 
-/* Number every party of the registry that has none yet; call when a registry is adopted. */
+/* Number every party of the registry that has none yet; call when a registry is adopted. 0 or negative errno. */
 int rules_adopt_registry(struct rules *rules);
-/* Party number by name: 0 and *ret = 0 when unknown. */
+
+/* Party number by name: 0 and *ret = 0 when unknown; or negative errno. */
 int rules_party_number(struct state *state, struct bytes name, uint32_t *ret);
 
-/* Deterministic backoff with jitter: f(sequence, attempt), between min and max. */
+/* Deterministic backoff with jitter: f(sequence, attempt), between min and max; doubles with each attempt. */
 uint32_t rules_backoff_ms(const struct rules_limits *limits, uint64_t sequence, uint32_t attempt);

@@ -35,7 +35,8 @@ struct state_ops {
 	/* Exact match: 0, STATE_NOT_FOUND, negative errno. */
 	int (*get)(struct state *state, enum state_table table, struct bytes key, struct bytes *ret);
 	/* Insert or replace. */
-	int (*put)(struct state *state, enum state_table table, struct bytes key, struct bytes value);
+	int (*put)(
+		struct state *state, enum state_table table, struct bytes key, struct bytes value);
 	/* Remove: 0, STATE_NOT_FOUND. */
 	int (*del)(struct state *state, enum state_table table, struct bytes key);
 	/* First row with key >= @key: 0, STATE_NOT_FOUND at the end. */
@@ -52,7 +53,8 @@ static inline int state_get(struct state *s, enum state_table t, struct bytes ke
 {
 	return s->ops->get(s, t, key, ret);
 }
-static inline int state_put(struct state *s, enum state_table t, struct bytes key, struct bytes value)
+static inline int state_put(
+	struct state *s, enum state_table t, struct bytes key, struct bytes value)
 {
 	return s->ops->put(s, t, key, value);
 }

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * A batch is judged whole (one signature covers it), its acknowledgements one by one: some may be late
+ * while others end a message. Only h decides whether an acknowledgement means the message that waits under
+ * its sequence; after a restore from an old backup, sequences alone could mean another one.
+ */
+#include "broker/routing/rules.h"
+
+#include <errno.h>
+
+#include "broker/routing/codes.h"
+#include "broker/routing/decision.h"
+#include "broker/routing/ending.h"
+#include "broker/routing/refusals.h"
+
+enum { ACK_REFUSED = 1 };
+
+/* The whole batch: counted, and summed up at the end of the minute. */
+static int refuse_batch(struct rules *rules, const struct ack_facts *facts, enum routing_code code,
+	struct bytes name, struct ack_decision *ret)
+{
+	uint32_t speaker;
+	ret->refused = true;
+	ret->code = routing_text(code)->code;
+	ret->field = routing_text(code)->field;
+	int r = routing_detail(rules->arena, code, name, &ret->detail);
+	if (r < 0)
+		return r;
+	r = rules_party_number(rules->state, facts->speaker, &speaker);
+	if (r < 0)
+		return r;
+	r = refusals_count(rules, speaker, false, &ret->append);
+	return r < 0 ? r : ACK_REFUSED;
+}
+
+static int check_key(struct rules *rules, const struct ack_facts *facts, struct ack_decision *ret)
+{
+	const Dienstweg__AckBatch *batch = facts->batch;
+	const struct bytes none = {};
+	const Dienstweg__Party *owner;
+	const Dienstweg__Key *key = registry_key(rules->registry, BYTES_PB(batch->key_id), &owner);
+	if (!key)
+		return refuse_batch(rules, facts, CODE_UNKNOWN_KEY, none, ret);
+	if (!owner || !bytes_equal(BYTES_PB(owner->name), BYTES_PB(batch->recipient)))
+		return refuse_batch(rules, facts, CODE_ACK_FOREIGN_KEY, none, ret);
+	if (key->use != DIENSTWEG__KEY_USE__KEY_USE_SIGN)
+		return refuse_batch(rules, facts, CODE_KEY_USE, none, ret);
+	if (key->state != DIENSTWEG__KEY_STATE__KEY_STATE_ACTIVE)
+		return refuse_batch(rules, facts, CODE_KEY_STATE, none, ret);
+	if (key->suspect_from != 0 && rules->sequence >= key->suspect_from)
+		return refuse_batch(rules, facts, CODE_KEY_SUSPECT, none, ret);
+	if (!facts->signature_ok)
+		return refuse_batch(rules, facts, CODE_ACK_BAD_SIGNATURE, none, ret);
+	return 0;
+}
+
+static int check_batch(struct rules *rules, const struct ack_facts *facts, struct ack_decision *ret)
+{
+	const Dienstweg__AckBatch *batch = facts->batch;
+	const struct bytes none = {};
+	if (!facts->form_ok || !batch || batch->n_acks == 0 || batch->n_acks > BATCH_MAX)
+		return refuse_batch(rules, facts, CODE_ACK_MALFORMED, none, ret);
+	struct bytes recipient = BYTES_PB(batch->recipient);
+	if (!registry_party(rules->registry, recipient))
+		return refuse_batch(rules, facts, CODE_ACK_UNKNOWN, none, ret);
+	if (!registry_may_speak(rules->registry, facts->speaker, recipient))
+		return refuse_batch(rules, facts, CODE_ACK_NOT_OPERATED, facts->speaker, ret);
+	return check_key(rules, facts, ret);
+}
+
+static int acknowledge_one(struct ending *ending, uint32_t party, const Dienstweg__Ack *ack,
+	size_t index, Dienstweg__AckVerdict *ret)
+{
+	struct rules_item item = {.party = party, .sequence = ack->sequence};
+	struct place place;
+	*ret = DIENSTWEG__ACK_VERDICT__ACK_UNKNOWN;
+	int r = place_find(ending->rules->state, &item, &place);
+	if (r < 0 || place.where == PLACE_NONE)
+		return r;
+	if (place.where == PLACE_ENDED) {
+		*ret = DIENSTWEG__ACK_VERDICT__ACK_ALREADY;
+		return 0;
+	}
+	if (!bytes_equal(BYTES_PB(ack->h), BYTES(place.row.h, HASH_SIZE)))
+		return 0;
+	*ret = DIENSTWEG__ACK_VERDICT__ACK_CLOSED;
+	return ending_add(
+		ending, &item, &place, ack->accepted ? END_ACCEPTED : END_REJECTED, (uint8_t)index);
+}
+
+static int ack_decision_make(
+	struct rules *rules, const struct ack_facts *facts, struct ack_decision *ret)
+{
+	size_t count = facts->batch->n_acks;
+	int r = decision_new(rules, &ret->decision);
+	if (r < 0)
+		return r;
+	if (!bytes_equal(facts->speaker, BYTES_PB(facts->batch->recipient))) {
+		r = decision_bytes(rules, facts->speaker, &ret->decision->speaker);
+		if (r < 0)
+			return r;
+	}
+	size_t size = count * sizeof(*ret->decision->verdicts);
+	ret->decision->verdicts = arena_alloc(rules->arena, size);
+	if (!ret->decision->verdicts)
+		return -ENOMEM;
+	memcpy(ret->decision->verdicts, ret->verdicts, size);
+	ret->decision->n_verdicts = count;
+	return 0;
+}
+
+int rules_acknowledge(struct rules *rules, const struct ack_facts *facts, struct ack_decision *ret)
+{
+	struct ending ending;
+	*ret = (struct ack_decision){.field = ""};
+	int r = check_batch(rules, facts, ret);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = rules_party_number(rules->state, BYTES_PB(facts->batch->recipient), &ret->party);
+	if (r < 0)
+		return r;
+	ending_init(&ending, rules);
+	for (size_t i = 0; i < facts->batch->n_acks; i++) {
+		r = acknowledge_one(
+			&ending, ret->party, facts->batch->acks[i], i, &ret->verdicts[i]);
+		if (r < 0)
+			return r;
+	}
+	ret->append = ending.count != 0;
+	if (!ret->append)
+		return 0;
+	r = ack_decision_make(rules, facts, ret);
+	if (r < 0)
+		return r;
+	return ending_finish(&ending);
+}

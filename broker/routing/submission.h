@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include "broker/routing/codes.h"
+#include "broker/routing/rules.h"
+
+/* One message on its way through the checks of rules_submit(). Between the submit-*.c files. */
+enum { SUBMISSION_DECIDED = 1 };
+
+struct submission {
+	struct rules *rules;
+	const struct submit_facts *facts;
+	struct submit_decision *ret;
+	const Dienstweg__Header *header; /* set from the first check on */
+	uint32_t speaker;                /* numbers */
+	uint32_t sender;
+	bool authentic; /* header and signature are the sender's: `seen` may be written */
+	bool reused;    /* ... but the id is taken: `seen` stays as it is */
+	struct resolve_result route;
+	uint32_t month;
+	uint64_t quota_used;
+	struct total_row totals[RESOLVE_MAX]; /* of the recipients, before this message */
+};
+
+/* A step of the checks. Return: 0 passed, SUBMISSION_DECIDED (ret is filled), negative errno. */
+typedef int submission_check(struct submission *submission);
+
+/**
+ * submission_refuse() - "never": count it, and decide whether it becomes an entry
+ * @submission: under way
+ * @code:       why
+ * @name:       for the sentence; a name of the registry, or a constant
+ * Return: SUBMISSION_DECIDED or negative errno.
+ */
+int submission_refuse(struct submission *submission, enum routing_code code, struct bytes name);
+
+/* The same with the texts of registry_resolve(). */
+int submission_refuse_route(struct submission *submission);
+
+/* The same with a field at fault that only the facts know. */
+int submission_refuse_field(
+	struct submission *submission, enum routing_code code, const char *field);
+
+/**
+ * submission_defer() - "not now": nothing changes
+ * @submission: under way
+ * @code:       why
+ * @name:       for the sentence
+ * @retry_ms:   when to try again
+ * Return: SUBMISSION_DECIDED or negative errno.
+ */
+int submission_defer(struct submission *submission, enum routing_code code, struct bytes name,
+	uint32_t retry_ms);
+
+/* The checks in order, and what follows when all have passed. */
+submission_check submission_check_form;
+submission_check submission_check_bus;
+submission_check submission_check_speaker;
+submission_check submission_check_key;
+submission_check submission_check_seen;
+submission_check submission_check_clock;
+submission_check submission_check_expiry;
+submission_check submission_check_route;
+submission_check submission_check_class;
+submission_check submission_check_confidentiality;
+submission_check submission_check_wraps;
+submission_check submission_check_quota;
+submission_check submission_check_room;
+submission_check submission_check_row;
+submission_check submission_accept;

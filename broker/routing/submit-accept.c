@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * What an accepted message leaves in the state: the only writer of new queue rows. One row per
+ * recipient, whatever their number; the content is stored once by the journal.
+ */
+#include "broker/routing/submission.h"
+
+#include <errno.h>
+
+#include "broker/routing/decision.h"
+#include "broker/routing/place.h"
+#include "broker/routing/total.h"
+
+static int write_seen(struct submission *s)
+{
+	uint8_t key[SEEN_KEY_SIZE], value[SEEN_ROW_SIZE];
+	struct seen_row row = {
+		.sequence = s->rules->sequence, .kind = DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED};
+	memcpy(row.h, s->facts->h, sizeof(row.h));
+	seen_key_encode(s->header->message_id.data, s->sender, key);
+	seen_row_encode(&row, value);
+	return state_put(
+		s->rules->state, STATE_SEEN, BYTES(key, sizeof(key)), BYTES(value, sizeof(value)));
+}
+
+static int write_quota(struct submission *s)
+{
+	if (s->route.agreement->quota_messages == 0)
+		return 0;
+	return total_quota_put(
+		s->rules->state, s->month, BYTES_PB(s->route.agreement->id), s->quota_used + 1);
+}
+
+static struct queue_row row_of(const struct submission *s)
+{
+	struct queue_row row = {
+		.sender = s->sender,
+		.bytes = (uint32_t)s->facts->header_bytes.len + s->facts->content_length,
+		.expires_ms = s->header->expires_ms,
+	};
+	memcpy(row.h, s->facts->h, sizeof(row.h));
+	memcpy(row.message_id, s->header->message_id.data, sizeof(row.message_id));
+	memcpy(row.case_id, s->header->case_id.data, sizeof(row.case_id));
+	return row;
+}
+
+static int write_expiry(struct submission *s, const struct rules_item *item, uint8_t lane)
+{
+	uint8_t key[TIMER_KEY_SIZE];
+	if (s->header->expires_ms == 0)
+		return 0;
+	timer_key_encode(s->header->expires_ms, item->sequence, item->party, TIMER_EXPIRE, key);
+	return state_put(s->rules->state, STATE_TIMER, BYTES(key, sizeof(key)), BYTES(&lane, 1));
+}
+
+static int enqueue(struct submission *s, size_t nth, const struct queue_row *row)
+{
+	struct rules *rules = s->rules;
+	struct rules_item item = {.party = s->ret->recipients[nth], .sequence = rules->sequence};
+	uint8_t lane = (uint8_t)s->header->priority;
+	s->totals[nth].first++;
+	s->totals[nth].second += row->bytes;
+	int r = total_queue_put(rules->state, item.party, &s->totals[nth]);
+	if (r < 0)
+		return r;
+	r = write_expiry(s, &item, lane);
+	if (r < 0)
+		return r;
+	if (s->ret->due_ms != 0)
+		return place_delay(rules->state, &item, s->ret->due_ms, lane, row);
+	r = place_queue(rules->state, &item, lane, row);
+	if (r < 0)
+		return r;
+	return effect_place(rules, EFFECT_QUEUED, &item, lane, row);
+}
+
+static int accept_decision(struct submission *s)
+{
+	struct rules *rules = s->rules;
+	Dienstweg__Decision *decision;
+	int r = decision_new(rules, &decision);
+	if (r < 0)
+		return r;
+	s->ret->decision = decision;
+	if (!bytes_equal(s->facts->speaker, BYTES_PB(s->header->sender))) {
+		r = decision_bytes(rules, s->facts->speaker, &decision->speaker);
+		if (r < 0)
+			return r;
+	}
+	decision->due_ms = s->ret->due_ms;
+	decision->recipients = arena_alloc(
+		rules->arena, s->route.count * sizeof(*decision->recipients));
+	if (!decision->recipients)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->route.count; i++) {
+		r = decision_bytes(
+			rules, BYTES_PB(s->route.recipients[i]->name), &decision->recipients[i]);
+		if (r < 0)
+			return r;
+	}
+	decision->n_recipients = s->route.count;
+	return decision_bytes(rules, BYTES_PB(s->route.agreement->id), &decision->agreement);
+}
+
+int submission_accept(struct submission *s)
+{
+	struct queue_row row = row_of(s);
+	s->ret->result = SUBMIT_ACCEPTED;
+	s->ret->append = true;
+	s->ret->recipients_count = s->route.count;
+	if (s->header->not_before_ms > s->rules->batch_ms)
+		s->ret->due_ms = s->header->not_before_ms;
+	int r = accept_decision(s);
+	if (r < 0)
+		return r;
+	r = write_seen(s);
+	if (r < 0)
+		return r;
+	r = write_quota(s);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < s->route.count; i++) {
+		r = enqueue(s, i, &row);
+		if (r < 0)
+			return r;
+	}
+	return SUBMISSION_DECIDED;
+}
