@@ -51,7 +51,10 @@ struct check_case {
 	const char *name;
 	void (*run)(void);
 };
-#define CHECK_CASE(f) {#f, f}
+#define CHECK_CASE(f)                                                                              \
+	{                                                                                          \
+#f, f                                                                              \
+	}
 
 /* Runs the cases (or the one named on the command line) and returns main's exit code. */
 int check_run(int argc, char **argv, const struct check_case *cases, size_t count);
