@@ -19,9 +19,15 @@ enum {
 	RECEIPT_FORM = 2, /* lengths, indexes or sizes impossible */
 };
 
-struct receipt_checker; /* bounded memory, one thread, one checkpoint at a time */
+struct receipt_checker; /* about 100 KB whatever it is sent, one thread, one checkpoint at a time */
+
+/**
+ * receipt_checker_new() - make a checker; it refuses everything until the first start
+ * @ret: the checker
+ * Return: 0 or -ENOMEM.
+ */
 int receipt_checker_new(struct receipt_checker **ret);
-void receipt_checker_free(struct receipt_checker *checker);
+void receipt_checker_free(struct receipt_checker *checker); /* takes NULL */
 DEFINE_CLEANUP(struct receipt_checker *, receipt_checker_free);
 
 /**
@@ -31,8 +37,15 @@ DEFINE_CLEANUP(struct receipt_checker *, receipt_checker_free);
  * @nodes:      Answer.nodes; borrowed until the next start
  * Return: 0, RECEIPT_FORM.
  */
-int receipt_checker_start(struct receipt_checker *checker, const struct checkpoint *checkpoint,
-	struct bytes nodes);
+int receipt_checker_start(
+	struct receipt_checker *checker, const struct checkpoint *checkpoint, struct bytes nodes);
+
+/**
+ * receipt_checker_hashes() - node hashes computed since it was made: what remembering saves
+ * @checker: the checker
+ * Return: the number.
+ */
+uint64_t receipt_checker_hashes(const struct receipt_checker *checker);
 
 /**
  * receipt_check_message() - does this receipt prove that h with this signature is in the journal?
@@ -40,6 +53,10 @@ int receipt_checker_start(struct receipt_checker *checker, const struct checkpoi
  * @receipt:        untrusted; its h is compared
  * @h:              the message's identity
  * @signature_core: of the signature that was submitted (receipt->signature, when there, wins)
+ *
+ * On 0 every hash that receipt->path names is the right one, so that (nodes, path) may be kept as
+ * evidence: see receipt_tlog_proof().
+ *
  * Return: 0, RECEIPT_*.
  */
 int receipt_check_message(struct receipt_checker *checker, const Dienstweg__Receipt *receipt,
@@ -55,7 +72,11 @@ int receipt_check_message(struct receipt_checker *checker, const Dienstweg__Rece
 int receipt_check_ack(struct receipt_checker *checker, const Dienstweg__AckReceipt *receipt,
 	const uint8_t digest[HASH_SIZE]) _must_use_;
 
-/* SHA-256("dienstweg/v1/ack-batch\0" || bytes). */
+/**
+ * receipt_ack_batch_digest() - what names a batch of acknowledgements
+ * @batch: AckBatch bytes as sent
+ * @ret:   SHA-256("dienstweg/v1/ack-batch\0" || batch)
+ */
 void receipt_ack_batch_digest(struct bytes batch, uint8_t ret[HASH_SIZE]);
 
 /**
@@ -64,7 +85,7 @@ void receipt_ack_batch_digest(struct bytes batch, uint8_t ret[HASH_SIZE]);
  * @sequence:        leaf index
  * @path:            audit path, leaf to root
  * @steps:           its length
- * @extra:           bytes for the "extra" line: u8 1 || stub (35) || nonce || private digest || disclosed
+ * @extra:           empty, or bytes for the "extra" line: u8 1 || stub (35) || nonce || private digest || disclosed
  * @arena:           owns the result
  * @ret:             the text
  * Return: 0 or -ENOMEM.

@@ -37,23 +37,54 @@ struct disclosed {
 	struct bytes rest; /* signature core for accepted, else empty */
 };
 
+/**
+ * disclosed_encode() - the bytes that are hashed
+ * @disclosed: what to disclose; @rest as long as its kind demands
+ * @buf:       result
+ * Return: bytes written.
+ */
 size_t disclosed_encode(const struct disclosed *disclosed, uint8_t buf[DISCLOSED_MAX]);
-int disclosed_decode(struct bytes data, struct disclosed *ret); /* 0, or 1 when impossible */
 
-/* SHA-256("dienstweg/v1/private\0" || salt || private). */
-void stub_private_digest(const uint8_t salt[STUB_SALT_SIZE], struct bytes private,
-	uint8_t ret[HASH_SIZE]);
+/**
+ * disclosed_decode() - and back
+ * @data: untrusted
+ * @ret:  views into @data
+ * Return: 0, or 1 when impossible: length, kind 0, or for "accepted" no signature core, for others a rest.
+ */
+int disclosed_decode(struct bytes data, struct disclosed *ret) _must_use_;
+
+/**
+ * stub_private_digest() - what stands for the private part
+ * @salt:    32 random bytes
+ * @private: a serialized Decision
+ * @ret:     SHA-256("dienstweg/v1/private\0" || salt || private)
+ */
+void stub_private_digest(
+	const uint8_t salt[STUB_SALT_SIZE], struct bytes private, uint8_t ret[HASH_SIZE]);
 
 /**
  * stub_make() - the stub of an entry
  * @kind:           EntryKind
  * @class:          retention class
  * @nonce:          32 random bytes
- * @disclosed:      encoded
+ * @disclosed:      encoded, of the same kind
  * @private_digest: stub_private_digest()
  * @ret:            35 bytes
  */
 void stub_make(uint8_t kind, uint8_t class, const uint8_t nonce[STUB_NONCE_SIZE],
 	struct bytes disclosed, const uint8_t private_digest[HASH_SIZE], uint8_t ret[STUB_SIZE]);
-int stub_decode(struct bytes data, struct stub *ret); /* 0, or 1: length or version */
+
+/**
+ * stub_decode() - take a stub apart
+ * @data: untrusted
+ * @ret:  the stub
+ * Return: 0, or 1: length or version.
+ */
+int stub_decode(struct bytes data, struct stub *ret) _must_use_;
+
+/**
+ * stub_leaf() - the Merkle leaf of an entry
+ * @stub: 35 bytes
+ * @ret:  SHA-256(0x00 || stub)
+ */
 void stub_leaf(const uint8_t stub[STUB_SIZE], struct merkle_hash *ret);
