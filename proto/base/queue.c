@@ -123,7 +123,7 @@ static void *queue_peek(struct queue *queue, size_t pos)
 static void queue_arm(struct queue *queue, size_t head)
 {
 	uint64_t count;
-	if (atomic_load(&queue->armed) || atomic_load(&queue->closed))
+	if (atomic_load(&queue->armed))
 		return;
 	if (read(queue->fd, &count, sizeof(count)) < 0)
 		return;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
 /*
- * What the promises are for: a process killed in the middle, a map or a disk that is full. Other
- * processes are children; the full disk is a small tmpfs in a mount namespace of the child's own, and
- * where that is not permitted the case says so.
+ * What the promises are for: a process killed in the middle, a map or a disk that is full, a disk that
+ * breaks. Other processes are children; the full disk is a small tmpfs in a mount namespace of the
+ * child's own, and where that is not permitted the case says so. The broken disk is two system calls
+ * that this program puts before the C library's.
  */
 #include "proto/base/db.h"
 
@@ -17,10 +18,34 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { MIB = 1 << 20, NOT_PERMITTED = 77 };
+
+/* The error that the next writes of meta pages (the first two), or syncs, give; 0 for none. */
+static int meta_write_error, sync_error;
+
+ssize_t broken_pwrite(int fd, const void *buf, size_t len, off_t offset) __asm__("pwrite");
+ssize_t broken_pwrite(int fd, const void *buf, size_t len, off_t offset)
+{
+	if (meta_write_error && offset < 2 * 4096) {
+		errno = meta_write_error;
+		return -1;
+	}
+	return syscall(SYS_pwrite64, fd, buf, len, offset);
+}
+
+int broken_fdatasync(int fd) __asm__("fdatasync");
+int broken_fdatasync(int fd)
+{
+	if (sync_error) {
+		errno = sync_error;
+		return -1;
+	}
+	return (int)syscall(SYS_fdatasync, fd);
+}
 
 static const char *folder(void)
 {
@@ -243,7 +268,59 @@ static void a_full_disk_is_full(void)
 		CHECK_INT(code, 0);
 }
 
+static void a_failed_sync_is_a_failure(void)
+{
+	struct db_env *env = open_env(folder(), 16 * MIB, false);
+	CHECK_INT(put_rows(env, 0, 100), 0);
+	sync_error = EIO;
+	CHECK_INT(put_rows(env, 100, 100), -EIO); /* the disk has room: this is no short write */
+	sync_error = 0;
+	CHECK_INT(count_rows(env), 100);
+	db_env_close(env);
+}
+
+/* Whatever its errno, a meta page that may be half written is not "full": the environment is closed. */
+static void a_failed_meta_page_is_a_failure(void)
+{
+	static const int errors[] = {ENOSPC, EIO, EDQUOT};
+	for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
+		const char *dir = folder();
+		struct db_env *env = open_env(dir, 16 * MIB, false);
+		struct db_txn *txn = NULL;
+		CHECK_INT(put_rows(env, 0, 100), 0);
+		meta_write_error = errors[i];
+		CHECK_INT(put_rows(env, 100, 100), -EIO);
+		meta_write_error = 0;
+		CHECK_INT(db_begin(env, true, &txn), -EIO);
+		CHECK_INT(db_begin(env, false, &txn), -EIO);
+		db_env_close(env);
+		env = open_env(dir, 16 * MIB, false);
+		CHECK_INT(count_rows(env), 100);
+		CHECK_INT(put_rows(env, 100, 100), 0);
+		db_env_close(env);
+	}
+}
+
+static int forget_a_cursor(const char *dir)
+{
+	struct db_env *env = open_env(dir, MIB, false);
+	db_table_id table;
+	struct db_cursor *cursor;
+	struct db_txn *txn = begin(env, true, &table);
+	CHECK_INT(db_cursor_open(txn, table, &cursor), 0);
+	fclose(stderr);
+	return db_commit(txn);
+}
+
+/* It would be freed twice later; so the transaction's end asserts that there is none. */
+static void a_forgotten_cursor_is_caught(void)
+{
+	CHECK_INT(in_child(forget_a_cursor, folder()), -SIGABRT);
+}
+
 CHECK_MAIN(CHECK_CASE(a_killed_writer_leaves_its_commits),
 	CHECK_CASE(other_processes_read_and_may_die),
 	CHECK_CASE(a_full_map_spoils_only_its_transaction),
-	CHECK_CASE(a_file_that_may_not_grow_is_full), CHECK_CASE(a_full_disk_is_full))
+	CHECK_CASE(a_file_that_may_not_grow_is_full), CHECK_CASE(a_full_disk_is_full),
+	CHECK_CASE(a_failed_sync_is_a_failure), CHECK_CASE(a_failed_meta_page_is_a_failure),
+	CHECK_CASE(a_forgotten_cursor_is_caught))
