@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * The bench: a real broker process, one sender and one receiver process, all on this machine, and the
+ * machine's own limits measured in the same run. Nothing here is a test: it prints, people compare.
+ */
+#include <dirent.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "test/bench/flow.h"
+#include "test/bench/machine.h"
+#include "test/kit/check.h"
+
+struct row {
+	size_t in_flight, body;
+};
+
+static const struct row rows[] = {
+	{1, 1024},
+	{256, 1024},
+	{1024, 1024},
+	{16, 65536},
+};
+
+static uint64_t folder_bytes(const char *dir)
+{
+	uint64_t sum = 0;
+	DIR *d = opendir(dir);
+
+	CHECK(d);
+	for (struct dirent *e; (e = readdir(d));) {
+		struct stat st;
+		if (fstatat(dirfd(d), e->d_name, &st, 0) == 0 && S_ISREG(st.st_mode))
+			sum += (uint64_t)st.st_blocks * 512;
+	}
+	closedir(d);
+	return sum;
+}
+
+static void row_print(const struct row *row, const struct flow_result *r, double broker_us,
+	double disk, bool json)
+{
+	const char *form = json ? "{\"in_flight\":%zu,\"body_bytes\":%zu,\"messages\":%llu,\"per_"
+				  "second\":%.0f,"
+				  "\"receipt_ms\":{\"p50\":%.3f,\"p99\":%.3f},\"through_ms\":{"
+				  "\"p50\":%.3f,\"p99\":%.3f},"
+				  "\"cpu_us\":{\"broker\":%.1f,\"sender\":%.1f,\"receiver\":%.1f},"
+				  "\"disk_bytes_per_message\":%.0f}\n"
+				: "%9zu  %6zu  %9llu  %8.0f  %7.2f %7.2f  %7.2f %7.2f  %6.1f %6.1f "
+				  "%8.1f  %8.0f\n";
+	printf(form, row->in_flight, row->body, (unsigned long long)r->messages, r->rate,
+		r->receipt_p50_us / 1e3, r->receipt_p99_us / 1e3, r->through_p50_us / 1e3,
+		r->through_p99_us / 1e3, broker_us, r->sender_cpu_us, r->receiver_cpu_us, disk);
+	fflush(stdout);
+}
+
+static void rows_run(struct bus *bus, double seconds, bool json)
+{
+	struct flow_receiver receiver;
+
+	if (!json)
+		printf("in flight    body   messages     per s   receipt ms (p50 p99)  through ms  "
+		       "  "
+		       "CPU us: broker sender receiver  disk B/msg\n");
+	flow_receiver_start(&receiver, bus, "jobcenter");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct flow_result result;
+		uint64_t disk = folder_bytes(bus_path(bus, "broker/journal"));
+		double cpu = process_cpu_s(bus->broker.pid);
+		flow_run(bus, "city", &receiver, rows[i].in_flight, rows[i].body, seconds, &result);
+		double broker_us = (process_cpu_s(bus->broker.pid) - cpu) * 1e6 /
+				   (double)result.messages;
+		double bytes = (double)(folder_bytes(bus_path(bus, "broker/journal")) - disk) /
+			       (double)result.messages;
+		row_print(&rows[i], &result, broker_us, bytes, json);
+	}
+	uint64_t memory = process_anonymous_bytes(bus->broker.pid);
+	printf(json ? "{\"broker_anonymous_bytes\":%llu}\n"
+		    : "broker's anonymous memory: %llu bytes\n",
+		(unsigned long long)memory);
+	flow_receiver_end(&receiver);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {{"seconds", required_argument, NULL, 's'},
+		{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+	double seconds = 5;
+	bool json = false;
+	struct machine machine;
+	struct bus bus;
+
+	for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+		if (o == 's' && sscanf(optarg, "%lf", &seconds) == 1 && seconds > 0 && seconds <= 600)
+			continue;
+		if (o == 'j') {
+			json = true;
+			continue;
+		}
+		fprintf(o == 'h' ? stdout : stderr, "usage: bench [--seconds N] [--json]\n");
+		return o == 'h' ? 0 : 2;
+	}
+	bus_init_usual(&bus, check_tmpdir());
+	bus_write(&bus);
+	machine_measure(&machine, bus.dir, 1.0);
+	printf(json ? "{\"verifies_per_s\":%.0f,\"commits_per_s\":%.0f,\"messages_per_s_at_256\":%."
+		      "0f}\n"
+		    : "this machine: %.0f signature checks/s a core, %.0f commits/s, "
+		      "%.0f messages/s at 256 a commit (LMDB alone)\n",
+		machine.verifies_per_s, machine.commits_per_s, machine.messages_per_s_256);
+	bus_start(&bus);
+	rows_run(&bus, seconds, json);
+	CHECK_INT(bus_end(&bus, SIGTERM), 0);
+	bus_deinit(&bus);
+	return 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Raw samples of one run, in memory shared between producer and consumer processes, so that medians and
+ * percentiles are of all messages and the raw numbers can be kept.
+ */
+enum { SAMPLES_MAX = 4 << 20 };
+
+struct samples {
+	_Atomic uint64_t count; /* taken; those beyond SAMPLES_MAX are counted, not kept */
+	uint32_t us[SAMPLES_MAX];
+};
+
+struct samples *samples_new(void); /* shared, zeroed; fails the program without memory */
+void samples_free(struct samples *samples);
+void samples_add(struct samples *samples, uint64_t ns);
+void samples_clear(struct samples *samples);
+
+/* Sorts; the value below which @share (0..1) of the samples lie, in microseconds; 0 without samples. */
+uint32_t samples_percentile(struct samples *samples, double share);
