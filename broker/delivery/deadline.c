@@ -8,7 +8,6 @@
 #include "broker/delivery/deadline.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 enum { RING_MIN = 64 };
@@ -33,7 +32,7 @@ static bool is_running(const struct lease_table *leases, const struct deadline *
 {
 	struct lease lease;
 	return lease_holds(leases, deadline->sequence, &lease) == LEASE_OUT &&
-		lease.attempt == deadline->attempt;
+	       lease.attempt == deadline->attempt;
 }
 
 static void ring_sweep(struct deadlines *deadlines, const struct lease_table *leases)
@@ -65,13 +64,12 @@ static int ring_grow(struct deadlines *deadlines)
 int deadlines_add(struct deadlines *deadlines, const struct lease_table *leases,
 	const struct deadline *deadline)
 {
-	if (deadlines->ring && deadlines->count > deadlines->mask)
+	bool full = !deadlines->ring || deadlines->count > deadlines->mask;
+	if (full && deadlines->ring)
 		ring_sweep(deadlines, leases);
-	/* Half empty after a sweep, or the next sweep would come too soon. */
-	if (!deadlines->ring || deadlines->count > deadlines->mask / 2) {
-		int r = deadlines->ring && deadlines->count <= deadlines->mask
-				? 0
-				: ring_grow(deadlines);
+	/* Less than half empty after a sweep, the next one would come too soon. */
+	if (full && (!deadlines->ring || deadlines->count > deadlines->mask / 2)) {
+		int r = ring_grow(deadlines);
 		if (r < 0)
 			return r;
 	}
@@ -79,10 +77,15 @@ int deadlines_add(struct deadlines *deadlines, const struct lease_table *leases,
 	return 0;
 }
 
+bool deadlines_passed(const struct deadlines *deadlines, uint64_t now_ns)
+{
+	return deadlines->count > 0 && ring_at(deadlines, 0)->at_ns <= now_ns;
+}
+
 int deadlines_due(struct deadlines *deadlines, const struct lease_table *leases, uint64_t now_ns,
 	uint64_t *ret)
 {
-	while (deadlines->count > 0 && ring_at(deadlines, 0)->at_ns <= now_ns) {
+	while (deadlines_passed(deadlines, now_ns)) {
 		struct deadline deadline = *ring_at(deadlines, 0);
 		deadlines->head = (deadlines->head + 1) & deadlines->mask;
 		deadlines->count--;

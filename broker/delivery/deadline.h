@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,9 @@ void deadlines_clear(struct deadlines *deadlines);
  */
 int deadlines_add(struct deadlines *deadlines, const struct lease_table *leases,
 	const struct deadline *deadline);
+
+/* Has the time of the first one come? It may have ended meanwhile. */
+bool deadlines_passed(const struct deadlines *deadlines, uint64_t now_ns);
 
 /**
  * deadlines_due() - take the next lease that ran out

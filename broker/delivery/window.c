@@ -32,8 +32,8 @@ static uint64_t left_of(uint64_t whole, uint64_t used)
 void window_room(const struct window *window, uint64_t *ret_messages, uint64_t *ret_bytes)
 {
 	uint64_t out = window->out_bytes + window->reserved_bytes;
-	uint64_t credit =
-		left_of(window->granted_bytes, window->sent_bytes + window->reserved_bytes);
+	uint64_t credit = left_of(
+		window->granted_bytes, window->sent_bytes + window->reserved_bytes);
 	uint64_t cap = left_of(window->out_bytes_max, out);
 	/* Or a message larger than the cap would wait for ever. */
 	if (out == 0 && cap < MESSAGE_BYTES_ROOM)

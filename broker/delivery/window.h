@@ -16,7 +16,7 @@ struct window {
 	uint64_t sent_bytes;
 	uint64_t reserved_messages;
 	uint64_t reserved_bytes;
-	uint64_t out_bytes;     /* leased to this session */
+	uint64_t out_bytes; /* leased to this session */
 	uint64_t out_bytes_max;
 };
 
