@@ -22,9 +22,6 @@ struct submission {
 	struct total_row totals[RESOLVE_MAX]; /* of the recipients, before this message */
 };
 
-/* A step of the checks. Return: 0 passed, SUBMISSION_DECIDED (ret is filled), negative errno. */
-typedef int submission_check(struct submission *submission);
-
 /**
  * submission_refuse() - "never": count it, and decide whether it becomes an entry
  * @submission: under way
@@ -52,19 +49,20 @@ int submission_refuse_field(
 int submission_defer(struct submission *submission, enum routing_code code, struct bytes name,
 	uint32_t retry_ms);
 
-/* The checks in order, and what follows when all have passed. */
-submission_check submission_check_form;
-submission_check submission_check_bus;
-submission_check submission_check_speaker;
-submission_check submission_check_key;
-submission_check submission_check_seen;
-submission_check submission_check_clock;
-submission_check submission_check_expiry;
-submission_check submission_check_route;
-submission_check submission_check_class;
-submission_check submission_check_confidentiality;
-submission_check submission_check_wraps;
-submission_check submission_check_quota;
-submission_check submission_check_room;
-submission_check submission_check_row;
-submission_check submission_accept;
+/* The checks in order, and what follows when all have passed.
+   Return: 0 passed, SUBMISSION_DECIDED (ret is filled), negative errno. */
+int submission_check_form(struct submission *s);
+int submission_check_bus(struct submission *s);
+int submission_check_speaker(struct submission *s);
+int submission_check_key(struct submission *s);
+int submission_check_seen(struct submission *s);
+int submission_check_clock(struct submission *s);
+int submission_check_expiry(struct submission *s);
+int submission_check_route(struct submission *s);
+int submission_check_class(struct submission *s);
+int submission_check_confidentiality(struct submission *s);
+int submission_check_wraps(struct submission *s);
+int submission_check_quota(struct submission *s);
+int submission_check_room(struct submission *s);
+int submission_check_row(struct submission *s);
+int submission_accept(struct submission *s);

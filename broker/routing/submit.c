@@ -14,7 +14,7 @@
 #include "broker/routing/refusals.h"
 #include "broker/routing/submission.h"
 
-static submission_check *const steps[] = {
+static int (*const steps[])(struct submission *s) = {
 	submission_check_form,
 	submission_check_bus,
 	submission_check_speaker,
