@@ -23,14 +23,14 @@
 struct journal;
 
 struct journal_options {
-	const char *dir; /* LMDB environment, must exist */
-	uint64_t map_bytes; /* rounded down to whole pages */
+	const char *dir;                 /* LMDB environment, must exist */
+	uint64_t map_bytes;              /* rounded down to whole pages */
 	unsigned int fill_limit_percent; /* new messages are deferred "full" above it */
-	uint64_t disk_reserve_bytes; /* the same when the file system has less left */
-	size_t parcels_max;         /* most parcels out at once, over all threads */
-	size_t batch_parcels_max;   /* most parcels in one commit */
-	size_t batch_messages_max;  /* most messages in one commit; one parcel may exceed it alone */
-	size_t fair_messages;       /* most messages per party and commit while several parties are active */
+	uint64_t disk_reserve_bytes;     /* the same when the file system has less left */
+	size_t parcels_max;              /* most parcels out at once, over all threads */
+	size_t batch_parcels_max;        /* most parcels in one commit */
+	size_t batch_messages_max; /* most messages in one commit; one parcel may exceed it alone */
+	size_t fair_messages; /* most messages per party and commit while several parties are active */
 	struct rules_limits limits;
 	struct bytes bus;
 	const char *software; /* name and version, in the start entry */
@@ -96,15 +96,16 @@ size_t journal_pending(const struct journal *journal);
 struct db_env *journal_env(struct journal *journal);
 
 /* Newest committed checkpoint; any thread. Return: length of the note. */
-size_t journal_checkpoint(struct journal *journal, uint8_t *buf, size_t size, uint64_t *ret_tree_size);
+size_t journal_checkpoint(
+	struct journal *journal, uint8_t *buf, size_t size, uint64_t *ret_tree_size);
 
 struct journal_stats {
 	uint64_t commits;
 	uint64_t entries;
 	uint64_t messages;
-	uint64_t commit_ns;    /* sum over commits */
+	uint64_t commit_ns; /* sum over commits */
 	uint64_t tree_size;
 	uint32_t fill_percent;
-	bool full;             /* new messages are being deferred */
+	bool full; /* new messages are being deferred */
 };
 void journal_stats(const struct journal *journal, struct journal_stats *ret);

@@ -54,8 +54,8 @@ struct keyring_class {
  * @count:   how many
  * Return: 0 or negative errno. Cheap when nothing is missing.
  */
-int keyring_ensure(struct keyring *keyring, uint32_t today, const struct keyring_class *classes,
-	size_t count);
+int keyring_ensure(
+	struct keyring *keyring, uint32_t today, const struct keyring_class *classes, size_t count);
 
 /* Read the file again (a reader of another process after a day change). Return: as keyring_open(). */
 int keyring_reload(struct keyring *keyring);

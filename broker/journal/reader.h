@@ -7,6 +7,7 @@
 
 #include "broker/journal/keyring.h"
 #include "broker/routing/rows.h"
+#include "broker/routing/state.h"
 #include "proto/base/arena.h"
 #include "proto/base/db.h"
 #include "proto/journal.pb-c.h"
@@ -16,64 +17,189 @@
 /*
  * Reading the journal: in the broker (cold deliveries, proofs) over its own environment, in tools over an
  * environment opened read-only by another process. A reader holds one short read transaction between
- * begin and end; views die with it. One thread.
+ * begin and end; views die with it. One thread at a time. Everything but begin and end is called between
+ * these two. Arenas are the caller's; a result in one lives as long as it says.
  */
 enum {
 	READER_NOT_FOUND = 1,
 	READER_ERASED = 2,  /* row or key is gone; the stub may still be there */
-	READER_DAMAGED = 3, /* row does not open, decode, or match its stub */
+	READER_DAMAGED = 3, /* row does not open, decode, or match its stub; tiles are missing */
+	READER_FORMAT = 4,  /* a format version that this program does not know */
 };
 
 struct journal_reader;
 
-/* Over an environment that this process has open. @keyring may be NULL (tree only). */
+/**
+ * journal_reader_new() - a reader over an environment that this process has open
+ * @env:     the journal's (journal_env())
+ * @keyring: may be NULL: then only the tree and permanent rows can be read
+ * @ret:     the reader
+ * Return: 0, READER_FORMAT, -ENOENT when the environment is no journal, negative errno.
+ */
 int journal_reader_new(struct db_env *env, struct keyring *keyring, struct journal_reader **ret);
-/* Over a journal folder of another process, read-only; -ENOENT when there is none. */
+
+/**
+ * journal_reader_open() - a reader over a journal folder of another process, read-only
+ * @dir:     the folder
+ * @keyring: may be NULL
+ * @ret:     the reader
+ * Return: as journal_reader_new(); -ENOENT when there is none.
+ */
 int journal_reader_open(const char *dir, struct keyring *keyring, struct journal_reader **ret);
-void journal_reader_free(struct journal_reader *reader);
+void journal_reader_free(struct journal_reader *reader); /* ends it first; takes NULL */
 DEFINE_CLEANUP(struct journal_reader *, journal_reader_free);
 
+/**
+ * journal_reader_begin() - see the journal as of the last commit
+ * @reader: not begun
+ * Return: 0 or negative errno.
+ */
 int journal_reader_begin(struct journal_reader *reader);
-void journal_reader_end(struct journal_reader *reader);
+void journal_reader_end(struct journal_reader *reader); /* harmless when not begun */
 
-/* Between begin and end: */
 struct journal_meta {
 	uint32_t format;
 	char bus[64];
 	uint32_t epoch;
-	uint64_t size;      /* entries = leaves */
-	uint64_t batch_ms;  /* of the last commit */
+	uint64_t size;              /* entries = leaves */
+	uint64_t batch_ms;          /* of the last commit */
 	uint64_t registry_sequence; /* entry of the registry in force */
 };
+
+/**
+ * journal_read_meta() - the head
+ * @reader: begun
+ * @ret:    the head
+ * Return: 0, READER_FORMAT, READER_DAMAGED, negative errno.
+ */
 int journal_read_meta(struct journal_reader *reader, struct journal_meta *ret);
+
+/**
+ * journal_read_stub() - the stub of an entry
+ * @reader:   begun
+ * @sequence: of the entry
+ * @ret:      the stub
+ * Return: 0, READER_NOT_FOUND, READER_DAMAGED, negative errno.
+ */
 int journal_read_stub(struct journal_reader *reader, uint64_t sequence, struct stub *ret);
-/* Opens a record and checks it against its stub. Fields live in @arena. */
+
+/**
+ * journal_read_row() - open a record and check it, and what was received, against its stub
+ * @reader:   begun
+ * @sequence: of the entry
+ * @arena:    owns the result
+ * @ret:      the row
+ * Return: 0, READER_*, negative errno.
+ */
 int journal_read_row(struct journal_reader *reader, uint64_t sequence, struct arena *arena,
 	Dienstweg__Row **ret);
-/* The decision inside a row. 0, READER_DAMAGED, -ENOMEM. */
+
+/**
+ * journal_row_decision() - the decision inside a row
+ * @row:   read before
+ * @arena: owns the result
+ * @ret:   the decision
+ * Return: 0, READER_DAMAGED, -ENOMEM.
+ */
 int journal_row_decision(const Dienstweg__Row *row, struct arena *arena, Dienstweg__Decision **ret);
-/* All chunks of a content, joined. */
-int journal_read_content(struct journal_reader *reader, uint64_t sequence, struct arena *arena,
-	struct bytes *ret);
-/* Newest signed checkpoint (a view), or the newest kept one with size <= @size when @size != 0. */
+
+/**
+ * journal_read_content() - all chunks of a content, joined
+ * @reader:   begun
+ * @sequence: of the entry
+ * @arena:    owns the result
+ * @ret:      the bytes; their hash is in the header, for the caller to check
+ * Return: 0, READER_* (erased also for an entry that never had content), negative errno.
+ */
+int journal_read_content(
+	struct journal_reader *reader, uint64_t sequence, struct arena *arena, struct bytes *ret);
+
+/**
+ * journal_read_checkpoint() - a kept checkpoint
+ * @reader: begun
+ * @size:   0: the newest; else the newest one of a tree of at most so many leaves
+ * @ret:    the signed note, a view
+ * Return: 0, READER_NOT_FOUND, negative errno.
+ */
 int journal_read_checkpoint(struct journal_reader *reader, uint64_t size, struct bytes *ret);
-/* A node (level, index) in the tree of @size leaves, ragged edge included; from the tiles. */
+
+/**
+ * journal_read_node() - a node in the tree of @size leaves, ragged edge included; from the tiles
+ * @reader: begun
+ * @size:   1 to the journal's size
+ * @level:  of the node
+ * @index:  of the node; it must cover at least one leaf
+ * @ret:    the hash
+ * Return: 0, READER_NOT_FOUND for a place outside the tree, READER_DAMAGED, negative errno.
+ */
 int journal_read_node(struct journal_reader *reader, uint64_t size, unsigned int level,
 	uint64_t index, struct merkle_hash *ret);
-/* Audit path and consistency proof; hashes into @ret (room for MERKLE_LEVELS, twice that). */
+
+/**
+ * journal_read_path() - the audit path of a leaf
+ * @reader:    begun
+ * @index:     of the leaf
+ * @size:      leaves of the tree
+ * @ret:       room for MERKLE_LEVELS hashes
+ * @ret_count: how many
+ * Return: as journal_read_node().
+ */
 int journal_read_path(struct journal_reader *reader, uint64_t index, uint64_t size,
 	struct merkle_hash *ret, size_t *ret_count);
+
+/**
+ * journal_read_consistency() - the proof that one tree extends another
+ * @reader:    begun
+ * @old_size:  1 to @new_size
+ * @new_size:  leaves of the tree
+ * @ret:       room for 2 * MERKLE_LEVELS hashes
+ * @ret_count: how many
+ * Return: as journal_read_node().
+ */
 int journal_read_consistency(struct journal_reader *reader, uint64_t old_size, uint64_t new_size,
 	struct merkle_hash *ret, size_t *ret_count);
 
-/* Rows of a recipient's queue lane from a sequence on (inclusive): one per call. READER_NOT_FOUND at the end. */
+/**
+ * journal_read_queue() - rows of a recipient's queue lane, one per call
+ * @reader:       begun
+ * @party:        number of the recipient
+ * @lane:         enum of broker/routing/rows.h
+ * @from:         first sequence wanted
+ * @ret_sequence: of the row found
+ * @ret_value:    a view
+ * Return: 0, READER_NOT_FOUND at the end, negative errno.
+ */
 int journal_read_queue(struct journal_reader *reader, uint32_t party, uint8_t lane, uint64_t from,
 	uint64_t *ret_sequence, struct bytes *ret_value);
-/* A derived table for tools that compare or list: cursor over (key, value), the first key >= @from. */
+
+/**
+ * journal_read_table() - rows of a derived table, one per call, for tools that compare or list
+ * @reader:    begun
+ * @table:     which
+ * @from:      the first key >= this
+ * @ret_key:   a view
+ * @ret_value: a view
+ * Return: 0, READER_NOT_FOUND at the end, negative errno.
+ */
 int journal_read_table(struct journal_reader *reader, enum state_table table, struct bytes from,
 	struct bytes *ret_key, struct bytes *ret_value);
-/* The signed registry in force at an entry: its bytes in @arena. */
+
+/**
+ * journal_read_registry() - the signed registry in force at an entry
+ * @reader:     begun
+ * @sequence:   of the entry; a registry is in force from its own entry on
+ * @arena:      owns the result
+ * @ret_signed: a serialized SignedRegistry
+ * Return: 0, READER_*, negative errno.
+ */
 int journal_read_registry(struct journal_reader *reader, uint64_t sequence, struct arena *arena,
 	struct bytes *ret_signed);
-/* Name of a party number (into a 64-byte buffer). */
+
+/**
+ * journal_read_party_name() - name of a party number; walks the table of parties
+ * @reader: begun
+ * @number: of the party
+ * @ret:    the name
+ * Return: 0, READER_NOT_FOUND, negative errno.
+ */
 int journal_read_party_name(struct journal_reader *reader, uint32_t number, char ret[64]);

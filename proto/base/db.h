@@ -23,7 +23,9 @@
  *
  * Threads: an environment is shared by all threads of a process and opened once per process; a
  * transaction belongs to the thread that began it (read transactions are begun with NOTLS, so one may
- * be handed over whole). One write transaction at a time; db_begin() waits for the other one to end.
+ * be handed over whole). One write transaction at a time; db_begin() waits for the other one to end. A
+ * read transaction sees the newest state whose commit has returned or is about to, never one that is not
+ * yet on disk, and never an older one than before.
  */
 enum {
 	DB_NOT_FOUND = 1,
@@ -40,9 +42,9 @@ typedef unsigned int db_table_id; /* lint: the one typedef, a plain number */
 struct db_options {
 	uint64_t map_bytes; /* largest size of the data file; multiple of the page size */
 	unsigned int tables_max;
-	unsigned int readers_max;
-	bool read_only;    /* another process writes; missing environment is -ENOENT */
-	unsigned int mode; /* permissions of new files, 0600 */
+	unsigned int readers_max; /* read transactions at once, parked ones too, of all processes */
+	bool read_only;           /* another process writes; missing environment is -ENOENT */
+	unsigned int mode;        /* permissions of new files, 0600 */
 };
 
 /**
@@ -245,6 +247,7 @@ int db_cursor_next(struct db_cursor *cursor, struct bytes *ret_key, struct bytes
  * @ret_value: as db_cursor_seek()
  * Return: 0, DB_NOT_FOUND in an empty table, negative errno.
  */
+int db_cursor_previous(struct db_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value);
 int db_cursor_first(struct db_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value);
 
 /**

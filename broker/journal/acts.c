@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Everything but new messages: acknowledgements, failures, expiries, confirmations. They end or move what
+ * is there already, so they are never turned away for want of room.
+ *
+ * An entry about messages is kept as long as they are: it gets the class of the first message that it
+ * changed, read from that message's stub. One batch of acknowledgements may touch messages of several
+ * classes; the first decides, which is what its recipient put first.
+ */
+#include "broker/journal/writer.h"
+
+#include <errno.h>
+
+#include "broker/journal/reader.h"
+#include "proto/receipt/receipt.h"
+
+static int class_of(struct journal *journal, uint64_t sequence, uint8_t *ret)
+{
+	struct record_source source = journal_records(journal);
+	struct stub stub;
+	int r = stub_read(&source, sequence, &stub);
+	if (r)
+		return r < 0 ? r : -EBADMSG; /* the rules changed a message that is not there */
+	*ret = stub.class;
+	return 0;
+}
+
+static int append_ack(struct journal *journal, struct batch *batch, struct parcel_ack *ack)
+{
+	struct entry entry = {
+		.kind = DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED,
+		.decision = ack->decision.decision,
+		.original = ack->facts.batch_bytes,
+	};
+	size_t first = 0;
+	while (first + 1 < ack->facts.batch->n_acks &&
+		ack->decision.verdicts[first] != DIENSTWEG__ACK_VERDICT__ACK_CLOSED)
+		first++;
+	int r = class_of(journal, ack->facts.batch->acks[first]->sequence, &entry.class);
+	if (r)
+		return r;
+	receipt_ack_batch_digest(ack->facts.batch_bytes, entry.digest);
+	return batch_append(journal, batch, &entry, &ack->proof);
+}
+
+static int decide_acks(struct journal *journal, struct batch *batch, struct parcel *parcel)
+{
+	int r = facts_refresh(journal, parcel);
+	if (parcel->spoilt)
+		return r;
+	for (size_t i = 0; i < parcel->acks_count && r == 0; i++) {
+		struct parcel_ack *ack = &parcel->acks[i];
+		if (arena_left(parcel->arena) < ACK_ARENA + (i + 1) * PROOF_ARENA) {
+			ack->decision = (struct ack_decision){
+				.refused = true,
+				.code = "too-large",
+				.field = "batches",
+				.detail = "too much in one frame: send smaller ones",
+			};
+			continue;
+		}
+		r = rules_acknowledge(&batch->rules, &ack->facts, &ack->decision);
+		if (r == 0 && ack->decision.append)
+			r = append_ack(journal, batch, ack);
+	}
+	return r;
+}
+
+static int append_items(struct journal *journal, struct batch *batch, uint8_t kind,
+	const struct items_decision *decision)
+{
+	struct entry entry = {.kind = kind, .decision = decision->decision};
+	if (decision->decision->n_affected == 0)
+		return -EBADMSG;
+	int r = class_of(journal, decision->decision->affected[0]->sequence, &entry.class);
+	return r ? r : batch_append(journal, batch, &entry, NULL);
+}
+
+static int decide_items(struct journal *journal, struct batch *batch, struct parcel *parcel)
+{
+	bool fail = parcel->kind == PARCEL_FAIL;
+	uint8_t kind = fail ? DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED
+			    : DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED;
+	int r = 0;
+	for (size_t at = 0; at < parcel->items_count && r == 0; at += ITEMS_MAX) {
+		const struct rules_item *items = parcel->items + at;
+		struct items_decision decision = {};
+		size_t count = parcel->items_count - at;
+		if (count > ITEMS_MAX)
+			count = ITEMS_MAX;
+		r = fail ? rules_fail(&batch->rules, items, count, parcel->cause, parcel->delay_ms,
+				   parcel->backoff, &decision)
+			 : rules_expire(&batch->rules, items, count, &decision);
+		if (r == 0 && decision.append)
+			r = append_items(journal, batch, kind, &decision);
+	}
+	return r;
+}
+
+int acts_decide(struct journal *journal, struct batch *batch, struct parcel *parcel)
+{
+	switch (parcel->kind) {
+	case PARCEL_ACKNOWLEDGE:
+		return decide_acks(journal, batch, parcel);
+	case PARCEL_FAIL:
+	case PARCEL_EXPIRE:
+		return decide_items(journal, batch, parcel);
+	case PARCEL_CONFIRM:
+		return rules_confirm(&batch->rules, parcel->party, parcel->sequence);
+	case PARCEL_REGISTRY:
+		return notes_registry(journal, batch, parcel);
+	case PARCEL_STOP:
+		return notes_stop(journal, batch);
+	case PARCEL_SUBMIT:
+	case PARCEL_TICK:
+		break;
+	}
+	return -EINVAL;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * One commit. Everything that a parcel will carry out is made before the commit, because nodes and rows
+ * are read through its transaction; nothing of it is seen by anybody before the commit returned. A
+ * batch that changed nothing (resends, deferrals) ends without one: there is nothing to wait for.
+ *
+ * There is no way back: after the first put the rules have moved on in ways that only the transaction
+ * knew, so any error is handed up and ends the process. What can fail for a reason that a stranger
+ * could bring about (room in an arena, a nearly full map) is therefore asked before, not met inside.
+ */
+#include "broker/journal/writer.h"
+
+#include <errno.h>
+
+enum { CLOCK_STEP_MS = 10000 };
+
+static const Dienstweg__RetentionClass *longest_class(const struct registry *registry)
+{
+	const Dienstweg__RegistryContent *content = registry_content(registry);
+	const Dienstweg__RetentionClass *longest = NULL;
+	for (size_t i = 0; i < content->n_classes; i++)
+		if (!longest || content->classes[i]->record_days > longest->record_days)
+			longest = content->classes[i];
+	return longest;
+}
+
+int batch_append(
+	struct journal *journal, struct batch *batch, struct entry *entry, struct parcel_proof *ret)
+{
+	if (entry->class != 0) {
+		const Dienstweg__RetentionClass *class = registry_class(
+			journal->registry, entry->class);
+		if (!class) /* of an older registry: rather too long than unreadable */
+			class = longest_class(journal->registry);
+		if (!class)
+			return -ENOKEY;
+		entry->class = (uint8_t) class->number;
+		entry->record_days = class->record_days;
+		entry->content_days = class->content_days;
+	}
+	int r = entry_append(&journal->log, entry, ret);
+	if (r == 0) {
+		batch->rules.sequence = journal->log.sequence;
+		batch->entries++;
+	}
+	return r;
+}
+
+int facts_refresh(struct journal *journal, struct parcel *parcel)
+{
+	if (parcel->registry == journal->registry || !journal->options.reverify)
+		return 0;
+	registry_unref(parcel->registry);
+	parcel->registry = registry_ref(journal->registry);
+	int r = journal->options.reverify(journal->options.reverify_context, parcel);
+	if (r == -ENOMEM) {
+		parcel->spoilt = true;
+		return 0;
+	}
+	return r;
+}
+
+/* ---- before ---- */
+
+static int make_keys(struct journal *journal)
+{
+	const Dienstweg__RegistryContent *content = registry_content(journal->registry);
+	struct keyring_class classes[UINT8_MAX];
+	uint32_t today = clock_day(journal->log.batch_ms);
+	size_t count = 0;
+	if (journal->keys_day == today)
+		return 0;
+	for (size_t i = 0; i < content->n_classes && count < ARRAY_LEN(classes); i++)
+		classes[count++] = (struct keyring_class){
+			.number = (uint8_t)content->classes[i]->number,
+			.content_days = content->classes[i]->content_days,
+			.record_days = content->classes[i]->record_days,
+		};
+	int r = keyring_ensure(journal->options.keyring, today, classes, count);
+	if (r == 0)
+		journal->keys_day = today;
+	return r;
+}
+
+/* By how much the wall clock was set since the last batch; 0 when it just ran. */
+static int64_t clock_step(struct journal *journal, uint64_t wall_ms, uint64_t mono_ns)
+{
+	int64_t step = 0;
+	if (journal->mono_ns != 0)
+		step = (int64_t)(wall_ms - journal->wall_ms) -
+		       (int64_t)((mono_ns - journal->mono_ns) / 1000000);
+	journal->wall_ms = wall_ms;
+	journal->mono_ns = mono_ns;
+	return step >= CLOCK_STEP_MS || step <= -CLOCK_STEP_MS ? step : 0;
+}
+
+static int batch_begin(struct journal *journal, struct batch *batch)
+{
+	struct entry_log *log = &journal->log;
+	batch->stage = "begin";
+	batch->ticks_tail = &batch->ticks;
+	int r = fill_measure(&journal->fill, log->bytes, clock_mono_ns(journal->options.clock));
+	if (r == 0)
+		r = db_begin(journal->env, true, &log->txn);
+	if (r)
+		return journal_put_error(r);
+	log->registry_version = journal->registry ? registry_version(journal->registry) : 0;
+	log->sequence = journal->head.size;
+	state_store_begin(&journal->store, log->txn);
+	batch->rules = (struct rules){
+		.state = &journal->store.state,
+		.registry = journal->registry,
+		.limits = &journal->options.limits,
+		.batch_ms = log->batch_ms,
+		.sequence = log->sequence,
+	};
+	return 0;
+}
+
+/* ---- deciding ---- */
+
+static int decide_parcel(struct journal *journal, struct batch *batch, struct parcel *parcel)
+{
+	struct rules *rules = &batch->rules;
+	rules->arena = parcel->arena;
+	rules->effects = NULL;
+	rules->effects_tail = &rules->effects;
+	int r = parcel->kind == PARCEL_SUBMIT ? submits_decide(journal, batch, parcel)
+					      : acts_decide(journal, batch, parcel);
+	parcel->effects = rules->effects;
+	return r;
+}
+
+static int batch_decide(struct journal *journal, struct batch *batch, int64_t step_ms)
+{
+	int r = 0;
+	struct parcel *parcel = batch->parcels;
+	/* A new registry opens its commit: also before timers, which might need it. */
+	if (parcel && parcel->kind == PARCEL_REGISTRY) {
+		batch->stage = "registry";
+		r = decide_parcel(journal, batch, parcel);
+		parcel = parcel->next;
+	}
+	if (r == 0 && journal->registry)
+		r = make_keys(journal);
+	if (r == 0 && batch->start)
+		r = notes_start(journal, batch);
+	if (r == 0 && step_ms != 0)
+		r = notes_clock_step(journal, batch, step_ms);
+	if (r == 0 && !batch->opening) {
+		batch->stage = "timers";
+		r = ticks_decide(journal, batch);
+	}
+	for (; parcel && r == 0; parcel = parcel->next) {
+		batch->stage = "parcel";
+		r = decide_parcel(journal, batch, parcel);
+	}
+	return r;
+}
+
+/* ---- closing ---- */
+
+/* The newest checkpoint, and the last one of each day, are kept. */
+static int put_checkpoint(struct journal *journal, uint64_t old_size)
+{
+	struct db_txn *txn = journal->log.txn;
+	struct checkpoint checkpoint = {.size = tree_size(journal->tree)};
+	uint32_t today = clock_day(journal->log.batch_ms);
+	struct key key = key_u64(old_size);
+	int r = 0;
+	memcpy(checkpoint.origin, journal->origin, sizeof(checkpoint.origin));
+	tree_root(journal->tree, &checkpoint.root);
+	if (old_size > 0 && journal->note_day == today)
+		r = db_delete(txn, journal->tables.checkpoint, KEY_BYTES_OF(key));
+	if (r)
+		return r == DB_NOT_FOUND ? -EBADMSG : r;
+	journal->note_len = checkpoint_sign(
+		&checkpoint, &journal->note_key, journal->options.log_key->ed25519, journal->note);
+	journal->note_day = today;
+	key = key_u64(checkpoint.size);
+	return db_append(txn, journal->tables.checkpoint, KEY_BYTES_OF(key),
+		BYTES(journal->note, journal->note_len));
+}
+
+static int batch_close(struct journal *journal, struct batch *batch)
+{
+	struct db_txn *txn = journal->log.txn;
+	uint64_t old_size = journal->head.size;
+	int r = 0;
+	batch->stage = "tree";
+	journal->head.size = journal->log.sequence;
+	journal->head.batch_ms = journal->log.batch_ms;
+	if (batch->entries > 0) {
+		r = tree_close(journal->tree, txn, &journal->tables);
+		if (r == 0)
+			r = put_checkpoint(journal, old_size);
+	}
+	if (r == 0 && (batch->entries > 0 || journal->store.changed))
+		r = head_put(txn, &journal->tables, &journal->head);
+	return journal_put_error(r);
+}
+
+static int prove_parcel(struct journal *journal, struct parcel *parcel)
+{
+	struct tile_source source = {
+		.txn = journal->log.txn,
+		.tables = &journal->tables,
+		.size = journal->head.size,
+	};
+	if ((parcel->kind != PARCEL_SUBMIT && parcel->kind != PARCEL_ACKNOWLEDGE) || parcel->spoilt)
+		return 0;
+	int r = proofs_build(&journal->proofs, journal->tree, &source, parcel);
+	if (r <= 0)
+		return r;
+	parcel->tree_size = journal->head.size;
+	return arena_copy(
+		parcel->arena, BYTES(journal->note, journal->note_len), &parcel->checkpoint);
+}
+
+static int batch_prove(struct journal *journal, struct batch *batch)
+{
+	int r = 0;
+	batch->stage = "proofs";
+	for (struct parcel *parcel = batch->parcels; parcel && r == 0; parcel = parcel->next)
+		r = prove_parcel(journal, parcel);
+	if (r)
+		return r;
+	journal->due_ms = UINT64_MAX;
+	if (journal->ticks_idle)
+		r = rules_next_due(&journal->store.state, &journal->announced, &journal->due_ms);
+	return r > 0 ? -EBADMSG : r;
+}
+
+static int batch_commit(struct journal *journal, struct batch *batch)
+{
+	bool changed = batch->entries > 0 || journal->store.changed;
+	struct db_txn *txn = steal(&journal->log.txn);
+	state_store_end(&journal->store);
+	batch->stage = "commit";
+	if (!changed) {
+		db_abort(txn);
+		return 0;
+	}
+	int r = db_commit(txn);
+	if (r)
+		return journal_put_error(r);
+	tree_settle(journal->tree);
+	atomic_fetch_add(&journal->shared.commits, 1);
+	return 0;
+}
+
+/* ---- afterwards ---- */
+
+static void batch_publish(struct journal *journal, const struct batch *batch, uint64_t began_ns)
+{
+	struct journal_shared *shared = &journal->shared;
+	uint64_t took_ns = clock_mono_ns(journal->options.clock) - began_ns;
+	pthread_mutex_lock(&shared->lock);
+	memcpy(shared->note, journal->note, journal->note_len);
+	shared->note_len = journal->note_len;
+	shared->note_size = journal->head.size;
+	if (batch->registry_changed) {
+		registry_unref(shared->registry);
+		shared->registry = registry_ref(journal->registry);
+	}
+	pthread_mutex_unlock(&shared->lock);
+	atomic_fetch_add(&shared->entries, batch->entries);
+	atomic_fetch_add(&shared->messages, batch->messages);
+	atomic_fetch_add(&shared->commit_ns, took_ns);
+	atomic_store(&shared->tree_size, journal->head.size);
+	atomic_store(&shared->fill_percent, journal->fill.percent);
+}
+
+int batch_run(struct journal *journal, struct batch *batch)
+{
+	const struct clock *clock = journal->options.clock;
+	uint64_t now_ms = clock_wall_ms(clock), began_ns = clock_mono_ns(clock);
+	int64_t step_ms = clock_step(journal, now_ms, began_ns);
+	uint64_t last_ms = journal->head.batch_ms;
+	journal->log.batch_ms = now_ms > last_ms ? now_ms : last_ms;
+	int r = batch_begin(journal, batch);
+	if (r == 0)
+		r = batch_decide(journal, batch, step_ms);
+	if (r == 0)
+		r = batch_close(journal, batch);
+	if (r == 0)
+		r = batch_prove(journal, batch);
+	if (r == 0)
+		r = batch_commit(journal, batch);
+	if (r) {
+		state_store_end(&journal->store);
+		db_abort(steal(&journal->log.txn));
+		return r;
+	}
+	batch_publish(journal, batch, began_ns);
+	return 0;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Rows are sealed straight into LMDB's page: room is reserved first, so a message is copied once on its
+ * way to the disk. What is too long for one value goes on in chunks, records too: an event with
+ * sixty recipients must not be a special case that somebody meets in production.
+ */
+#include "broker/journal/entry.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "proto/base/clock.h"
+
+/* Nonce and salt, from a pool: libsodium would ask the kernel for each. */
+static const uint8_t *log_random(struct entry_log *log)
+{
+	enum { BOTH = STUB_NONCE_SIZE + STUB_SALT_SIZE };
+	if (log->random_left < BOTH) {
+		random_fill(log->random, sizeof(log->random));
+		log->random_left = sizeof(log->random);
+	}
+	log->random_left -= BOTH;
+	return log->random + log->random_left;
+}
+
+static int put_sealed(struct entry_log *log, db_table_id table, const struct key *key,
+	const struct row_place *place, uint32_t erase_day, struct bytes plain)
+{
+	size_t len = place->class == 0 ? plain.len + 1 : plain.len + ROW_SEAL_OVERHEAD;
+	uint8_t *room;
+	int r = db_reserve(log->txn, table, KEY_BYTES_OF(*key), len, true, &room);
+	if (r)
+		return journal_put_error(r);
+	log->bytes += len;
+	r = row_seal(log->keyring, place, erase_day, plain, room, &len);
+	return r ? -ENOKEY : 0;
+}
+
+static int put_record(struct entry_log *log, const struct entry *entry, struct bytes row)
+{
+	struct row_place place = {
+		.table = "record", .sequence = log->sequence, .class = entry->class};
+	uint32_t day = clock_day(log->batch_ms) + entry->record_days;
+	for (size_t at = 0; at < row.len || at == 0; at += CHUNK_MAX, place.chunk++) {
+		size_t len = row.len - at < CHUNK_MAX ? row.len - at : CHUNK_MAX;
+		struct key key = key_record(log->sequence, place.chunk);
+		int r = put_sealed(
+			log, log->tables->record, &key, &place, day, BYTES(row.data + at, len));
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int put_content(struct entry_log *log, const struct entry *entry)
+{
+	struct row_place place = {
+		.table = "content", .sequence = log->sequence, .class = entry->class};
+	uint32_t day = clock_day(log->batch_ms) + entry->content_days;
+	for (size_t at = 0; at < entry->content.len; at += CHUNK_MAX, place.chunk++) {
+		size_t left = entry->content.len - at;
+		struct key key = key_chunk(log->sequence, place.chunk);
+		int r = put_sealed(log, log->tables->content, &key, &place, day,
+			BYTES(entry->content.data + at, left < CHUNK_MAX ? left : CHUNK_MAX));
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static ProtobufCBinaryData pb_bytes(const uint8_t *data, size_t len)
+{
+	return (ProtobufCBinaryData){.len = len, .data = (uint8_t *)(uintptr_t)data};
+}
+
+static int put_stub(struct entry_log *log, const uint8_t stub[STUB_SIZE])
+{
+	struct merkle_hash leaf;
+	struct key key = key_u64(log->sequence);
+	int r = db_append(log->txn, log->tables->stub, KEY_BYTES_OF(key), BYTES(stub, STUB_SIZE));
+	if (r)
+		return journal_put_error(r);
+	log->bytes += STUB_SIZE;
+	stub_leaf(stub, &leaf);
+	return tree_push(log->tree, &leaf);
+}
+
+static int pack_row(struct entry_log *log, const struct entry *entry, const uint8_t *random,
+	struct bytes disclosed, struct bytes private, struct bytes *ret)
+{
+	Dienstweg__Row row = DIENSTWEG__ROW__INIT;
+	row.nonce = pb_bytes(random, STUB_NONCE_SIZE);
+	row.salt = pb_bytes(random + STUB_NONCE_SIZE, STUB_SALT_SIZE);
+	row.disclosed = pb_bytes(disclosed.data, disclosed.len);
+	row.private_ = pb_bytes(private.data, private.len);
+	row.original = pb_bytes(entry->original.data, entry->original.len);
+	if (dienstweg__row__get_packed_size(&row) > sizeof(log->row))
+		return -EMSGSIZE;
+	*ret = BYTES(log->row, dienstweg__row__pack(&row, log->row));
+	return 0;
+}
+
+int entry_append(struct entry_log *log, const struct entry *entry, struct parcel_proof *ret)
+{
+	uint8_t disclosed_buf[DISCLOSED_MAX], private_digest[HASH_SIZE], stub[STUB_SIZE];
+	struct disclosed fields = {
+		.kind = entry->kind,
+		.batch_ms = log->batch_ms,
+		.registry_version = log->registry_version,
+		.rest = entry->rest,
+	};
+	struct bytes row;
+	const uint8_t *random = log_random(log);
+	if (dienstweg__decision__get_packed_size(entry->decision) > sizeof(log->private))
+		return -EMSGSIZE;
+	struct bytes private = BYTES(
+		log->private, dienstweg__decision__pack(entry->decision, log->private));
+	memcpy(fields.digest, entry->digest, HASH_SIZE);
+	struct bytes disclosed = BYTES(disclosed_buf, disclosed_encode(&fields, disclosed_buf));
+	stub_private_digest(random + STUB_NONCE_SIZE, private, private_digest);
+	stub_make(entry->kind, entry->class, random, disclosed, private_digest, stub);
+
+	int r = put_stub(log, stub);
+	if (r == 0)
+		r = pack_row(log, entry, random, disclosed, private, &row);
+	if (r == 0)
+		r = put_record(log, entry, row);
+	if (r == 0)
+		r = put_content(log, entry);
+	if (r)
+		return r;
+	if (ret) {
+		ret->sequence = log->sequence;
+		ret->batch_ms = log->batch_ms;
+		ret->registry_version = log->registry_version;
+		ret->class = entry->class;
+		memcpy(ret->nonce, random, STUB_NONCE_SIZE);
+		memcpy(ret->private_digest, private_digest, HASH_SIZE);
+	}
+	log->sequence++;
+	return 0;
+}

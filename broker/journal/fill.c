@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Counting free pages walks LMDB's free list, and statvfs() is a system call: both are asked at most once
+ * a second, or when what was put since might have used up a quarter of what was left. In between, every
+ * byte put counts twice: pages are never quite full, and derived rows and tree come on top. New
+ * messages end at the limit; what lies above it is for acknowledgements, which make room.
+ */
+#include "broker/journal/fill.h"
+
+#include <errno.h>
+#include <sys/statvfs.h>
+
+enum { MEASURE_NS = 1000000000, GROWTH = 2 };
+
+static uint64_t limit_bytes(const struct fill *fill)
+{
+	return fill->map_bytes / 100 * fill->limit_percent;
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* Bytes that may still be put as new messages, at the time of the last look. */
+static uint64_t room(const struct fill *fill)
+{
+	uint64_t map = less(limit_bytes(fill), fill->used_bytes);
+	uint64_t disk = less(fill->disk_bytes, fill->reserve_bytes);
+	return map < disk ? map : disk;
+}
+
+int fill_measure(struct fill *fill, uint64_t put, uint64_t now_ns)
+{
+	struct db_usage usage;
+	struct statvfs fs;
+	bool due = !fill->measured || now_ns - fill->measured_ns >= MEASURE_NS;
+	if (!due && (fill->full || (put - fill->put_then) * GROWTH < room(fill) / 4))
+		return 0;
+	int r = db_env_usage(fill->env, &usage);
+	if (r)
+		return r;
+	if (statvfs(fill->dir, &fs) < 0)
+		return -errno;
+	fill->measured = true;
+	fill->measured_ns = now_ns;
+	fill->put_then = put;
+	fill->map_bytes = usage.map_bytes;
+	fill->used_bytes = less(usage.used_bytes, usage.free_bytes);
+	fill->disk_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	fill->percent = (uint32_t)(fill->used_bytes * 100 / usage.map_bytes);
+	/* Free pages in the file need no more of the file system. */
+	fill->disk_bytes += usage.free_bytes;
+	fill->full = room(fill) == 0;
+	return 0;
+}
+
+bool fill_admits(const struct fill *fill, uint64_t put, uint64_t bytes)
+{
+	return !fill->full && (put - fill->put_then + bytes) * GROWTH <= room(fill);
+}

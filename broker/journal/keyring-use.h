@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include "broker/journal/keyring.h"
+
+/* What sealing a row needs of the keyring; inside this folder only. */
+
+/**
+ * keyring_find() - copy a key out
+ * @keyring:   any thread
+ * @class:     retention class
+ * @erase_day: day number
+ * @ret:       the key; wipe it after use
+ * Return: 0 or KEYRING_MISSING.
+ */
+int keyring_find(
+	struct keyring *keyring, uint8_t class, uint32_t erase_day, uint8_t ret[AEAD_KEY_SIZE]);
+
+/**
+ * keyring_nonce() - a fresh random nonce
+ * @keyring: any thread
+ * @ret:     the nonce
+ */
+void keyring_nonce(struct keyring *keyring, uint8_t ret[AEAD_NONCE_SIZE]);

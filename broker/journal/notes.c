@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * What the journal notes about itself: which program ran under which limits, which registry came into
+ * force, that the clock was set. These entries are permanent and in clear (class 0): they name agencies and
+ * programs, never people, and an auditor without any key must be able to replay under the right rules.
+ */
+#include "broker/journal/writer.h"
+
+#include <errno.h>
+
+#include "proto/base/log.h"
+
+static ProtobufCBinaryData pb_bytes(const void *data, size_t len)
+{
+	return (ProtobufCBinaryData){.len = len, .data = (uint8_t *)(uintptr_t)data};
+}
+
+static int note(struct journal *journal, struct batch *batch, uint8_t kind,
+	const Dienstweg__Decision *decision)
+{
+	struct entry entry = {.kind = kind, .decision = decision};
+	return batch_append(journal, batch, &entry, NULL);
+}
+
+static Dienstweg__Decision program_decision(const struct journal *journal)
+{
+	const struct journal_options *options = &journal->options;
+	Dienstweg__Decision decision = DIENSTWEG__DECISION__INIT;
+	decision.rules_version = RULES_VERSION;
+	decision.software = pb_bytes(options->software, strlen(options->software));
+	decision.config_digest = pb_bytes(options->config_digest, HASH_SIZE);
+	return decision;
+}
+
+int notes_start(struct journal *journal, struct batch *batch)
+{
+	const struct rules_limits *limits = &journal->options.limits;
+	Dienstweg__Decision decision = program_decision(journal);
+	Dienstweg__RulesLimits bounds = DIENSTWEG__RULES_LIMITS__INIT;
+	bounds.refusals_per_minute = limits->refusals_per_minute;
+	bounds.backoff_min_ms = limits->backoff_min_ms;
+	bounds.backoff_max_ms = limits->backoff_max_ms;
+	bounds.queue_messages_max = limits->queue_messages_max;
+	bounds.queue_bytes_max = limits->queue_bytes_max;
+	decision.limits = &bounds;
+	batch->stage = "start";
+	return note(journal, batch, DIENSTWEG__ENTRY_KIND__ENTRY_START, &decision);
+}
+
+int notes_stop(struct journal *journal, struct batch *batch)
+{
+	Dienstweg__Decision decision = program_decision(journal);
+	return note(journal, batch, DIENSTWEG__ENTRY_KIND__ENTRY_STOP, &decision);
+}
+
+int notes_clock_step(struct journal *journal, struct batch *batch, int64_t step_ms)
+{
+	Dienstweg__Decision decision = DIENSTWEG__DECISION__INIT;
+	decision.rules_version = RULES_VERSION;
+	decision.step_ms = step_ms;
+	batch->stage = "clock step";
+	log_warn("journal", "the clock was set", F_I64("step_ms", step_ms));
+	return note(journal, batch, DIENSTWEG__ENTRY_KIND__ENTRY_CLOCK_STEP, &decision);
+}
+
+/* ---- registry ---- */
+
+static int put_registry_row(struct journal *journal, uint64_t sequence,
+	const struct registry *registry, const uint8_t *digest)
+{
+	Dienstweg__RegistryRow row = DIENSTWEG__REGISTRY_ROW__INIT;
+	uint8_t buf[64];
+	struct key key = key_u64(sequence);
+	row.version = registry_version(registry);
+	row.digest = pb_bytes(digest, HASH_SIZE);
+	row.content_chunks = (registry_signed_bytes(registry).len + CHUNK_MAX - 1) / CHUNK_MAX;
+	if (dienstweg__registry_row__get_packed_size(&row) > sizeof(buf))
+		return -EMSGSIZE;
+	size_t len = dienstweg__registry_row__pack(&row, buf);
+	return journal_put_error(db_append(
+		journal->log.txn, journal->tables.registry, KEY_BYTES_OF(key), BYTES(buf, len)));
+}
+
+static int adopt(struct journal *journal, struct batch *batch, struct registry *registry)
+{
+	Dienstweg__Decision decision = DIENSTWEG__DECISION__INIT;
+	struct entry entry = {
+		.kind = DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY,
+		.decision = &decision,
+		.content = registry_signed_bytes(registry),
+	};
+	uint64_t sequence = journal->log.sequence;
+	registry_note_digest(registry, entry.digest);
+	decision.rules_version = RULES_VERSION;
+	decision.version = registry_version(registry);
+	decision.digest = pb_bytes(entry.digest, HASH_SIZE);
+
+	registry_unref(journal->registry);
+	journal->registry = registry_ref(registry);
+	journal->head.registry_sequence = sequence;
+	journal->log.registry_version = decision.version; /* in force from its own entry on */
+	journal->keys_day = 0;                            /* it may bring new classes */
+	batch->rules.registry = registry;
+	batch->registry_changed = true;
+	int r = batch_append(journal, batch, &entry, NULL);
+	if (r == 0)
+		r = put_registry_row(journal, sequence, registry, entry.digest);
+	if (r == 0)
+		r = rules_adopt_registry(&batch->rules);
+	if (r == 0)
+		log_info("journal", "registry in force", F_U64("version", decision.version),
+			F_U64("sequence", sequence));
+	return r;
+}
+
+static bool same_registry(const struct registry *a, const struct registry *b)
+{
+	uint8_t digest_a[HASH_SIZE], digest_b[HASH_SIZE];
+	registry_note_digest(a, digest_a);
+	registry_note_digest(b, digest_b);
+	return memcmp(digest_a, digest_b, HASH_SIZE) == 0;
+}
+
+int notes_registry(struct journal *journal, struct batch *batch, struct parcel *parcel)
+{
+	struct registry *next = parcel->registry;
+	if (journal->registry) {
+		if (same_registry(journal->registry, next))
+			return 0;
+		parcel->verdict = registry_check_successor(journal->registry, next);
+		if (parcel->verdict < 0)
+			return parcel->verdict;
+		if (parcel->verdict > 0) {
+			log_error("journal", "a registry was refused: the one in force stays",
+				F_U64("version", registry_version(next)),
+				F_U64("in_force", registry_version(journal->registry)),
+				F_I64("verdict", parcel->verdict));
+			return 0;
+		}
+	}
+	return adopt(journal, batch, next);
+}

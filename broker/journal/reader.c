@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * A reader parks its read transaction between uses (reset and renew cost no allocation and no slot) and
+ * opens cursors only when asked to walk, because most reads are single rows. Read transactions must be
+ * short: while one is open, pages freed since cannot be used again, and the journal grows.
+ */
+#include "broker/journal/reader.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/journal/record.h"
+#include "broker/journal/store.h"
+#include "broker/journal/tile.h"
+
+struct journal_reader {
+	struct db_env *env;
+	struct db_env *own_env; /* to be closed with the reader */
+	struct db_txn *txn;
+	bool begun;
+	struct keyring *keyring;
+	struct journal_tables tables;
+	struct state_store store; /* its tables, read only */
+	struct db_cursor *checkpoints, *registries;
+};
+
+static struct record_source reader_records(const struct journal_reader *reader)
+{
+	assert(reader->begun);
+	return (struct record_source){
+		.txn = reader->txn, .tables = &reader->tables, .keyring = reader->keyring};
+}
+
+/* ---- lifetime ---- */
+
+/* The format before everything else: of a later one nothing may be assumed. */
+static int open_tables(struct journal_reader *reader, struct db_txn *txn)
+{
+	struct journal_head head;
+	uint32_t format;
+	int r = db_table_open(txn, "meta", &reader->tables.meta);
+	if (r == 0)
+		r = head_get(txn, &reader->tables, &head, &format);
+	if (r == HEAD_FORMAT)
+		return READER_FORMAT;
+	if (r)
+		return r == DB_NOT_FOUND ? -ENOENT : r;
+	r = journal_tables_open(&reader->tables, txn);
+	return r ? r : state_store_open(&reader->store, txn);
+}
+
+int journal_reader_new(struct db_env *env, struct keyring *keyring, struct journal_reader **ret)
+{
+	struct db_txn *txn = NULL;
+	_cleanup_(journal_reader_free) struct journal_reader *reader = calloc(1, sizeof(*reader));
+	if (!reader)
+		return -ENOMEM;
+	reader->env = env;
+	reader->keyring = keyring;
+	int r = db_begin(env, false, &txn);
+	if (r)
+		return r;
+	r = open_tables(reader, txn);
+	if (r) {
+		db_abort(txn);
+		return r;
+	}
+	r = db_commit(txn); /* so that the handles stay */
+	if (r == 0)
+		*ret = steal(&reader);
+	return r;
+}
+
+int journal_reader_open(const char *dir, struct keyring *keyring, struct journal_reader **ret)
+{
+	struct db_options options = {
+		.tables_max = TABLES_MAX, .readers_max = READERS_MAX, .read_only = true};
+	_cleanup_(db_env_close) struct db_env *env = NULL;
+	int r = db_env_open(dir, &options, &env);
+	if (r == 0)
+		r = journal_reader_new(env, keyring, ret);
+	if (r == 0)
+		(*ret)->own_env = steal(&env);
+	return r;
+}
+
+int journal_reader_begin(struct journal_reader *reader)
+{
+	assert(!reader->begun);
+	int r = reader->txn ? db_renew(reader->txn) : db_begin(reader->env, false, &reader->txn);
+	if (r)
+		return r;
+	reader->begun = true;
+	state_store_begin(&reader->store, reader->txn);
+	return 0;
+}
+
+void journal_reader_end(struct journal_reader *reader)
+{
+	if (!reader->begun)
+		return;
+	state_store_end(&reader->store);
+	db_cursor_close(steal(&reader->checkpoints));
+	db_cursor_close(steal(&reader->registries));
+	db_reset(reader->txn);
+	reader->begun = false;
+}
+
+void journal_reader_free(struct journal_reader *reader)
+{
+	if (!reader)
+		return;
+	journal_reader_end(reader);
+	db_abort(reader->txn);
+	db_env_close(reader->own_env);
+	free(reader);
+}
+
+/* ---- entries ---- */
+
+int journal_read_meta(struct journal_reader *reader, struct journal_meta *ret)
+{
+	struct journal_head head;
+	uint32_t format;
+	int r = head_get(reader->txn, &reader->tables, &head, &format);
+	if (r == HEAD_FORMAT)
+		return READER_FORMAT;
+	if (r)
+		return r < 0 && r != -EBADMSG ? r : READER_DAMAGED;
+	*ret = (struct journal_meta){
+		.format = format,
+		.epoch = head.epoch,
+		.size = head.size,
+		.batch_ms = head.batch_ms,
+		.registry_sequence = head.registry_sequence,
+	};
+	memcpy(ret->bus, head.bus, sizeof(ret->bus));
+	return 0;
+}
+
+int journal_read_stub(struct journal_reader *reader, uint64_t sequence, struct stub *ret)
+{
+	struct record_source source = reader_records(reader);
+	return stub_read(&source, sequence, ret);
+}
+
+int journal_read_row(
+	struct journal_reader *reader, uint64_t sequence, struct arena *arena, Dienstweg__Row **ret)
+{
+	struct record_source source = reader_records(reader);
+	return record_read(&source, sequence, arena, NULL, ret);
+}
+
+int journal_row_decision(const Dienstweg__Row *row, struct arena *arena, Dienstweg__Decision **ret)
+{
+	Dienstweg__Decision *decision = dienstweg__decision__unpack(
+		arena_allocator(arena), row->private_.len, row->private_.data);
+	if (!decision) /* an honest one inflates, but not more than this */
+		return arena_left(arena) < 64 * row->private_.len + 4096 ? -ENOMEM : READER_DAMAGED;
+	*ret = decision;
+	return 0;
+}
+
+int journal_read_content(
+	struct journal_reader *reader, uint64_t sequence, struct arena *arena, struct bytes *ret)
+{
+	struct record_source source = reader_records(reader);
+	return content_read(&source, sequence, arena, ret);
+}
+
+/* The last row whose key is at most @number. */
+static int row_at_most(
+	struct db_cursor *cursor, uint64_t number, struct bytes *ret_key, struct bytes *ret)
+{
+	struct key key = key_u64(number);
+	int r = db_cursor_seek(cursor, KEY_BYTES_OF(key), ret_key, ret);
+	if (r == 0 && bytes_equal(*ret_key, KEY_BYTES_OF(key)))
+		return 0;
+	if (r == 0)
+		r = db_cursor_previous(cursor, ret_key, ret);
+	else if (r == DB_NOT_FOUND)
+		r = db_cursor_last(cursor, ret_key, ret);
+	return r == DB_NOT_FOUND ? READER_NOT_FOUND : r;
+}
+
+int journal_read_checkpoint(struct journal_reader *reader, uint64_t size, struct bytes *ret)
+{
+	struct bytes key;
+	int r = 0;
+	assert(reader->begun);
+	if (!reader->checkpoints)
+		r = db_cursor_open(reader->txn, reader->tables.checkpoint, &reader->checkpoints);
+	if (r)
+		return r;
+	return row_at_most(reader->checkpoints, size ? size : UINT64_MAX, &key, ret);
+}
+
+int journal_read_registry(struct journal_reader *reader, uint64_t sequence, struct arena *arena,
+	struct bytes *ret_signed)
+{
+	struct record_source source = reader_records(reader);
+	struct bytes key, value;
+	int r = 0;
+	if (!reader->registries)
+		r = db_cursor_open(reader->txn, reader->tables.registry, &reader->registries);
+	if (r == 0)
+		r = row_at_most(reader->registries, sequence, &key, &value);
+	if (r)
+		return r;
+	return key.len == 8 ? content_read(&source, be64_get(key.data), arena, ret_signed)
+			    : READER_DAMAGED;
+}
+
+/* ---- tree ---- */
+
+static int read_nodes(struct journal_reader *reader, uint64_t size,
+	const struct merkle_coordinate *places, size_t count, struct merkle_hash *ret)
+{
+	struct tile_source source = {.txn = reader->txn, .tables = &reader->tables};
+	struct journal_meta meta;
+	int r = journal_read_meta(reader, &meta);
+	if (r)
+		return r;
+	if (size > meta.size)
+		return READER_NOT_FOUND;
+	source.size = meta.size;
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = tile_node(&source, size, places[i].level, places[i].index, &ret[i]);
+	return r == -EBADMSG ? READER_DAMAGED : r;
+}
+
+int journal_read_node(struct journal_reader *reader, uint64_t size, unsigned int level,
+	uint64_t index, struct merkle_hash *ret)
+{
+	struct merkle_coordinate place = {.level = level, .index = index};
+	if (size == 0 || level >= MERKLE_LEVELS || index > (size - 1) >> level)
+		return READER_NOT_FOUND;
+	return read_nodes(reader, size, &place, 1, ret);
+}
+
+int journal_read_path(struct journal_reader *reader, uint64_t index, uint64_t size,
+	struct merkle_hash *ret, size_t *ret_count)
+{
+	struct merkle_coordinate places[MERKLE_LEVELS];
+	if (index >= size)
+		return READER_NOT_FOUND;
+	*ret_count = merkle_path_coordinates(index, size, places);
+	return read_nodes(reader, size, places, *ret_count, ret);
+}
+
+int journal_read_consistency(struct journal_reader *reader, uint64_t old_size, uint64_t new_size,
+	struct merkle_hash *ret, size_t *ret_count)
+{
+	struct merkle_coordinate places[2 * MERKLE_LEVELS];
+	if (old_size == 0 || old_size > new_size)
+		return READER_NOT_FOUND;
+	*ret_count = merkle_consistency_coordinates(old_size, new_size, places);
+	return read_nodes(reader, new_size, places, *ret_count, ret);
+}
+
+/* ---- derived tables ---- */
+
+int journal_read_table(struct journal_reader *reader, enum state_table table, struct bytes from,
+	struct bytes *ret_key, struct bytes *ret_value)
+{
+	assert(reader->begun);
+	int r = state_seek(&reader->store.state, table, from, ret_key, ret_value);
+	return r == STATE_NOT_FOUND ? READER_NOT_FOUND : r;
+}
+
+int journal_read_queue(struct journal_reader *reader, uint32_t party, uint8_t lane, uint64_t from,
+	uint64_t *ret_sequence, struct bytes *ret_value)
+{
+	uint8_t wanted[QUEUE_KEY_SIZE];
+	uint32_t found_party;
+	uint8_t found_lane;
+	struct bytes key;
+	queue_key_encode(party, lane, from, wanted);
+	int r = journal_read_table(
+		reader, STATE_QUEUE, BYTES(wanted, QUEUE_KEY_SIZE), &key, ret_value);
+	if (r)
+		return r;
+	if (queue_key_decode(key, &found_party, &found_lane, ret_sequence))
+		return READER_DAMAGED;
+	return found_party == party && found_lane == lane ? 0 : READER_NOT_FOUND;
+}
+
+int journal_read_party_name(struct journal_reader *reader, uint32_t number, char ret[64])
+{
+	struct bytes key, value;
+	uint8_t next[64] = {};
+	size_t next_len = 0;
+	int r;
+	while ((r = journal_read_table(reader, STATE_PARTY, BYTES(next, next_len), &key, &value)) ==
+		0) {
+		if (value.len != 4 || key.len >= sizeof(next))
+			return READER_DAMAGED;
+		memcpy(next, key.data, key.len);
+		if (be32_get(value.data) == number) {
+			memcpy(ret, key.data, key.len);
+			ret[key.len] = '\0';
+			return 0;
+		}
+		next[key.len] = 0; /* the smallest key behind it */
+		next_len = key.len + 1;
+	}
+	return r;
+}

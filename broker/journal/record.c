@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * What is read is believed only as far as the stub says so: a row is hashed again and compared, and what
+ * was received is hashed again too, because only its digest stands in the disclosed part. So whoever
+ * changes a row on the disk, with or without the keyring, changes what this returns into "damaged".
+ *
+ * The first chunk that is not full is the last one, so one look-up is enough for most rows.
+ */
+#include "broker/journal/record.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "broker/journal/reader.h"
+#include "proto/envelope/envelope.h"
+#include "proto/receipt/receipt.h"
+
+int stub_read(const struct record_source *source, uint64_t sequence, struct stub *ret)
+{
+	struct key key = key_u64(sequence);
+	struct bytes value;
+	int r = db_get(source->txn, source->tables->stub, KEY_BYTES_OF(key), &value);
+	if (r)
+		return r == DB_NOT_FOUND ? READER_NOT_FOUND : r;
+	return stub_decode(value, ret) ? READER_DAMAGED : 0;
+}
+
+/* Rows of one entry, as `record` or `content` keeps them. */
+struct chunks {
+	const struct record_source *source;
+	db_table_id table;
+	struct row_place place; /* chunk: the next to read */
+};
+
+static struct key chunks_key(const struct chunks *chunks)
+{
+	return chunks->table == chunks->source->tables->record
+		       ? key_record(chunks->place.sequence, chunks->place.chunk)
+		       : key_chunk(chunks->place.sequence, chunks->place.chunk);
+}
+
+static int chunks_get(const struct chunks *chunks, struct bytes *ret)
+{
+	struct key key = chunks_key(chunks);
+	return db_get(chunks->source->txn, chunks->table, KEY_BYTES_OF(key), ret);
+}
+
+/* Bytes that sealing added to a value; 0: no such value can be. */
+static size_t chunk_overhead(const struct chunks *chunks, struct bytes value)
+{
+	size_t overhead = chunks->place.class == 0 ? 1 : ROW_SEAL_OVERHEAD;
+	return value.len >= overhead && value.len <= VALUE_MAX ? overhead : 0;
+}
+
+static int chunks_measure(struct chunks *chunks, size_t *ret)
+{
+	struct bytes value;
+	size_t len, total = 0;
+	int r;
+	do {
+		r = chunks_get(chunks, &value);
+		if (r == DB_NOT_FOUND)
+			break;
+		size_t overhead = r == 0 ? chunk_overhead(chunks, value) : 0;
+		if (overhead == 0)
+			return r < 0 ? r : READER_DAMAGED;
+		len = value.len - overhead;
+		total += value.len;
+		chunks->place.chunk++;
+	} while (len == CHUNK_MAX);
+	*ret = total;
+	if (chunks->place.chunk == 0)
+		return READER_ERASED;
+	chunks->place.chunk = 0;
+	return 0;
+}
+
+/* Room for sealed values is taken: opening needs no more than what it is given. */
+static int chunks_read(struct chunks *chunks, struct arena *arena, struct bytes *ret)
+{
+	struct bytes value;
+	size_t total, at = 0, len;
+	int r = chunks_measure(chunks, &total);
+	if (r)
+		return r;
+	uint8_t *out = arena_alloc(arena, total);
+	if (!out)
+		return -ENOMEM;
+	do {
+		r = chunks_get(chunks, &value);
+		if (r == DB_NOT_FOUND)
+			break;
+		if (r)
+			return r;
+		r = row_open(chunks->source->keyring, &chunks->place, value, out + at, &len);
+		if (r)
+			return r == KEYRING_MISSING ? READER_ERASED : READER_DAMAGED;
+		at += len;
+		chunks->place.chunk++;
+	} while (len == CHUNK_MAX);
+	*ret = BYTES(out, at);
+	return 0;
+}
+
+/* Is `original` what the disclosed digest was made of? A refused header may have been cut. */
+static bool original_fits(const struct disclosed *disclosed, struct bytes original)
+{
+	uint8_t digest[HASH_SIZE];
+	switch (disclosed->kind) {
+	case DIENSTWEG__ENTRY_KIND__ENTRY_REFUSED:
+		if (original.len == HEADER_BYTES_MAX)
+			return true;
+		/* fall through */
+	case DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED:
+		envelope_header_hash(original, digest);
+		break;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED:
+		receipt_ack_batch_digest(original, digest);
+		break;
+	default:
+		return original.len == 0;
+	}
+	return memcmp(digest, disclosed->digest, HASH_SIZE) == 0;
+}
+
+static bool row_fits(const struct stub *stub, const Dienstweg__Row *row)
+{
+	uint8_t private_digest[HASH_SIZE], made[STUB_SIZE];
+	struct disclosed disclosed;
+	struct stub again;
+	if (row->nonce.len != STUB_NONCE_SIZE || row->salt.len != STUB_SALT_SIZE ||
+		disclosed_decode(BYTES_PB(row->disclosed), &disclosed) ||
+		disclosed.kind != stub->kind)
+		return false;
+	stub_private_digest(row->salt.data, BYTES_PB(row->private_), private_digest);
+	stub_make(stub->kind, stub->class, row->nonce.data, BYTES_PB(row->disclosed),
+		private_digest, made);
+	if (stub_decode(BYTES(made, STUB_SIZE), &again))
+		return false;
+	return memcmp(again.commitment, stub->commitment, HASH_SIZE) == 0 &&
+	       original_fits(&disclosed, BYTES_PB(row->original));
+}
+
+int record_read(const struct record_source *source, uint64_t sequence, struct arena *arena,
+	struct stub *ret_stub, Dienstweg__Row **ret)
+{
+	struct stub stub;
+	struct bytes plain;
+	int r = stub_read(source, sequence, &stub);
+	if (r)
+		return r;
+	struct chunks chunks = {
+		.source = source,
+		.table = source->tables->record,
+		.place = {.table = "record", .sequence = sequence, .class = stub.class},
+	};
+	r = chunks_read(&chunks, arena, &plain);
+	if (r)
+		return r;
+	size_t left = arena_left(arena);
+	Dienstweg__Row *row = dienstweg__row__unpack(arena_allocator(arena), plain.len, plain.data);
+	if (!row) /* no room, or no such row: it can be only a little larger than its bytes */
+		return left < 2 * plain.len + 1024 ? -ENOMEM : READER_DAMAGED;
+	if (!row_fits(&stub, row))
+		return READER_DAMAGED;
+	if (ret_stub)
+		*ret_stub = stub;
+	*ret = row;
+	return 0;
+}
+
+int content_read(const struct record_source *source, uint64_t sequence, struct arena *arena,
+	struct bytes *ret)
+{
+	struct stub stub;
+	int r = stub_read(source, sequence, &stub);
+	if (r)
+		return r;
+	struct chunks chunks = {
+		.source = source,
+		.table = source->tables->content,
+		.place = {.table = "content", .sequence = sequence, .class = stub.class},
+	};
+	return chunks_read(&chunks, arena, ret);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include "broker/journal/keyring.h"
+#include "broker/journal/tables.h"
+#include "proto/base/arena.h"
+#include "proto/journal.pb-c.h"
+#include "proto/receipt/stub.h"
+
+/* Reading entries back, for the reader and for the writer's duplicates. Verdicts: READER_* of
+   broker/journal/reader.h. Inside this folder only. */
+struct record_source {
+	struct db_txn *txn;
+	const struct journal_tables *tables;
+	struct keyring *keyring; /* may be NULL: only permanent rows open */
+};
+
+/**
+ * stub_read() - the stub of an entry
+ * @source:   where
+ * @sequence: of the entry
+ * @ret:      the stub
+ * Return: 0, READER_NOT_FOUND, READER_DAMAGED, negative errno.
+ */
+int stub_read(const struct record_source *source, uint64_t sequence, struct stub *ret);
+
+/**
+ * record_read() - open a record and check it against its stub
+ * @source:   where
+ * @sequence: of the entry
+ * @arena:    owns the result
+ * @ret_stub: NULL, or the stub
+ * @ret:      the row
+ * Return: 0, READER_*, negative errno.
+ */
+int record_read(const struct record_source *source, uint64_t sequence, struct arena *arena,
+	struct stub *ret_stub, Dienstweg__Row **ret);
+
+/**
+ * content_read() - all chunks of a content, joined
+ * @source:   where
+ * @sequence: of the entry
+ * @arena:    owns the result
+ * @ret:      the bytes
+ * Return: 0, READER_*, negative errno.
+ */
+int content_read(const struct record_source *source, uint64_t sequence, struct arena *arena,
+	struct bytes *ret);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include "broker/journal/journal.h"
+#include "broker/journal/reader.h"
+#include "broker/verify/verify.h"
+#include "proto/registry/fixture.h"
+
+/*
+ * A journal over a real folder with real keys, and parcels of really signed messages that go through
+ * verify's own function. A failure ends the program with a line on standard error. For tests only.
+ *
+ * Parties city, town, jobcenter, ministry. Services: figures (readable, class 1, city and town ->
+ * ministry), notice (readable, class 2, city -> jobcenter).
+ */
+struct journal_fixture {
+	char dir[256], keys[256], master[256];
+	struct registry_fixture *parties;
+	struct registry *registry; /* given to journal_open() */
+	struct keyring *keyring;
+	struct clock clock; /* fake */
+	struct queue *done;
+	struct verify_worker_state *verify;   /* of the test's thread */
+	struct verify_worker_state *reverify; /* of the journal's */
+	struct journal_options options;
+	struct journal *journal;
+	int failed_fd;    /* eventfd: failed() was called */
+	int failed_error; /* with this */
+	struct uuid_source ids;
+	char error[512]; /* of the last journal_open() */
+};
+
+/* 2026-06-15, noon UTC: the time a fixture begins with. */
+#define FIXTURE_NOW_MS UINT64_C(1781524800000)
+enum { FIXTURE_WAIT_MS = 30000 };
+
+/* Keys, keyring and registry version 1 below @dir; the journal is not open yet. */
+void journal_fixture_init(struct journal_fixture *fixture, const char *dir);
+void journal_fixture_deinit(struct journal_fixture *fixture);
+DEFINE_CLEANUP_PTR(struct journal_fixture, journal_fixture_deinit);
+
+int journal_fixture_open(struct journal_fixture *fixture);   /* what journal_open() said */
+void journal_fixture_start(struct journal_fixture *fixture); /* open, which must succeed, and start */
+void journal_fixture_stop(struct journal_fixture *fixture); /* PARCEL_STOP, wait for it, free */
+
+struct fixture_load {
+	const char *sender;  /* NULL: city */
+	const char *service; /* NULL: figures */
+	size_t count;        /* messages, one batch signature per 32 */
+	size_t content_bytes;
+	size_t padding; /* bytes that make the header larger */
+	uint64_t not_before_ms, expires_ms;
+	bool bad_signature;
+};
+
+/* A verified parcel of new messages. */
+struct parcel *journal_fixture_submit(
+	struct journal_fixture *fixture, const struct fixture_load *load);
+/* The same messages again, with the same signatures, in a parcel of their own. */
+struct parcel *journal_fixture_resend(struct journal_fixture *fixture, const struct parcel *sent);
+/* Verified acknowledgements of accepted messages of @sent, one batch per 32. */
+struct parcel *journal_fixture_acks(
+	struct journal_fixture *fixture, const char *recipient, const struct parcel *sent);
+struct parcel *journal_fixture_act(struct journal_fixture *fixture, enum parcel_kind kind);
+
+/* Push it and wait until it is back; ticks that come meanwhile are returned to the journal. */
+void journal_fixture_run(struct journal_fixture *fixture, struct parcel *parcel);
+/* The next parcel from the journal, ticks included. */
+struct parcel *journal_fixture_wait(struct journal_fixture *fixture);
+/* Wait until failed() was called. Return: its error. */
+int journal_fixture_wait_failed(struct journal_fixture *fixture);
+
+/* Check every receipt of a parcel that is back, under its checkpoint. Return: how many. */
+size_t journal_fixture_check_receipts(struct journal_fixture *fixture, const struct parcel *parcel);

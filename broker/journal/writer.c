@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * The loop: take what queued while the last commit ran, choose a batch of it, commit, hand back. It
+ * never waits for more to come: under load the queue fills by itself during the fsync, and a lone
+ * message is on disk after one.
+ *
+ * Everything but submits goes first. It is little, it frees room, and a registry must open its commit.
+ */
+#include "broker/journal/writer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "broker/thread.h"
+#include "proto/base/log.h"
+
+enum {
+	POP_MAX = 256,
+	NAP_MS = 1000, /* longest sleep: the wall clock may be set meanwhile */
+};
+static const uint64_t REAP_NS = 60 * UINT64_C(1000000000);
+
+/* ---- taking ---- */
+
+static int take_one(struct journal *journal, struct parcel *parcel, uint64_t now_ns)
+{
+	if (parcel->kind == PARCEL_SUBMIT)
+		return fair_push(journal->fair, parcel, now_ns);
+	if (parcel->kind == PARCEL_TICK) {
+		parcel->next = journal->ticks_idle;
+		journal->ticks_idle = parcel;
+		journal->due_ms = 0; /* look again what is due */
+		return 0;
+	}
+	parcel->next = NULL;
+	*journal->acts_tail = parcel;
+	journal->acts_tail = &parcel->next;
+	return 0;
+}
+
+static int take_queued(struct journal *journal)
+{
+	void *items[POP_MAX];
+	uint64_t now_ns = clock_mono_ns(journal->options.clock);
+	size_t count;
+	do {
+		count = queue_pop_all(journal->input, items, POP_MAX);
+		for (size_t i = 0; i < count; i++) {
+			int r = take_one(journal, items[i], now_ns);
+			if (r)
+				return r;
+		}
+	} while (count == POP_MAX);
+	return 0;
+}
+
+static bool is_idle(const struct journal *journal)
+{
+	return !journal->acts && fair_count(journal->fair) == 0;
+}
+
+static void wait_for_work(struct journal *journal)
+{
+	uint64_t now_ms = clock_wall_ms(journal->options.clock);
+	uint64_t left_ms = journal->due_ms > now_ms ? journal->due_ms - now_ms : 0;
+	if (is_idle(journal))
+		queue_wait(journal->input, left_ms < NAP_MS ? (int)left_ms : NAP_MS);
+}
+
+/* ---- choosing ---- */
+
+static struct parcel *pop_act(struct journal *journal)
+{
+	struct parcel *act = journal->acts;
+	journal->acts = act->next;
+	if (!journal->acts)
+		journal->acts_tail = &journal->acts;
+	act->next = NULL;
+	return act;
+}
+
+/* May the act at the head go into this batch, which has @count already? */
+static bool act_fits(const struct journal *journal, size_t count)
+{
+	const struct parcel *act = journal->acts;
+	if (!act || count >= journal->options.batch_parcels_max)
+		return false;
+	if (act->kind == PARCEL_REGISTRY)
+		return count == 0;
+	if (act->kind == PARCEL_STOP)
+		return !act->next && fair_count(journal->fair) == 0;
+	return true;
+}
+
+static struct parcel *choose(struct journal *journal)
+{
+	struct parcel *list = NULL, **tail = &list;
+	size_t count = 0;
+	/* Whatever came after a stop still goes before it. */
+	if (journal->acts && journal->acts->kind == PARCEL_STOP && journal->acts->next)
+		take_one(journal, pop_act(journal), 0);
+	while (act_fits(journal, count)) {
+		*tail = pop_act(journal);
+		tail = &(*tail)->next;
+		count++;
+	}
+	tail = fair_take(journal->fair, clock_mono_ns(journal->options.clock), tail);
+	*tail = NULL;
+	return list;
+}
+
+/* ---- handing back ---- */
+
+static void hand_over(struct journal *journal, struct parcel *parcel)
+{
+	int r = queue_push(journal->options.done, parcel);
+	assert(r == 0); /* it has room for all parcels there are */
+}
+
+/* Return: was one of them the stop? */
+static bool hand_back(struct journal *journal, const struct batch *batch)
+{
+	bool stopped = false;
+	for (struct parcel *tick = batch->ticks, *next; tick; tick = next) {
+		next = tick->next;
+		tick->next = NULL;
+		hand_over(journal, tick);
+	}
+	for (struct parcel *parcel = batch->parcels, *next; parcel; parcel = next) {
+		next = parcel->next;
+		parcel->next = NULL;
+		stopped = parcel->kind == PARCEL_STOP;
+		atomic_fetch_sub(&journal->shared.pending, 1);
+		hand_over(journal, parcel);
+	}
+	return stopped;
+}
+
+/* ---- the thread ---- */
+
+static void give_up(struct journal *journal, const struct batch *batch, int r)
+{
+	const char *why = r == -ENOSPC    ? "the disk or the journal's map is full"
+			  : r == -ENOKEY  ? "a key is missing from the keyring"
+			  : r == -ENOMEM  ? "no memory"
+			  : r == -EBADMSG ? "the journal is damaged"
+			  : r == -EIO     ? "the disk failed"
+					  : "the database failed";
+	log_error("journal", "cannot go on: nothing of this batch is answered", F_STR("cause", why),
+		F_STR("stage", batch->stage ? batch->stage : ""), F_ERR(r),
+		F_U64("entries", journal->head.size));
+	journal->options.failed(journal->options.failed_context, r);
+}
+
+static void reap_readers(struct journal *journal)
+{
+	uint64_t now_ns = clock_mono_ns(journal->options.clock);
+	if (now_ns - journal->reaped_ns < REAP_NS)
+		return;
+	journal->reaped_ns = now_ns;
+	int r = db_env_reap_readers(journal->env);
+	if (r > 0)
+		log_warn("journal", "readers died and were cleared", F_I64("readers", r));
+}
+
+static bool is_due(const struct journal *journal)
+{
+	return journal->ticks_idle && journal->due_ms <= clock_wall_ms(journal->options.clock);
+}
+
+static void *writer_main(void *argument)
+{
+	struct journal *journal = argument;
+	struct batch batch = {.start = true};
+	bool stopped = false;
+	int r = batch_run(journal, &batch);
+	if (r == 0)
+		hand_back(journal, &batch);
+	while (r == 0 && !stopped) {
+		wait_for_work(journal);
+		batch = (struct batch){.stage = "queue"};
+		r = take_queued(journal);
+		if (r)
+			break;
+		reap_readers(journal);
+		if (is_idle(journal) && !is_due(journal))
+			continue;
+		batch.parcels = choose(journal);
+		r = batch_run(journal, &batch);
+		if (r == 0)
+			stopped = hand_back(journal, &batch);
+	}
+	if (r)
+		give_up(journal, &batch, r);
+	return NULL;
+}
+
+int journal_start(struct journal *journal)
+{
+	assert(!journal->started);
+	int r = thread_start(&journal->thread, writer_main, journal);
+	journal->started = r == 0;
+	return r;
+}
+
+/* ---- from other threads ---- */
+
+void journal_push(struct journal *journal, struct parcel *parcel)
+{
+	assert(parcel->kind != PARCEL_TICK);
+	atomic_fetch_add(&journal->shared.pending, 1);
+	int r = queue_push(journal->input, parcel);
+	assert(r == 0); /* sized by options.parcels_max */
+}
+
+void journal_return(struct journal *journal, struct parcel *parcel)
+{
+	assert(parcel->kind == PARCEL_TICK);
+	int r = queue_push(journal->input, parcel);
+	assert(r == 0);
+}
+
+struct registry *journal_registry(struct journal *journal)
+{
+	pthread_mutex_lock(&journal->shared.lock);
+	struct registry *registry = registry_ref(journal->shared.registry);
+	pthread_mutex_unlock(&journal->shared.lock);
+	return registry;
+}
+
+size_t journal_pending(const struct journal *journal)
+{
+	return atomic_load(&journal->shared.pending);
+}
+
+struct db_env *journal_env(struct journal *journal)
+{
+	return journal->env;
+}
+
+size_t journal_checkpoint(
+	struct journal *journal, uint8_t *buf, size_t size, uint64_t *ret_tree_size)
+{
+	struct journal_shared *shared = &journal->shared;
+	pthread_mutex_lock(&shared->lock);
+	size_t len = shared->note_len;
+	assert(size >= len);
+	memcpy(buf, shared->note, len);
+	if (ret_tree_size)
+		*ret_tree_size = shared->note_size;
+	pthread_mutex_unlock(&shared->lock);
+	return len;
+}
+
+void journal_stats(const struct journal *journal, struct journal_stats *ret)
+{
+	const struct journal_shared *shared = &journal->shared;
+	*ret = (struct journal_stats){
+		.commits = atomic_load(&shared->commits),
+		.entries = atomic_load(&shared->entries),
+		.messages = atomic_load(&shared->messages),
+		.commit_ns = atomic_load(&shared->commit_ns),
+		.tree_size = atomic_load(&shared->tree_size),
+		.fill_percent = atomic_load(&shared->fill_percent),
+		.full = atomic_load(&shared->full),
+	};
+}

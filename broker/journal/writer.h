@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "broker/journal/entry.h"
+#include "broker/journal/fair.h"
+#include "broker/journal/fill.h"
+#include "broker/journal/journal.h"
+#include "broker/journal/proofs.h"
+#include "broker/journal/record.h"
+#include "broker/journal/store.h"
+#include "proto/note/checkpoint.h"
+
+/* The journal from inside; this folder only. */
+enum {
+	TICK_ROWS = 256, /* most timer rows whose effects go into one parcel */
+	TICK_ARENA = 1 << 20,
+	ITEMS_MAX = 128,          /* of rules_fail(), rules_expire() */
+	SUBMIT_ARENA = 32 * 1024, /* most that deciding one message takes of its parcel's arena */
+	PROOF_ARENA = MERKLE_LEVELS * HASH_SIZE + 16, /* and its proof afterwards */
+	ACK_ARENA = 64 * 1024,                        /* the same for a batch of acknowledgements */
+};
+
+/* What other threads ask for; everything else belongs to the writer. */
+struct journal_shared {
+	pthread_mutex_t lock;
+	struct registry *registry;
+	uint8_t note[CHECKPOINT_NOTE_MAX];
+	size_t note_len;
+	uint64_t note_size;
+
+	_Atomic size_t pending;
+	_Atomic uint64_t commits, entries, messages, commit_ns, tree_size;
+	_Atomic uint32_t fill_percent;
+	_Atomic bool full;
+};
+
+struct journal {
+	struct journal_options options;
+	int lock_fd;
+	struct db_env *env;
+	struct journal_tables tables;
+	struct state_store store;
+	struct journal_head head;
+	struct registry *registry; /* in force, as the batch sees it */
+	struct tree *tree;
+	struct entry_log log;
+	struct proofs proofs;
+	struct fill fill;
+
+	char origin[CHECKPOINT_ORIGIN_MAX + 1];
+	struct note_key note_key;
+	uint8_t note[CHECKPOINT_NOTE_MAX]; /* newest committed, then this batch's */
+	size_t note_len;
+	uint32_t note_day; /* it was made on */
+
+	struct queue *input;
+	struct fair *fair;
+	struct parcel *acts, **acts_tail;    /* everything but submits, in order of arrival */
+	struct parcel *ticks[JOURNAL_TICKS]; /* all of them */
+	struct parcel *ticks_idle;
+	struct tick_cursor announced;
+	uint64_t due_ms;           /* next timer row */
+	uint32_t keys_day;         /* keys are made for it; 0: not yet */
+	uint64_t wall_ms, mono_ns; /* at the last batch: to notice that the clock was set */
+	uint64_t reaped_ns;
+
+	pthread_t thread;
+	bool started;
+	struct journal_shared shared;
+};
+
+/* Parcels of one commit, and how it went. */
+struct batch {
+	struct parcel *parcels; /* chained by next, in commit order */
+	bool opening;           /* no timers: there is nobody yet to take their effects */
+	bool start;             /* journal "start" */
+	const char *stage;      /* what it was at, for the log when it fails */
+	struct rules rules;     /* the context of its decisions */
+	struct parcel *ticks, **ticks_tail; /* filled by timers */
+	bool full;                          /* from here on, messages are deferred */
+	bool registry_changed;
+	uint64_t entries, messages; /* appended; accepted */
+};
+
+/**
+ * batch_run() - decide, append, sign and commit; the parcels are not handed back yet
+ * @journal: on the writer's thread, or before there is one
+ * @batch:   parcels; zeroed but for these, `opening` and `start`
+ * Return: 0, or negative errno: the process must end.
+ */
+int batch_run(struct journal *journal, struct batch *batch);
+
+/**
+ * batch_append() - append an entry; rules and log count on together
+ * @journal: inside batch_run()
+ * @batch:   this one
+ * @entry:   kind, class, decision...; the class's ages are filled in here
+ * @ret:     NULL, or for the receipt
+ * Return: as entry_append().
+ */
+int batch_append(struct journal *journal, struct batch *batch, struct entry *entry,
+	struct parcel_proof *ret);
+
+/* The parts of a batch, each 0 or negative errno. submits_decide() and acts_decide() take one parcel. */
+int submits_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
+int acts_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
+int ticks_decide(struct journal *journal, struct batch *batch);
+int notes_start(struct journal *journal, struct batch *batch);
+int notes_stop(struct journal *journal, struct batch *batch);
+int notes_clock_step(struct journal *journal, struct batch *batch, int64_t step_ms);
+int notes_registry(struct journal *journal, struct batch *batch, struct parcel *parcel);
+
+/* Make a parcel's facts fit the registry in force, when verify saw another. */
+int facts_refresh(struct journal *journal, struct parcel *parcel);
+
+/* Where rows are read back from inside the batch. */
+static inline struct record_source journal_records(const struct journal *journal)
+{
+	return (struct record_source){
+		.txn = journal->log.txn,
+		.tables = &journal->tables,
+		.keyring = journal->options.keyring,
+	};
+}
