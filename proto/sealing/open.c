@@ -12,8 +12,13 @@
 
 #include "proto/envelope/payload.h"
 #include "proto/sealing/binding.h"
+#include "proto/sealing/exchange.h"
 
 enum { PADDING_MARK = 0x80 };
+
+struct sealing_opener {
+	struct exchange exchange;
+};
 
 /* The first of our keys that the content is wrapped for. */
 static const struct key_secret *find_key(const struct payload *payload,
@@ -32,22 +37,20 @@ static const struct key_secret *find_key(const struct payload *payload,
 	return NULL;
 }
 
-static int unwrap(const struct binding *binding, const struct payload *payload,
-	const struct payload_wrap *wrap, const struct key_secret *key,
-	uint8_t content_key[CONTENT_KEY_SIZE])
+static int unwrap(struct exchange *exchange, const struct binding *binding,
+	const struct payload *payload, const struct payload_wrap *wrap,
+	const struct key_secret *key, uint8_t content_key[CONTENT_KEY_SIZE])
 {
-	uint8_t shared[BOX_KEY_SIZE], wrap_key[AEAD_KEY_SIZE];
-	int r = SEALING_BROKEN;
-	if (x25519(key->x25519, payload->ephemeral.data, shared) == 0) {
-		binding_wrap_key(
-			binding, shared, payload->ephemeral.data, key->pub.public, wrap_key);
-		if (aead_open(content_key, wrap->box, binding_context(binding), wrap->nonce.data,
-			    wrap_key) == 0)
-			r = 0;
-	}
-	secret_wipe(shared, sizeof(shared));
+	uint8_t wrap_key[AEAD_KEY_SIZE];
+	const uint8_t *shared = exchange_shared(
+		exchange, key->x25519, key->pub.public, payload->ephemeral.data);
+	if (!shared)
+		return SEALING_BROKEN;
+	binding_wrap_key(binding, shared, payload->ephemeral.data, key->pub.public, wrap_key);
+	int bad = aead_open(
+		content_key, wrap->box, binding_context(binding), wrap->nonce.data, wrap_key);
 	secret_wipe(wrap_key, sizeof(wrap_key));
-	return r;
+	return bad ? SEALING_BROKEN : 0;
 }
 
 /* Content || 0x80 || zeros: exactly one way to take it off. */
@@ -84,16 +87,17 @@ static int plain_check(const struct binding *binding, const Dienstweg__Header *h
 	return r;
 }
 
-static int sealed_open(const struct binding *binding, const Dienstweg__Header *header,
-	const struct payload *payload, const struct payload_wrap *wrap,
-	const struct key_secret *key, struct arena *arena, struct bytes *ret)
+static int sealed_open(struct exchange *exchange, const struct binding *binding,
+	const Dienstweg__Header *header, const struct payload *payload,
+	const struct payload_wrap *wrap, const struct key_secret *key, struct arena *arena,
+	struct bytes *ret)
 {
 	uint8_t content_key[CONTENT_KEY_SIZE];
 	size_t len = payload->box.len - AEAD_TAG_SIZE;
 	uint8_t *plain = arena_alloc(arena, len);
 	if (!plain)
 		return -ENOMEM;
-	int r = unwrap(binding, payload, wrap, key, content_key);
+	int r = unwrap(exchange, binding, payload, wrap, key, content_key);
 	if (r == 0 && aead_open(plain, payload->box, binding_context(binding), payload->nonce.data,
 			      content_key) != 0)
 		r = SEALING_BROKEN;
@@ -105,8 +109,9 @@ static int sealed_open(const struct binding *binding, const Dienstweg__Header *h
 	return r;
 }
 
-int sealing_open(const Dienstweg__Header *header, struct bytes content,
-	const struct key_secret *const *keys, size_t count, struct arena *arena, struct bytes *ret)
+static int open_with(struct exchange *exchange, const Dienstweg__Header *header,
+	struct bytes content, const struct key_secret *const *keys, size_t count,
+	struct arena *arena, struct bytes *ret)
 {
 	struct binding binding;
 	struct payload payload;
@@ -125,5 +130,37 @@ int sealing_open(const Dienstweg__Header *header, struct bytes content,
 	const struct key_secret *key = find_key(&payload, keys, count, &wrap);
 	if (!key)
 		return SEALING_NOT_FOR_US;
-	return sealed_open(&binding, header, &payload, wrap, key, arena, ret);
+	return sealed_open(exchange, &binding, header, &payload, wrap, key, arena, ret);
+}
+
+int sealing_opener_new(struct sealing_opener **ret)
+{
+	struct sealing_opener *opener = secret_alloc(sizeof(*opener));
+	if (!opener)
+		return -ENOMEM;
+	memset(opener, 0, sizeof(*opener));
+	*ret = opener;
+	return 0;
+}
+
+void sealing_opener_free(struct sealing_opener *opener)
+{
+	secret_free(opener);
+}
+
+int sealing_opener_open(struct sealing_opener *opener, const Dienstweg__Header *header,
+	struct bytes content, const struct key_secret *const *keys, size_t count,
+	struct arena *arena, struct bytes *ret)
+{
+	return open_with(&opener->exchange, header, content, keys, count, arena, ret);
+}
+
+int sealing_open(const Dienstweg__Header *header, struct bytes content,
+	const struct key_secret *const *keys, size_t count, struct arena *arena, struct bytes *ret)
+{
+	struct exchange exchange;
+	exchange.added = 0;
+	int r = open_with(&exchange, header, content, keys, count, arena, ret);
+	secret_wipe(&exchange, sizeof(exchange));
+	return r;
 }

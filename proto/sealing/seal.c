@@ -15,16 +15,11 @@
 #include "proto/envelope/payload.h"
 #include "proto/envelope/wire.h"
 #include "proto/sealing/binding.h"
+#include "proto/sealing/exchange.h"
 
 enum {
 	PADDED_MIN = SEALED_PLAIN_MIN,
 	PADDING_MARK = 0x80,
-	KNOWN_MAX = 16, /* recipients remembered */
-};
-
-struct known {
-	uint8_t public[BOX_KEY_SIZE];
-	uint8_t shared[BOX_KEY_SIZE];
 };
 
 /* Random bytes of one message; the content key is the only secret. */
@@ -38,8 +33,7 @@ struct draw {
 struct sealing_batch {
 	uint8_t secret[BOX_KEY_SIZE];
 	uint8_t public[BOX_KEY_SIZE];
-	struct known known[KNOWN_MAX];
-	size_t known_count; /* ever added; the oldest is overwritten */
+	struct exchange exchange;
 	uint8_t wrap_keys[SEALED_RECIPIENTS_MAX][AEAD_KEY_SIZE];
 	struct draw draw;
 };
@@ -112,29 +106,13 @@ static uint8_t *content_put(uint8_t *p, const uint8_t salt[CONTENT_SALT_SIZE], s
 	return body.len > 0 ? wire_put(p, CONTENT_BODY, body) : p;
 }
 
-static const uint8_t *batch_shared(struct sealing_batch *batch, const uint8_t public[BOX_KEY_SIZE])
-{
-	size_t held = batch->known_count < KNOWN_MAX ? batch->known_count : KNOWN_MAX;
-	for (size_t i = 0; i < held; i++) {
-		if (memcmp(batch->known[i].public, public, BOX_KEY_SIZE) == 0)
-			return batch->known[i].shared;
-	}
-	uint8_t shared[BOX_KEY_SIZE];
-	if (x25519(batch->secret, public, shared) != 0)
-		return NULL;
-	struct known *known = &batch->known[batch->known_count++ % KNOWN_MAX];
-	memcpy(known->public, public, BOX_KEY_SIZE);
-	memcpy(known->shared, shared, BOX_KEY_SIZE);
-	secret_wipe(shared, sizeof(shared));
-	return known->shared;
-}
-
 /* All wrap keys before anything is written: a bad recipient must not leave half a content. */
 static int wrap_keys_make(struct sealing_batch *batch, const struct binding *binding,
 	const struct sealing_recipient *recipients, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		const uint8_t *shared = batch_shared(batch, recipients[i].public);
+		const uint8_t *shared = exchange_shared(
+			&batch->exchange, batch->secret, batch->public, recipients[i].public);
 		if (!shared)
 			return SEALING_BROKEN;
 		binding_wrap_key(

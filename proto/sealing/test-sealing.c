@@ -20,6 +20,7 @@ enum { KEYS = 20 };
 struct fixture {
 	struct arena *arena;
 	struct sealing_batch *batch;
+	struct sealing_opener *opener;
 	struct key_secret *keys[KEYS];
 	struct sealing_recipient recipients[KEYS];
 	Dienstweg__Header header;
@@ -30,6 +31,7 @@ static void cleanup_fixture(struct fixture *f)
 {
 	arena_free(f->arena);
 	sealing_batch_free(f->batch);
+	sealing_opener_free(f->opener);
 	for (size_t i = 0; i < KEYS; i++)
 		key_secret_free(f->keys[i]);
 }
@@ -40,6 +42,7 @@ static void fixture_init(struct fixture *f)
 	CHECK_INT(crypto_init(), 0);
 	CHECK(f->arena != NULL);
 	CHECK_INT(sealing_batch_new(&f->batch), 0);
+	CHECK_INT(sealing_opener_new(&f->opener), 0);
 	for (size_t i = 0; i < KEYS; i++) {
 		CHECK_INT(key_generate(KEY_SEAL, BYTES("jobcenter", 9), &f->keys[i]), 0);
 		memcpy(f->recipients[i].key_id, f->keys[i]->pub.id, KEY_ID_SIZE);
@@ -55,17 +58,23 @@ static struct bytes seal(struct fixture *f, struct bytes body, size_t count)
 	return content;
 }
 
-/* Opens with the keys [first, first + count). */
+/* Opens with the keys [first, first + count), with and without memory: both must agree. */
 static int open_with(
 	struct fixture *f, struct bytes content, size_t first, size_t count, struct bytes *ret)
 {
 	const struct key_secret *keys[KEYS];
+	struct bytes again = {0};
 	for (size_t i = 0; i < count; i++)
 		keys[i] = f->keys[first + i];
 	*ret = BYTES("untouched", 9);
 	int r = sealing_open(&f->header, content, keys, count, f->arena, ret);
+	int r_again = sealing_opener_open(
+		f->opener, &f->header, content, keys, count, f->arena, &again);
+	CHECK_INT(r_again, r);
 	if (r != 0)
 		CHECK(bytes_equal(*ret, BYTES("untouched", 9)));
+	else
+		CHECK(bytes_equal(*ret, again));
 	return r;
 }
 
