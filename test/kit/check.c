@@ -8,6 +8,7 @@
 
 #include <ftw.h>
 #include <limits.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int check_run(int argc, char **argv, const struct check_case *cases, size_t count)
@@ -69,4 +70,15 @@ const char *check_tmpdir(void)
 		CHECK_FAIL("no temporary folder: %s", check_dir);
 	atexit(check_cleanup);
 	return check_dir;
+}
+
+const char *check_subdir(void)
+{
+	static char path[PATH_MAX + 16];
+	static unsigned int count;
+
+	snprintf(path, sizeof(path), "%s/%u", check_tmpdir(), ++count);
+	if (mkdir(path, 0700))
+		CHECK_FAIL("no folder: %s", path);
+	return path;
 }

@@ -74,3 +74,6 @@ const char *check_shared(const char *relative);
 
 /* A fresh private folder under $TMPDIR (or the build folder), removed at exit. */
 const char *check_tmpdir(void);
+
+/* A new empty folder in check_tmpdir() at every call; the path is valid until the next call. */
+const char *check_subdir(void);
