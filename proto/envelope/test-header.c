@@ -163,10 +163,17 @@ static void unknown_fields_are_refused(void)
 	memcpy(buf + len, "\xd2\x01\x01x", 4); /* field 26 */
 	CHECK_INT(parse_bytes(BYTES(buf, len + 4), &field), ENVELOPE_MALFORMED);
 	CHECK_STR(field, "header");
-	/* Inside an attachment. */
-	memcpy(buf + len, "\xaa\x01\x02\x18\x01", 5);
-	CHECK_INT(parse_bytes(BYTES(buf, len + 5), &field), ENVELOPE_MALFORMED);
+	/* Inside an attachment that is good otherwise: digest, size 1, then field 3, or the size again. */
+	memcpy(buf + len, "\xaa\x01\x26\x0a\x20", 5);
+	memcpy(buf + len + 5, sample_hash, HASH_SIZE);
+	memcpy(buf + len + 37, "\x10\x01\x18\x01", 4);
+	CHECK_INT(parse_bytes(BYTES(buf, len + 41), &field), ENVELOPE_MALFORMED);
 	CHECK_STR(field, "attachments");
+	buf[len + 39] = 0x10;
+	CHECK_INT(parse_bytes(BYTES(buf, len + 41), &field), ENVELOPE_MALFORMED);
+	CHECK_STR(field, "attachments");
+	buf[len + 2] = 0x24;
+	CHECK_INT(parse_bytes(BYTES(buf, len + 39), &field), ENVELOPE_OK);
 }
 
 static ProtobufCBinaryData bad_names(size_t i)

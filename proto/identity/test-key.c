@@ -83,6 +83,39 @@ static void proof_is_for_one_use_and_owner(void)
 	}
 }
 
+/* domain NUL || u8 length || owner || u8 use || public, by hand. */
+static size_t possession_text(uint8_t *text, enum key_use use, const uint8_t *public)
+{
+	memcpy(text, "dienstweg/v1/possession\0\11jobcenter", 34);
+	text[34] = (uint8_t)use;
+	memcpy(text + 35, public, 32);
+	return 67;
+}
+
+static void proof_is_what_the_contract_says(void)
+{
+	_cleanup_(key_secret_free) struct key_secret *key = NULL;
+	uint8_t text[67];
+	CHECK_INT(key_from_seed(KEY_SEAL, owner, seed, &key), 0);
+	size_t len = possession_text(text, KEY_SEAL, key->pub.public);
+	CHECK_INT(ed25519_verify(BYTES(text, len), key->pub.possession_key, key->pub.possession), 0);
+}
+
+/* The thief signs a perfect proof for somebody else's public key, with a key of his own. */
+static void a_proof_by_another_key_is_refused(void)
+{
+	for (enum key_use use = KEY_SIGN; use <= KEY_ROOT; use++) {
+		_cleanup_(key_secret_free) struct key_secret *victim = NULL;
+		uint8_t thief[SIGN_SECRET_SIZE], text[67];
+		CHECK_INT(key_generate(use, owner, &victim), 0);
+		struct key_public stolen = victim->pub;
+		ed25519_from_seed(seed, stolen.possession_key, thief);
+		size_t len = possession_text(text, use, stolen.public);
+		ed25519_sign(BYTES(text, len), thief, stolen.possession);
+		CHECK_INT(key_public_check(&stolen, owner), KEY_BAD);
+	}
+}
+
 /* Somebody else's public key under one's own proof. */
 static void proof_is_for_one_key(void)
 {
@@ -138,5 +171,6 @@ static void uses_have_names(void)
 
 CHECK_MAIN(CHECK_CASE(every_use_proves_possession), CHECK_CASE(same_seed_gives_the_same_key),
 	CHECK_CASE(id_is_what_the_contract_says), CHECK_CASE(secret_and_public_belong_together),
-	CHECK_CASE(proof_is_for_one_use_and_owner), CHECK_CASE(proof_is_for_one_key),
+	CHECK_CASE(proof_is_for_one_use_and_owner), CHECK_CASE(proof_is_what_the_contract_says),
+	CHECK_CASE(a_proof_by_another_key_is_refused), CHECK_CASE(proof_is_for_one_key),
 	CHECK_CASE(any_flipped_bit_is_refused), CHECK_CASE(uses_have_names))

@@ -239,6 +239,11 @@ static void public_text_is_checked_whole(void)
 			CHECK_FAIL("accepted with character %zu changed", i);
 		text[i] = was;
 	}
+	/* A word too many in the last line. */
+	memcpy(text + len - 1, " x", 2);
+	CHECK_INT(keytext_parse_public("f", BYTES(text, len + 1), &public, error, sizeof(error)),
+		KEYFILE_MALFORMED);
+	text[len - 1] = '\n';
 	/* Cut anywhere but between lines, it is no key file. */
 	for (size_t cut = 0; cut < len - 1; cut++) {
 		bool whole_lines = cut > 0 && (text[cut] == '\n' || text[cut - 1] == '\n');

@@ -271,9 +271,13 @@ static void too_large_changes_nothing(void)
 		/* docs/protocol.md names these. */
 		CHECK_INT(fits, count == 0 ? 262102 : 258009);
 	}
-	CHECK_INT(sealing_seal(f.batch, &f.header, BYTES(text, SIZE_MAX / 2), f.recipients, 1,
-			  f.arena, &content),
-		SEALING_TOO_LARGE);
+	static const size_t absurd[] = {CONTENT_BYTES_MAX + 1, SIZE_MAX / 2, SIZE_MAX - 8, SIZE_MAX};
+	for (size_t i = 0; i < ARRAY_LEN(absurd); i++) {
+		for (size_t count = 0; count <= 1; count++)
+			CHECK_INT(sealing_seal(f.batch, &f.header, BYTES(text, absurd[i]),
+					  f.recipients, count, f.arena, &content),
+				SEALING_TOO_LARGE);
+	}
 	struct sealing_recipient many[SEALED_RECIPIENTS_MAX + 1] = {0};
 	CHECK_INT(sealing_seal(f.batch, &f.header, BYTES(text, 1), many, SEALED_RECIPIENTS_MAX + 1,
 			  f.arena, &content),
@@ -517,6 +521,8 @@ static void hostile_insides_are_broken(void)
 	CHECK_INT(open_by_hand(&f, NULL, BYTES(plain, 600)), SEALING_BROKEN);
 	plain[300] = 0;
 	plain[40] = 0; /* no mark: the last byte of the body is none */
+	CHECK_INT(open_by_hand(&f, NULL, BYTES(plain, 256)), SEALING_BROKEN);
+	plain[40] = 0x81; /* another mark */
 	CHECK_INT(open_by_hand(&f, NULL, BYTES(plain, 256)), SEALING_BROKEN);
 	plain[40] = 0x80;
 	plain[36]++; /* another body of the same form */

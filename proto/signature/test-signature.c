@@ -253,6 +253,11 @@ static void impossible_forms_are_told_apart(void)
 		form.path = (ProtobufCBinaryData){.data = long_path, .len = steps * HASH_SIZE};
 		CHECK_INT(verify(&f, f.items[0], &form), SIGNATURE_FORM);
 	}
+	/* Everything fits but the limit: six steps do not fit where five are expected. */
+	Dienstweg__Signature larger = f.sigs[0];
+	larger.size = 64;
+	larger.path = (ProtobufCBinaryData){.data = long_path, .len = sizeof(long_path)};
+	CHECK_INT(verify(&f, f.items[0], &larger), SIGNATURE_FORM);
 	/* Sizes with the same path length: right form, but another root or another claim. */
 	for (uint32_t size = 6; size <= 8; size++) {
 		Dienstweg__Signature other = f.sigs[0];
