@@ -21,7 +21,7 @@ struct unit {
 static const struct unit byte_units[] = {{"TiB", UINT64_C(1) << 40}, {"GiB", 1 << 30},
 	{"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}, {NULL}};
 static const struct unit time_units[] = {
-	{"h", 3600000}, {"min", 60000}, {"s", 1000}, {"ms", 1}, {NULL}};
+	{"h", 3600000}, {"min", 60000}, {"s", 1000}, {"ms", 1}, {"days", 86400000}, {NULL}};
 
 static const struct unit *units_of(enum param_type type)
 {

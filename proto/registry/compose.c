@@ -70,6 +70,17 @@ int registry_sign(struct bytes signed_bytes, struct bytes name, const struct key
 	return pack(note, parts.content, arena, ret);
 }
 
+bool registry_signed_by(struct bytes signed_bytes, const struct note_key *root)
+{
+	_cleanup_(arena_free) struct arena *arena = arena_new(REGISTRY_ARENA_BUDGET);
+	struct signed_registry parts;
+	struct bytes text;
+	char ignored[256];
+	if (!arena || signed_registry_open(signed_bytes, arena, &parts, ignored, sizeof(ignored)))
+		return false;
+	return note_open(parts.note, root, 1, 1, &text, NULL) == 0;
+}
+
 int registry_peek(struct bytes signed_bytes, struct arena *arena, struct registry_head *ret_head,
 	Dienstweg__RegistryContent **ret_content, char *reterr, size_t size)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "proto/base/arena.h"
@@ -35,6 +36,14 @@ int registry_compose(const Dienstweg__RegistryContent *content, struct registry_
  */
 int registry_sign(struct bytes signed_bytes, struct bytes name, const struct key_secret *root,
 	struct arena *arena, struct bytes *ret);
+
+/**
+ * registry_signed_by() - did this root sign?
+ * @signed_bytes: a SignedRegistry
+ * @root:         a root as verifier key
+ * Return: true when a good signature of it is there.
+ */
+bool registry_signed_by(struct bytes signed_bytes, const struct note_key *root);
 
 /**
  * registry_peek() - look at a registry without trusting it: for the people who sign it

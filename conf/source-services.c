@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/* services.yaml: what is exchanged, how it is kept secret, how long it is kept. */
+#include "conf/source-compile.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "conf/param.h"
+#include "proto/registry/content.h"
+
+static void init_service(void *message)
+{
+	dienstweg__service__init(message);
+}
+
+/* A word out of two; the first when it is absent. */
+static int choose(const struct source *source, const char *field, const char *word,
+	const char *first, const char *second, int *ret)
+{
+	*ret = word && strcmp(word, second) == 0;
+	if (!word || *ret || strcmp(word, first) == 0)
+		return 0;
+	return source_fail(source, SOURCE_SERVICES, field,
+		"\"%.40s\" is not possible; write %s or %s", word, first, second);
+}
+
+static int find_class(
+	const struct source *source, const char *field, const char *name, uint32_t *ret)
+{
+	for (size_t i = 0; i < source->content.n_classes; i++)
+		if (bytes_equal(BYTES_PB(source->content.classes[i]->name), BYTES_STR(name))) {
+			*ret = source->content.classes[i]->number;
+			return 0;
+		}
+	return source_fail(source, SOURCE_SERVICES, field,
+		"%.80s is no retention class; use a name from `classes` in bus.yaml", name);
+}
+
+static int compile_types(const struct source *source, const struct yaml_service *from, size_t n,
+	Dienstweg__Service *service)
+{
+	size_t count = from->message_types.count;
+	service->message_types = arena_zalloc(
+		source->arena, (count + 1) * sizeof(ProtobufCBinaryData));
+	if (!service->message_types)
+		return -ENOMEM;
+	service->n_message_types = count;
+	for (size_t i = 0; i < count; i++) {
+		const char *type = from->message_types.items[i];
+		service->message_types[i] = source_text(type);
+		if (!content_code_ok(BYTES_STR(type)))
+			return source_fail(source, SOURCE_SERVICES,
+				FIELD("services[%zu].message_types[%zu]", n, i + 1),
+				"must be 1 to 127 printable characters without spaces");
+	}
+	return 0;
+}
+
+static int compile_times(const struct source *source, const struct yaml_service *from, size_t n,
+	Dienstweg__Service *service)
+{
+	static const struct param overdue = {
+		.type = PARAM_TIME, .min = 1000, .max = UINT64_C(366) * 86400000};
+	struct param_context context = {.file = source->files[SOURCE_SERVICES],
+		.error = source->error,
+		.arena = source->arena};
+	uint64_t attempts = 0;
+	int r = source_number(source, SOURCE_SERVICES, FIELD("services[%zu].attempts", n),
+		from->attempts, 1, REGISTRY_ATTEMPTS_MAX, &attempts);
+	service->attempts_max = (uint32_t)attempts;
+	if (r == 0 && from->overdue)
+		r = param_value(&context, &overdue, FIELD("services[%zu].overdue", n),
+			from->overdue, &service->overdue_ms);
+	return r;
+}
+
+static int check_name(const struct source *source, const struct yaml_service *from, size_t n)
+{
+	struct source_field field = source_field("services[%zu].name", n);
+	int r = source_name(source, SOURCE_SERVICES, field.path, from->name);
+	for (size_t i = 0; r == 0 && i < n - 1; i++)
+		if (bytes_equal(BYTES_PB(source->content.services[i]->name), BYTES_STR(from->name)))
+			return source_fail(source, SOURCE_SERVICES, field.path,
+				"%s is given twice; keep one", from->name);
+	return r;
+}
+
+static int compile_service(struct source *source, const struct yaml_service *from, size_t n)
+{
+	Dienstweg__Service *service = source->content.services[n - 1];
+	int readable = 0, event = 0;
+	int r = check_name(source, from, n);
+	service->name = source_text(from->name);
+	service->title = source_text(from->title);
+	service->dvdv_prefix = source_text(from->dvdv_prefix);
+	if (r == 0)
+		r = source_title(
+			source, SOURCE_SERVICES, FIELD("services[%zu].title", n), from->title);
+	if (r == 0)
+		r = choose(source, FIELD("services[%zu].confidentiality", n), from->confidentiality,
+			"end-to-end", "broker-readable", &readable);
+	if (r == 0)
+		r = choose(source, FIELD("services[%zu].event", n), from->event, "false", "true",
+			&event);
+	if (r == 0)
+		r = find_class(source, FIELD("services[%zu].retention", n), from->retention,
+			&service->retention);
+	if (r == 0)
+		r = compile_times(source, from, n, service);
+	service->confidentiality = (Dienstweg__Confidentiality)readable;
+	service->event = event;
+	return r ? r : compile_types(source, from, n, service);
+}
+
+int source_services(struct source *source)
+{
+	const struct yaml_services *list = source->data[SOURCE_SERVICES];
+	if (!list || list->services_count == 0)
+		return source_fail(source, SOURCE_SERVICES, "services",
+			"missing; list the services of the bus");
+	int r = source_list(source, list->services_count, sizeof(Dienstweg__Service), init_service,
+		&source->content.services);
+	for (size_t i = 0; r == 0 && i < list->services_count; i++)
+		r = compile_service(source, &list->services[i], i + 1);
+	source->content.n_services = list->services_count;
+	return r;
+}
