@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { FAIR_FACTOR = 8, FAIR_BASE = 64 * 1024 };
+
 struct parcel_pool {
 	size_t parcels_max;
 	size_t arena_budget;
@@ -100,4 +102,11 @@ void parcel_give(struct parcel_pool *pool, struct parcel *parcel)
 	parcel->next = pool->idle;
 	pool->idle = parcel;
 	pool->out--;
+}
+
+bool parcel_is_inflated(const struct parcel *parcel, size_t bytes)
+{
+	size_t facts = parcel->submits_count * sizeof(*parcel->submits) +
+		       parcel->acks_count * sizeof(*parcel->acks);
+	return arena_used(parcel->arena) > FAIR_BASE + FAIR_FACTOR * bytes + facts;
 }

@@ -20,20 +20,20 @@
 enum parcel_kind {
 	PARCEL_SUBMIT,
 	PARCEL_ACKNOWLEDGE,
-	PARCEL_FAIL,     /* nak, or leases of a session that ended */
+	PARCEL_FAIL, /* nak, or leases of a session that ended */
 	PARCEL_EXPIRE,
 	PARCEL_CONFIRM,
 	PARCEL_REGISTRY, /* adopt a new registry */
-	PARCEL_TICK,     /* from the journal to the reactor: effects of timers; journal_return() it */
-	PARCEL_STOP,     /* drain: journal the stop entry, then hand this back last */
+	PARCEL_TICK, /* from the journal to the reactor: effects of timers; journal_return() it */
+	PARCEL_STOP, /* drain: journal the stop entry, then hand this back last */
 };
 
 /* Who sent it, as transport knows it: enough to answer, or to find that the session has gone. */
 struct parcel_origin {
-	uint32_t session;         /* slot */
-	uint64_t session_serial;  /* of that slot's occupant */
-	uint32_t speaker_number;  /* party number of the transport key's party, 0 unknown */
-	char speaker[64];         /* its name */
+	uint32_t session;        /* slot */
+	uint64_t session_serial; /* of that slot's occupant */
+	uint32_t speaker_number; /* party number of the transport key's party, 0 unknown */
+	char speaker[64];        /* its name */
 };
 
 /* Proof of one entry under the parcel's checkpoint. */
@@ -51,8 +51,9 @@ struct parcel_proof {
 struct parcel_submit {
 	Dienstweg__Envelope *envelope; /* in the arena */
 	struct submit_facts facts;     /* by verify */
-	struct submit_decision decision; /* by journal; a duplicate of a refused one has its code, field, detail */
-	struct parcel_proof proof;     /* accepted, or duplicate of an accepted one */
+	struct submit_decision
+		decision; /* by journal; a duplicate of a refused one has its code, field, detail */
+	struct parcel_proof proof;                /* accepted, or duplicate of an accepted one */
 	Dienstweg__Signature *recorded_signature; /* duplicate whose recorded signature differs, else NULL */
 };
 
@@ -60,38 +61,38 @@ struct parcel_ack {
 	Dienstweg__AckBatch *batch;
 	struct ack_facts facts;
 	struct ack_decision decision;
-	struct parcel_proof proof;     /* when decision.append */
+	struct parcel_proof proof; /* when decision.append */
 };
 
 struct parcel {
 	enum parcel_kind kind;
-	bool pooled;                   /* belongs to a pool; only parcel.c looks */
+	bool pooled; /* belongs to a pool; only parcel.c looks */
 	struct arena *arena;
-	struct parcel *next;           /* for whoever owns it */
+	struct parcel *next; /* for whoever owns it */
 	struct parcel_origin origin;
-	Dienstweg__Frame *frame;       /* in the arena; NULL for internal acts */
-	size_t charge;                 /* bytes charged to the session until it is answered */
-	bool spoilt;                   /* verify ran out of budget: not journaled, answered "malformed" */
-	struct registry *registry;     /* verify's snapshot (referenced); PARCEL_REGISTRY: the new one */
-	int verdict;                   /* PARCEL_REGISTRY, by journal: 0 in force now, else REGISTRY_* */
+	Dienstweg__Frame *frame; /* in the arena; NULL for internal acts */
+	size_t charge;           /* bytes charged to the session until it is answered */
+	bool spoilt;             /* verify ran out of budget: not journaled, answered "malformed" */
+	struct registry *registry; /* verify's snapshot (referenced); PARCEL_REGISTRY: the new one */
+	int verdict; /* PARCEL_REGISTRY, by journal: 0 in force now, else REGISTRY_* */
 
 	struct parcel_submit *submits; /* PARCEL_SUBMIT */
 	size_t submits_count;
-	struct parcel_ack *acks;       /* PARCEL_ACKNOWLEDGE */
+	struct parcel_ack *acks; /* PARCEL_ACKNOWLEDGE */
 	size_t acks_count;
-	struct rules_item *items;      /* PARCEL_FAIL, PARCEL_EXPIRE */
+	struct rules_item *items; /* PARCEL_FAIL, PARCEL_EXPIRE */
 	size_t items_count;
-	const char *cause;             /* PARCEL_FAIL: in the arena */
+	const char *cause; /* PARCEL_FAIL: in the arena */
 	uint32_t delay_ms;
 	bool backoff;
-	uint32_t party;                /* PARCEL_CONFIRM */
+	uint32_t party; /* PARCEL_CONFIRM */
 	uint64_t sequence;
 
 	/* after commit */
-	struct effect *effects;        /* in the arena, in order */
-	struct bytes checkpoint;       /* signed note, in the arena; empty when there is no proof in here */
+	struct effect *effects; /* in the arena, in order */
+	struct bytes checkpoint; /* signed note, in the arena; empty when there is no proof in here */
 	uint64_t tree_size;
-	uint8_t *nodes;                /* nodes_count * 32 bytes, in the arena */
+	uint8_t *nodes; /* nodes_count * 32 bytes, in the arena */
 	size_t nodes_count;
 };
 
@@ -116,6 +117,15 @@ size_t parcel_pool_out(const struct parcel_pool *pool); /* taken and not given b
  * @parcel: takes NULL
  */
 void parcel_give(struct parcel_pool *pool, struct parcel *parcel);
+
+/**
+ * parcel_is_inflated() - does it take more memory than an honest frame of its size?
+ * @parcel: unpacked, perhaps verified
+ * @bytes:  its frame's size, or what was charged for it
+ * Return: true when it is hostile: protobuf-c makes up to 76 bytes of one, an honest frame takes four. What
+ *         passes leaves the journal more room in the arena than it can need.
+ */
+bool parcel_is_inflated(const struct parcel *parcel, size_t bytes);
 
 /**
  * parcel_new() - a parcel outside every pool, for a thread that has none (the journal's PARCEL_TICK)

@@ -109,6 +109,13 @@ size_t router_message_size(const struct router_message *message)
 	return zmq_msg_size((const zmq_msg_t *)(const void *)message->opaque);
 }
 
+void router_message_move(struct router_message *to, struct router_message *from)
+{
+	zmq_msg_init(message_of(to));
+	zmq_msg_move(message_of(to), message_of(from));
+	zmq_msg_close(message_of(from));
+}
+
 void router_message_deinit(struct router_message *message)
 {
 	zmq_msg_close(message_of(message));

@@ -45,6 +45,7 @@ struct router_message {
  * Return: where to write them, or NULL without memory.
  */
 uint8_t *router_message_new(struct router_message *message, size_t size);
+void router_message_move(struct router_message *to, struct router_message *from); /* @from is spent */
 size_t router_message_size(const struct router_message *message);
 void router_message_deinit(struct router_message *message); /* once per message that was not sent */
 

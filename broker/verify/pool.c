@@ -36,7 +36,7 @@ struct verify_pool {
 
 static void worker_handle(struct verify_worker *worker, struct parcel *parcel)
 {
-	if (verify_parcel(worker->state, parcel) < 0)
+	if (verify_parcel(worker->state, parcel) < 0 || parcel_is_inflated(parcel, parcel->charge))
 		parcel->spoilt = true;
 	worker->pool->forward(worker->pool->context, parcel);
 	atomic_fetch_add_explicit(&worker->forwarded, 1, memory_order_release);

@@ -34,7 +34,7 @@ struct verify_pool;
  * @workers: threads, >= 1
  * @depth:   most parcels in each worker's queue
  * @forward: called on the worker's thread with each parcel, in order per worker; takes ownership. When
- *           parcel->spoilt is set, verify_parcel() gave -ENOMEM and the facts are not to be used
+ *           parcel->spoilt is set, it is inflated or verify_parcel() gave -ENOMEM: not to be journaled
  * @context: for @forward
  * @ret:     the pool
  * Return: 0 or negative errno.

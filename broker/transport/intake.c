@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Frames in. A table instead of a switch, because this is where brokers grow their dispatcher: a kind of
+ * frame is one row here and one function, which lives with what it is about. What every kind needs first
+ * (a key that the registry in force knows, a session, a form) is checked once, before the table.
+ *
+ * The key is looked up for every frame: this version of ZeroMQ cannot throw a connected peer out, so a
+ * key that was revoked while its connection lasts is stopped here.
+ */
+#include "broker/field.h"
+#include "broker/transport/room.h"
+#include "proto/base/log.h"
+
+static void confirm_handle(
+	struct transport *transport, struct session *session, struct incoming *incoming)
+{
+	const Dienstweg__Confirm *confirm = incoming->frame->confirm;
+	delivery_confirm(transport->options.delivery, &session->outlet, BYTES_PB(confirm->party),
+		confirm->sequence);
+}
+
+static void nak_handle(
+	struct transport *transport, struct session *session, struct incoming *incoming)
+{
+	delivery_nak(transport->options.delivery, &session->outlet, incoming->frame->nak);
+}
+
+static void credit_handle(
+	struct transport *transport, struct session *session, struct incoming *incoming)
+{
+	const Dienstweg__Credit *credit = incoming->frame->credit;
+	delivery_credit(
+		transport->options.delivery, &session->outlet, credit->messages, credit->bytes);
+}
+
+static void ping_handle(
+	struct transport *transport, struct session *session, struct incoming *incoming)
+{
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__Pong pong = DIENSTWEG__PONG__INIT;
+	pong.number = incoming->frame->ping->number;
+	frame.body_case = DIENSTWEG__FRAME__BODY_PONG;
+	frame.pong = &pong;
+	transport_send(transport, session, &frame);
+}
+
+static void bye_handle(
+	struct transport *transport, struct session *session, struct incoming *incoming)
+{
+	(void)incoming;
+	transport_end(transport, session, "session-closed");
+}
+
+struct kind {
+	uint32_t body;
+	bool small;   /* unpacked before the handler is called */
+	bool opening; /* needs no session */
+	void (*handle)(struct transport *, struct session *, struct incoming *);
+};
+
+static const struct kind kinds[] = {
+	{DIENSTWEG__FRAME__BODY_HELLO, true, true, hello_handle},
+	{DIENSTWEG__FRAME__BODY_SUBMIT, false, false, submit_handle},
+	{DIENSTWEG__FRAME__BODY_ACKNOWLEDGE, false, false, acknowledge_handle},
+	{DIENSTWEG__FRAME__BODY_CONFIRM, true, false, confirm_handle},
+	{DIENSTWEG__FRAME__BODY_NAK, true, false, nak_handle},
+	{DIENSTWEG__FRAME__BODY_CREDIT, true, false, credit_handle},
+	{DIENSTWEG__FRAME__BODY_GET_REGISTRY, true, false, get_registry_handle},
+	{DIENSTWEG__FRAME__BODY_GET_CHECKPOINT, true, false, get_checkpoint_handle},
+	{DIENSTWEG__FRAME__BODY_GET_PROOF, true, false, get_proof_handle},
+	{DIENSTWEG__FRAME__BODY_PING, true, false, ping_handle},
+	{DIENSTWEG__FRAME__BODY_BYE, true, false, bye_handle},
+};
+
+static const struct kind *kind_of(uint32_t body)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (kinds[i].body == body)
+			return &kinds[i];
+	}
+	return NULL;
+}
+
+/* The party whose key this is, in the registry in force; a session of it, if any, with this nonce. */
+static bool speaker_find(
+	struct transport *transport, struct session *session, struct incoming *incoming)
+{
+	const Dienstweg__Party *party = registry_transport_party(
+		transport->registry, incoming->raw->key);
+	if (!party) {
+		transport->counters.strangers++;
+		if (session)
+			transport_end(transport, session, "session-lost");
+		return false;
+	}
+	incoming->speaker = BYTES_PB(party->name);
+	return true;
+}
+
+static bool is_of(const struct session *session, const struct incoming *incoming)
+{
+	return session && session->state == SESSION_OPEN && !session->ending &&
+	       bytes_equal(BYTES(session->nonce, NONCE_SIZE), incoming->peek.session) &&
+	       bytes_equal(BYTES_STR(session->speaker), incoming->speaker);
+}
+
+/* Return: false when it is no such frame; the body is there when true. */
+static bool small_unpack(struct transport *transport, struct incoming *incoming)
+{
+	struct bytes raw = incoming->raw->payload;
+	if (raw.len > SMALL_FRAME_MAX)
+		return false;
+	arena_reset(transport->scratch);
+	incoming->frame = dienstweg__frame__unpack(
+		arena_allocator(transport->scratch), raw.len, raw.data);
+	return incoming->frame && incoming->frame->body_case == incoming->peek.body;
+}
+
+static void malformed(struct transport *transport, const struct incoming *incoming)
+{
+	transport->counters.malformed++;
+	transport_send_error(transport, incoming, "malformed", "frame",
+		"not one Frame of docs/protocol.md, or too large for its kind");
+}
+
+static void frame_handle(struct transport *transport, const struct router_frame *raw)
+{
+	struct incoming incoming = {.raw = raw};
+	struct session *session = sessions_find(transport->sessions, &raw->route);
+	transport->counters.frames++;
+	if (!speaker_find(transport, session, &incoming))
+		return;
+	if (frame_peek(raw->payload, &incoming.peek) != 0) {
+		incoming.peek.session.data = NULL;
+		malformed(transport, &incoming);
+		return;
+	}
+	bool open = is_of(session, &incoming);
+	if (open)
+		session->heard_ns = clock_mono_ns(transport->options.clock);
+	const struct kind *kind = kind_of(incoming.peek.body);
+	if (!open && !(kind && kind->opening)) {
+		transport_send_error(transport, &incoming, "hello-required", "session",
+			"no session of this nonce: say Hello, then send again what is unanswered");
+		return;
+	}
+	if (!kind) {
+		transport_send_error(transport, &incoming, "unknown-frame", "body",
+			"this broker does not know that kind of frame");
+		return;
+	}
+	if (kind->small && !small_unpack(transport, &incoming)) {
+		malformed(transport, &incoming);
+		return;
+	}
+	kind->handle(transport, session, &incoming);
+}
+
+int transport_receive(struct transport *transport)
+{
+	size_t bytes = 0;
+	for (size_t i = 0; i < TURN_FRAMES_MAX && bytes < TURN_BYTES_MAX; i++) {
+		struct router_frame raw;
+		int r = router_receive(transport->options.router, &raw);
+		if (r == ROUTER_EMPTY)
+			return 0;
+		if (r < 0)
+			return r;
+		if (r == ROUTER_DROPPED)
+			continue;
+		bytes += raw.payload.len;
+		frame_handle(transport, &raw);
+		router_frame_deinit(&raw);
+	}
+	return 0;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * What adapters and witnesses ask of the log: registry, checkpoint, consistency. One proof at a time per
+ * session: the clerk's time is everybody's.
+ */
+#include "broker/transport/room.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "broker/field.h"
+#include "proto/envelope/envelope.h"
+
+enum { FRAME_OVERHEAD = 64 };
+
+struct lookup {
+	struct errand errand; /* first */
+	struct transport *transport;
+	uint32_t slot;
+	uint64_t serial;
+	uint64_t old_size;
+
+	/* found */
+	int result; /* 0, READER_NOT_FOUND when old_size is not of this tree, or a failure */
+	uint8_t checkpoint[CHECKPOINT_NOTE_MAX];
+	size_t checkpoint_len;
+	struct merkle_hash proof[2 * MERKLE_LEVELS];
+	size_t proof_count;
+};
+
+static void session_error(struct transport *transport, struct session *session, const char *code,
+	const char *field, const char *detail)
+{
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__Error error = DIENSTWEG__ERROR__INIT;
+	error.code = field_text(code);
+	error.field = field_text(field);
+	error.detail = field_text(detail);
+	frame.body_case = DIENSTWEG__FRAME__BODY_ERROR;
+	frame.error = &error;
+	transport_send(transport, session, &frame);
+}
+
+static void checkpoint_send(struct transport *transport, struct session *session,
+	struct bytes checkpoint, struct bytes consistency, uint64_t old_size)
+{
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__CheckpointFrame body = DIENSTWEG__CHECKPOINT_FRAME__INIT;
+	body.checkpoint = field_bytes(checkpoint);
+	body.consistency = field_bytes(consistency);
+	body.old_size = old_size;
+	frame.body_case = DIENSTWEG__FRAME__BODY_CHECKPOINT;
+	frame.checkpoint = &body;
+	transport_send(transport, session, &frame);
+}
+
+int checkpoint_read(
+	struct journal_reader *reader, uint8_t *buf, size_t *ret_len, struct checkpoint *ret)
+{
+	struct bytes note, text;
+	int r = journal_read_checkpoint(reader, 0, &note);
+	if (r != 0)
+		return r;
+	/* Our own signature: only the text is of interest. */
+	if (note.len > CHECKPOINT_NOTE_MAX || note_open(note, NULL, 0, 0, &text, NULL) != 0 ||
+		checkpoint_parse(text, ret) != 0)
+		return READER_DAMAGED;
+	memcpy(buf, note.data, note.len);
+	*ret_len = note.len;
+	return 0;
+}
+
+static int proof_read(struct lookup *lookup, struct journal_reader *reader)
+{
+	struct checkpoint now;
+	int r = checkpoint_read(reader, lookup->checkpoint, &lookup->checkpoint_len, &now);
+	if (r == 0 && (lookup->old_size < 1 || lookup->old_size > now.size))
+		return READER_NOT_FOUND;
+	return r ? r
+		 : journal_read_consistency(
+			   reader, lookup->old_size, now.size, lookup->proof, &lookup->proof_count);
+}
+
+static void lookup_run(struct errand *errand, struct journal_reader *reader)
+{
+	struct lookup *lookup = (struct lookup *)errand;
+	lookup->result = proof_read(lookup, reader);
+}
+
+static void lookup_done(struct errand *errand)
+{
+	_cleanup_(heap_free) struct lookup *lookup = (struct lookup *)errand;
+	struct transport *transport = lookup->transport;
+	struct session *session = sessions_at(transport->sessions, lookup->slot, lookup->serial);
+	int r = errand->result ? errand->result : lookup->result;
+	if (session)
+		session->looking_up = false;
+	if (r < 0 || r == READER_DAMAGED)
+		transport->options.failed(transport->options.failed_context, r < 0 ? r : -EBADMSG);
+	else if (session && r == READER_NOT_FOUND)
+		session_error(transport, session, "unknown-size", "old_size",
+			"between 1 and the size of the newest checkpoint");
+	else if (session)
+		checkpoint_send(transport, session,
+			BYTES(lookup->checkpoint, lookup->checkpoint_len),
+			BYTES(lookup->proof, lookup->proof_count * sizeof(lookup->proof[0])),
+			lookup->old_size);
+}
+
+void get_proof_handle(
+	struct transport *transport, struct session *session, struct incoming *incoming)
+{
+	_cleanup_(heap_free) struct lookup *lookup = session->looking_up
+							     ? NULL
+							     : calloc(1, sizeof(*lookup));
+	if (lookup) {
+		lookup->errand = (struct errand){.run = lookup_run, .done = lookup_done};
+		lookup->transport = transport;
+		lookup->slot = session->slot;
+		lookup->serial = session->serial;
+		lookup->old_size = incoming->frame->get_proof->old_size;
+	}
+	if (!lookup || clerk_send(transport->options.clerk, &lookup->errand) != 0) {
+		session_error(transport, session, "busy", "get_proof",
+			"one proof at a time: ask again when the last answer is here");
+		return;
+	}
+	session->looking_up = true;
+	(void)steal(&lookup);
+}
+
+void get_checkpoint_handle(
+	struct transport *transport, struct session *session, struct incoming *incoming)
+{
+	uint8_t note[CHECKPOINT_NOTE_MAX];
+	uint64_t size;
+	(void)incoming;
+	size_t len = journal_checkpoint(transport->options.journal, note, sizeof(note), &size);
+	checkpoint_send(transport, session, BYTES(note, len), (struct bytes){0}, 0);
+}
+
+void get_registry_handle(
+	struct transport *transport, struct session *session, struct incoming *incoming)
+{
+	uint64_t version = incoming->frame->get_registry->version;
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__Registry body = DIENSTWEG__REGISTRY__INIT;
+	if (version != 0 && version != registry_version(transport->registry)) {
+		session_error(transport, session, "unknown-version", "version",
+			"only the registry in force is given: ask for version 0");
+		return;
+	}
+	if (registry_signed_bytes(transport->registry).len > FRAME_BYTES_MAX - FRAME_OVERHEAD) {
+		session_error(transport, session, "frame-too-large", "registry",
+			"the registry does not fit a frame: get it from the bus operator");
+		return;
+	}
+	body.signed_ = field_bytes(registry_signed_bytes(transport->registry));
+	frame.body_case = DIENSTWEG__FRAME__BODY_REGISTRY;
+	frame.registry = &body;
+	transport_send(transport, session, &frame);
+}

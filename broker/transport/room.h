@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include "broker/transport/answer.h"
+#include "broker/transport/frame.h"
+#include "broker/transport/session.h"
+#include "broker/transport/transport.h"
+#include "proto/note/checkpoint.h"
+
+/*
+ * The inside of transport, shared by its files: intake.c (frames in, one handler per kind), submit.c and
+ * acknowledge.c (what goes to the journal), hello.c and lookup.c (what the clerk is asked), turn.c (what comes
+ * back from the journal), transport.c (sessions' life, sending). Nobody else includes this.
+ */
+enum {
+	SCRATCH_BUDGET = 1 << 20,
+	SMALL_FRAME_MAX = 64 *
+			  1024, /* frames that are handled at once; only Submit and Acknowledge are large */
+	TURN_FRAMES_MAX = 256, /* frames taken per turn, so that commits and timers get theirs */
+	TURN_BYTES_MAX = 4 << 20,
+	TURN_PARCELS_MAX = 256,
+	BUSY_RETRY_MS = 100,
+	DRAINING_RETRY_MS = 1000,
+};
+
+struct transport {
+	struct transport_options options;
+	struct registry *registry; /* in force, as far as this thread knows */
+	struct sessions *sessions;
+	struct arena *scratch; /* of the frame being handled */
+	struct answer *answer;
+	struct parcel *turn[TURN_PARCELS_MAX];
+	size_t turn_count;
+	struct session *turn_sessions; /* with parcels in this turn */
+	struct budget budget;          /* over all sessions */
+	size_t waiting;                /* sessions whose outbox is not empty, at most */
+	bool ending;                   /* a session is to be closed at the end of the turn */
+	bool draining;
+	bool stopping; /* PARCEL_STOP was pushed: nothing may follow it */
+	bool stopped;  /* it came back */
+	struct transport_counters counters;
+};
+
+/* A frame that is being handled. */
+struct incoming {
+	const struct router_frame *raw;
+	struct frame_peek peek;
+	struct bytes speaker;    /* party of the transport key, in the registry */
+	Dienstweg__Frame *frame; /* unpacked into the scratch arena, for small kinds */
+};
+
+/* ---- transport.c ---- */
+
+/**
+ * transport_send() - send a frame to a session; it may be marked to end
+ * @transport: transport
+ * @session:   to whom
+ * @frame:     body set
+ */
+void transport_send(struct transport *transport, struct session *session, Dienstweg__Frame *frame);
+
+/**
+ * transport_send_error() - tell a peer what is wrong with its frame, session or not
+ * @transport: transport
+ * @incoming:  the frame
+ * @code:      docs/protocol.md "Errors"
+ * @field:     what it hangs on
+ * @detail:    a sentence with the remedy
+ */
+void transport_send_error(struct transport *transport, const struct incoming *incoming,
+	const char *code, const char *field, const char *detail);
+
+/* To be closed at the end of the turn; the cause is a constant code. */
+void transport_end(struct transport *transport, struct session *session, const char *cause);
+/* Closed now: deliveries go back, the slot is free. */
+void transport_close(struct transport *transport, struct session *session, const char *cause);
+
+/* Does the party of this session's key still speak for all its parties? */
+bool transport_may_speak(const struct transport *transport, const struct session *session);
+
+/* To verify, or straight on when all is idle and the frame is small. */
+void transport_pass_on(struct transport *transport, struct parcel *parcel);
+
+/* ---- budget.c ---- */
+
+/* May this session have a Submit, or an Acknowledge, of so many bytes under way? */
+bool budget_fits_submit(
+	const struct transport *transport, const struct session *session, size_t bytes);
+bool budget_fits_acknowledge(
+	const struct transport *transport, const struct session *session, size_t bytes);
+
+/* The origin of a session's parcel, and its share of the budget; given back when it is answered. */
+void budget_charge(
+	struct transport *transport, struct session *session, struct parcel *parcel, size_t bytes);
+void budget_return(struct transport *transport, struct parcel *parcel);
+
+/* ---- lookup.c ---- */
+
+/**
+ * checkpoint_read() - newest committed checkpoint, on the clerk's thread
+ * @reader:  begun
+ * @buf:     room for the note, CHECKPOINT_NOTE_MAX bytes
+ * @ret_len: its length
+ * @ret:     what it says
+ * Return: 0, READER_*, negative errno.
+ */
+int checkpoint_read(
+	struct journal_reader *reader, uint8_t *buf, size_t *ret_len, struct checkpoint *ret);
+
+/* ---- one handler per kind of frame; @session is open, but for Hello ---- */
+void hello_handle(struct transport *transport, struct session *session, struct incoming *incoming);
+void submit_handle(struct transport *transport, struct session *session, struct incoming *incoming);
+void acknowledge_handle(
+	struct transport *transport, struct session *session, struct incoming *incoming);
+void get_registry_handle(
+	struct transport *transport, struct session *session, struct incoming *incoming);
+void get_checkpoint_handle(
+	struct transport *transport, struct session *session, struct incoming *incoming);
+void get_proof_handle(
+	struct transport *transport, struct session *session, struct incoming *incoming);

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * The life of sessions. A session that fails while a frame is being sent to it is only marked: whoever
+ * was sending may be walking over lists that closing it would change. It is closed at the end of the
+ * turn, in one place.
+ */
+#include "broker/transport/transport.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "broker/field.h"
+#include "broker/transport/room.h"
+#include "proto/base/log.h"
+
+int transport_new(const struct transport_options *options, struct transport **ret)
+{
+	_cleanup_(transport_free) struct transport *transport = calloc(1, sizeof(*transport));
+	if (!transport)
+		return -ENOMEM;
+	transport->options = *options;
+	transport->registry = registry_ref(options->registry);
+	transport->scratch = arena_new(SCRATCH_BUDGET);
+	if (!transport->scratch)
+		return -ENOMEM;
+	int r = answer_new(&transport->answer);
+	if (r == 0)
+		r = sessions_new(options->config->limits.sessions_max, &transport->sessions);
+	if (r == 0)
+		*ret = steal(&transport);
+	return r;
+}
+
+void transport_free(struct transport *transport)
+{
+	if (!transport)
+		return;
+	registry_unref(transport->registry);
+	arena_free(transport->scratch);
+	answer_free(transport->answer);
+	sessions_free(transport->sessions);
+	free(transport);
+}
+
+bool transport_admit(void *context, const uint8_t key[BOX_KEY_SIZE])
+{
+	const struct transport *transport = context;
+	return registry_transport_party(transport->registry, key) != NULL;
+}
+
+bool transport_may_speak(const struct transport *transport, const struct session *session)
+{
+	for (size_t i = 0; i < session->outlet.count; i++) {
+		if (!registry_may_speak(transport->registry, BYTES_STR(session->speaker),
+			    BYTES_STR(session->outlet.recipients[i]->name)))
+			return false;
+	}
+	return true;
+}
+
+/* ---- sending ---- */
+
+void transport_end(struct transport *transport, struct session *session, const char *cause)
+{
+	if (!session->ending)
+		session->ending = cause;
+	transport->ending = true;
+}
+
+void transport_send(struct transport *transport, struct session *session, Dienstweg__Frame *frame)
+{
+	struct router_message message;
+	if (session->ending)
+		return;
+	int r = frame_pack(frame, session->nonce, &message);
+	if (r == 0) {
+		bool waited = session->outbox.head != NULL;
+		r = session_post(session, transport->options.router, &message);
+		transport->waiting += !waited && session->outbox.head;
+	}
+	if (r == 0)
+		return;
+	if (r < 0)
+		log_warn("transport", "a frame could not be sent", F_STR("party", session->speaker),
+			F_ERR(r));
+	transport_end(transport, session, "session-lost");
+}
+
+void transport_post(void *context, struct outlet *outlet, Dienstweg__Frame *frame)
+{
+	transport_send(context, session_of(outlet), frame);
+}
+
+void transport_send_error(struct transport *transport, const struct incoming *incoming,
+	const char *code, const char *field, const char *detail)
+{
+	struct router_message message;
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__Error error = DIENSTWEG__ERROR__INIT;
+	error.code = field_text(code);
+	error.field = field_text(field);
+	error.detail = field_text(detail);
+	frame.body_case = DIENSTWEG__FRAME__BODY_ERROR;
+	frame.error = &error;
+	if (frame_pack(&frame, incoming->peek.session.data, &message) != 0)
+		return;
+	/* A peer that does not even read its errors need not get them. */
+	if (router_send(transport->options.router, &incoming->raw->route, &message) != 0)
+		router_message_deinit(&message);
+}
+
+/* ---- ending ---- */
+
+void transport_close(struct transport *transport, struct session *session, const char *cause)
+{
+	bool lost = session->state == SESSION_OPEN && strcmp(cause, "session-lost") == 0;
+	transport->counters.sessions_lost += lost;
+	log_info("transport", "session ended", F_STR("party", session->speaker),
+		F_STR("cause", cause), F_U64("out", session->outlet.window.out_bytes));
+	delivery_detach(transport->options.delivery, &session->outlet, cause);
+	transport->waiting -= session->outbox.head != NULL;
+	sessions_remove(transport->sessions, session);
+}
+
+static void ending_close(struct transport *transport)
+{
+	size_t slot = 0;
+	struct session *session;
+	transport->ending = false;
+	while ((session = sessions_walk(transport->sessions, &slot)) != NULL) {
+		if (session->ending)
+			transport_close(transport, session, session->ending);
+	}
+}
+
+static void waiting_retry(struct transport *transport)
+{
+	size_t slot = 0;
+	struct session *session;
+	while ((session = sessions_walk(transport->sessions, &slot)) != NULL) {
+		if (!session->outbox.head || session->ending)
+			continue;
+		int r = session_retry(session, transport->options.router);
+		transport->waiting -= session->outbox.head == NULL;
+		if (r != 0 && r != ROUTER_FULL)
+			transport_end(transport, session, "session-lost");
+	}
+}
+
+void transport_flush(struct transport *transport)
+{
+	if (transport->waiting > 0)
+		waiting_retry(transport);
+	if (transport->ending)
+		ending_close(transport);
+}
+
+bool transport_waiting(const struct transport *transport)
+{
+	return transport->waiting > 0;
+}
+
+void transport_tick(struct transport *transport)
+{
+	const struct config_session *config = &transport->options.config->session;
+	uint64_t now_ns = clock_mono_ns(transport->options.clock);
+	uint64_t timeout_ns = config->timeout_ms * UINT64_C(1000000);
+	size_t slot = 0;
+	struct session *session;
+	while ((session = sessions_walk(transport->sessions, &slot)) != NULL) {
+		if (now_ns - session->heard_ns > timeout_ns)
+			transport_end(transport, session, "session-lost");
+	}
+}
+
+/* ---- registry, drain ---- */
+
+void transport_registry(struct transport *transport, struct registry *registry)
+{
+	struct parcel *parcel = parcel_take(transport->options.pool, PARCEL_REGISTRY);
+	if (!parcel) {
+		log_warn("transport", "too busy to reload the registry, try again");
+		registry_unref(registry);
+		return;
+	}
+	parcel->registry = registry;
+	transport_act(transport, parcel);
+}
+
+void transport_act(void *context, struct parcel *parcel)
+{
+	struct transport *transport = context;
+	if (transport->stopping)
+		parcel_give(transport->options.pool, parcel);
+	else
+		journal_push(transport->options.journal, parcel);
+}
+
+void transport_drain(struct transport *transport)
+{
+	transport->draining = true;
+}
+
+bool transport_draining(const struct transport *transport)
+{
+	return transport->draining;
+}
+
+bool transport_idle(const struct transport *transport)
+{
+	return parcel_pool_out(transport->options.pool) == 0;
+}
+
+int transport_stop(struct transport *transport)
+{
+	struct parcel *parcel = parcel_take(transport->options.pool, PARCEL_STOP);
+	if (!parcel)
+		return -EAGAIN;
+	journal_push(transport->options.journal, parcel);
+	transport->stopping = true;
+	return 0;
+}
+
+bool transport_stopped(const struct transport *transport)
+{
+	return transport->stopped;
+}
+
+const struct transport_counters *transport_counters(const struct transport *transport)
+{
+	return &transport->counters;
+}
+
+const struct sessions *transport_sessions(const struct transport *transport)
+{
+	return transport->sessions;
+}
+
+struct registry *transport_registry_now(const struct transport *transport)
+{
+	return transport->registry;
+}
