@@ -83,12 +83,12 @@ static int decide_items(struct journal *journal, struct batch *batch, struct par
 	uint8_t kind = fail ? DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED
 			    : DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED;
 	int r = 0;
-	for (size_t at = 0; at < parcel->items_count && r == 0; at += ITEMS_MAX) {
+	for (size_t at = 0; at < parcel->items_count && r == 0; at += RULES_ITEMS_MAX) {
 		const struct rules_item *items = parcel->items + at;
 		struct items_decision decision = {};
 		size_t count = parcel->items_count - at;
-		if (count > ITEMS_MAX)
-			count = ITEMS_MAX;
+		if (count > RULES_ITEMS_MAX)
+			count = RULES_ITEMS_MAX;
 		r = fail ? rules_fail(&batch->rules, items, count, parcel->cause, parcel->delay_ms,
 				   parcel->backoff, &decision)
 			 : rules_expire(&batch->rules, items, count, &decision);

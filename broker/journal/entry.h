@@ -10,7 +10,7 @@
 
 /* Appending one entry: stub, record, content, leaf. Inside this folder only; the writer's thread. */
 enum {
-	PRIVATE_MAX = 24 * 1024, /* a serialized Decision: 128 items of an expiry fit */
+	PRIVATE_MAX = 24 * 1024, /* a serialized Decision */
 	ROW_MAX = PRIVATE_MAX + HEADER_BYTES_MAX + 4096,
 	RANDOM_POOL = 64 * (STUB_NONCE_SIZE + STUB_SALT_SIZE),
 };

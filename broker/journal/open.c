@@ -260,7 +260,7 @@ static int explain_conflict(const struct journal *journal, const struct registry
 static int adopt_registry(struct journal *journal, struct registry *given, char *reterr, size_t size)
 {
 	/* A parcel of our own: this is the same act as a registry that arrives later. */
-	struct parcel *parcel = journal->ticks[0];
+	struct parcel *parcel = journal->ticks_idle;
 	struct batch batch = {.parcels = parcel, .opening = true};
 	if (!bytes_equal(registry_bus(given), journal->options.bus)) {
 		snprintf(reterr, size,

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "proto/base/file.h"
+#include "proto/base/log.h"
 #include "proto/receipt/receipt.h"
 #include "proto/sealing/sealing.h"
 #include "proto/signature/signature.h"
@@ -111,6 +112,7 @@ void journal_fixture_init(struct journal_fixture *fixture, const char *dir)
 	uint8_t master[AEAD_KEY_SIZE];
 	*fixture = (struct journal_fixture){};
 	DIE_UNLESS(crypto_init() == 0);
+	log_init("journal-test", LOG_ERROR, STDERR_FILENO);
 	DIE_UNLESS(path_join(fixture->dir, sizeof(fixture->dir), dir, "journal") == 0);
 	DIE_UNLESS(path_join(fixture->keys, sizeof(fixture->keys), dir, "keyring") == 0);
 	DIE_UNLESS(path_join(fixture->master, sizeof(fixture->master), dir, "master") == 0);
@@ -303,6 +305,14 @@ struct parcel *journal_fixture_resend(struct journal_fixture *fixture, const str
 	}
 	DIE_UNLESS(verify_parcel(fixture->verify, parcel) == 0);
 	return parcel;
+}
+
+void journal_fixture_resign(struct journal_fixture *fixture, struct parcel *parcel)
+{
+	struct fixture_load load = {.sender = parcel->origin.speaker};
+	for (size_t i = 0; i < parcel->submits_count; i++)
+		sign_envelopes(fixture, &load, parcel, &parcel->submits[i].envelope, 1);
+	DIE_UNLESS(verify_parcel(fixture->verify, parcel) == 0);
 }
 
 /* ---- acknowledgements ---- */

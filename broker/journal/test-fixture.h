@@ -58,6 +58,8 @@ struct parcel *journal_fixture_submit(
 	struct journal_fixture *fixture, const struct fixture_load *load);
 /* The same messages again, with the same signatures, in a parcel of their own. */
 struct parcel *journal_fixture_resend(struct journal_fixture *fixture, const struct parcel *sent);
+/* Sign the messages of a resend anew, each alone, and verify them again. */
+void journal_fixture_resign(struct journal_fixture *fixture, struct parcel *parcel);
 /* Verified acknowledgements of accepted messages of @sent, one batch per 32. */
 struct parcel *journal_fixture_acks(
 	struct journal_fixture *fixture, const char *recipient, const struct parcel *sent);

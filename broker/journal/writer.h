@@ -17,7 +17,6 @@
 enum {
 	TICK_ROWS = 256, /* most timer rows whose effects go into one parcel */
 	TICK_ARENA = 1 << 20,
-	ITEMS_MAX = 128,          /* of rules_fail(), rules_expire() */
 	SUBMIT_ARENA = 32 * 1024, /* most that deciding one message takes of its parcel's arena */
 	PROOF_ARENA = MERKLE_LEVELS * HASH_SIZE + 16, /* and its proof afterwards */
 	ACK_ARENA = 64 * 1024,                        /* the same for a batch of acknowledgements */
