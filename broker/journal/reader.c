@@ -186,16 +186,37 @@ static int row_at_most(
 	return r == DB_NOT_FOUND ? READER_NOT_FOUND : r;
 }
 
+static int open_checkpoints(struct journal_reader *reader)
+{
+	assert(reader->begun);
+	return reader->checkpoints ? 0
+				   : db_cursor_open(reader->txn, reader->tables.checkpoint,
+					     &reader->checkpoints);
+}
+
 int journal_read_checkpoint(struct journal_reader *reader, uint64_t size, struct bytes *ret)
 {
 	struct bytes key;
-	int r = 0;
-	assert(reader->begun);
-	if (!reader->checkpoints)
-		r = db_cursor_open(reader->txn, reader->tables.checkpoint, &reader->checkpoints);
+	int r = open_checkpoints(reader);
 	if (r)
 		return r;
 	return row_at_most(reader->checkpoints, size ? size : UINT64_MAX, &key, ret);
+}
+
+int journal_read_next_checkpoint(
+	struct journal_reader *reader, uint64_t size, uint64_t *ret_size, struct bytes *ret)
+{
+	struct key from = key_u64(size);
+	struct bytes key;
+	int r = open_checkpoints(reader);
+	if (r == 0)
+		r = db_cursor_seek(reader->checkpoints, KEY_BYTES_OF(from), &key, ret);
+	if (r)
+		return r == DB_NOT_FOUND ? READER_NOT_FOUND : r;
+	if (key.len != 8)
+		return READER_DAMAGED;
+	*ret_size = be64_get(key.data);
+	return 0;
 }
 
 int journal_read_registry(struct journal_reader *reader, uint64_t sequence, struct arena *arena,

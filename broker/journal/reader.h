@@ -124,6 +124,17 @@ int journal_read_content(
 int journal_read_checkpoint(struct journal_reader *reader, uint64_t size, struct bytes *ret);
 
 /**
+ * journal_read_next_checkpoint() - walk the kept checkpoints upwards
+ * @reader:   begun
+ * @size:     the first one of a tree of at least so many leaves
+ * @ret_size: the size that it is kept under
+ * @ret:      the signed note, a view
+ * Return: 0, READER_NOT_FOUND at the end, READER_DAMAGED, negative errno.
+ */
+int journal_read_next_checkpoint(
+	struct journal_reader *reader, uint64_t size, uint64_t *ret_size, struct bytes *ret);
+
+/**
  * journal_read_node() - a node in the tree of @size leaves, ragged edge included; from the tiles
  * @reader: begun
  * @size:   1 to the journal's size
