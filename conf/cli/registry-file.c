@@ -132,8 +132,10 @@ int registry_file_add_signature(struct bytes bytes, const Dienstweg__RegistryCon
 	struct bytes name;
 	char why[WHY_SIZE] = "";
 	int r = keyfile_read_secret(secret, &keys, why, sizeof(why));
+	if (r < 0)
+		return cli_fail(CLI_FAILED, "%s: %s", secret, strerror(-r));
 	if (r)
-		return cli_fail(CLI_FAILED, "%s", r < 0 && !why[0] ? strerror(-r) : why);
+		return cli_fail(CLI_FAILED, "%s", why);
 	const struct key_secret *root = keyring_secret_find(&keys, KEY_ROOT);
 	if (!root || note_key_init(&signer, BYTES_STR(keys.owner), root->pub.public))
 		return cli_fail(CLI_FAILED,
