@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "broker/journal/keyring.h"
+#include "broker/journal/reader.h"
+#include "proto/note/policy.h"
+
+/*
+ * A journal opened to be looked at, from another process than the broker's or with no broker at all.
+ * Nothing in it is changed. One thread.
+ */
+struct audit_paths {
+	const char *journal;    /* folder */
+	const char *keyring;    /* folder; NULL: sealed rows stay closed */
+	const char *master_key; /* file; NULL as @keyring */
+	const char *policy;     /* file; NULL: no trust anchor */
+};
+
+struct audit {
+	struct keyring *keyring; /* NULL: none */
+	struct journal_reader *reader;
+	struct policy policy;
+	bool has_policy;
+	char origin[96]; /* of the log: "<bus>/<epoch>" */
+};
+
+/**
+ * audit_open() - open journal, keyring and policy
+ * @paths:  where they are
+ * @ret:    result; audit_close(), also after a failure
+ * @reterr: a sentence with path and remedy
+ * @size:   of @reterr
+ * Return: 0, AUDIT_REFUSED (wrong key, damaged policy, unknown format: @reterr says), negative errno.
+ */
+enum { AUDIT_REFUSED = 1 };
+int audit_open(const struct audit_paths *paths, struct audit *ret, char *reterr, size_t size);
+void audit_close(struct audit *audit); /* harmless when never opened */
+DEFINE_CLEANUP_PTR(struct audit, audit_close);
+
+/* Entries walked between two snapshots: a read transaction must be short, or the journal grows. */
+enum { AUDIT_SLICE = 1024 };
+
+/**
+ * audit_refresh() - let go of the snapshot and take the newest
+ * @audit: its reader begun or not; begun afterwards when 0
+ * Return: 0 or negative errno.
+ */
+int audit_refresh(struct audit *audit);

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Which of two hashes was changed, the stub's or the stored one? Both cannot be right, and the newest
+ * checkpoint decides: the one whose audit path leads to its root is the true one. The walk goes on with
+ * that one, so a single changed row is a single finding and not one for everything behind it.
+ */
+#include "broker/audit/verifier.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { ROW_HEIGHT = 5 /* hashes are stored for every fifth level, docs/journal.md "Tiles" */ };
+
+/* ---- where the journal ends ---- */
+
+/* The text of a note, without judging its signatures. */
+static int parse_unjudged(struct bytes note, struct checkpoint *ret)
+{
+	const uint8_t *end = memmem(note.data, note.len, "\n\n", 2);
+	if (!end || note.len > CHECKPOINT_NOTE_MAX)
+		return NOTE_MALFORMED;
+	return checkpoint_parse(BYTES(note.data, (size_t)(end - note.data) + 1), ret);
+}
+
+static int take_newest(struct verifier *v)
+{
+	struct bytes note;
+	int r = journal_read_checkpoint(v->audit->reader, v->size, &note);
+	if (r < 0)
+		return r;
+	if (r == 0 && parse_unjudged(note, &v->newest) == 0 && v->newest.size == v->size) {
+		memcpy(v->newest_note, note.data, note.len);
+		v->newest_len = note.len;
+		return 0;
+	}
+	v->newest = (struct checkpoint){};
+	audit_report_finding(v->report, v->size - 1, "checkpoint-missing",
+		"there is no readable checkpoint of all %" PRIu64 " entries", v->size);
+	return 0;
+}
+
+/* What lies behind the end that the head names? */
+static int look_behind(struct verifier *v)
+{
+	struct stub stub;
+	struct bytes note;
+	uint64_t size;
+	int r = journal_read_next_checkpoint(v->audit->reader, v->size + 1, &size, &note);
+	if (r == 0)
+		audit_report_finding(v->report, v->size, "entries-missing",
+			"the journal ends after %" PRIu64
+			" entries, but holds a checkpoint of %" PRIu64 ": it has been cut",
+			v->size, size);
+	if (r >= 0)
+		r = journal_read_stub(v->audit->reader, v->size, &stub);
+	if (r == 0)
+		audit_report_finding(v->report, v->size, "stub-beyond-end",
+			"the journal ends after %" PRIu64 " entries, but holds a stub behind them",
+			v->size);
+	return r < 0 ? r : 0;
+}
+
+static void take_held(struct verifier *v)
+{
+	struct bytes note = v->options->held;
+	if (note.len == 0)
+		return;
+	if (parse_unjudged(note, &v->held) || v->held.size == 0) {
+		v->held = (struct checkpoint){};
+		audit_report_finding(
+			v->report, 0, "held-checkpoint", "the given checkpoint cannot be read");
+	} else if (v->held.size > v->size) {
+		audit_report_finding(v->report, v->size, "entries-missing",
+			"the journal ends after %" PRIu64
+			" entries, the given checkpoint is of %" PRIu64 ": it has been cut",
+			v->size, v->held.size);
+	}
+}
+
+int verify_tree_begin(struct verifier *v)
+{
+	struct journal_meta meta;
+	int r = journal_read_meta(v->audit->reader, &meta);
+	if (r > 0)
+		audit_report_finding(
+			v->report, 0, "head-damaged", "the journal's head cannot be read");
+	if (r)
+		return r < 0 ? r : 0;
+	v->size = meta.size;
+	v->result->batch_ms = meta.batch_ms;
+	if (v->size > 0)
+		r = take_newest(v);
+	if (r == 0)
+		r = look_behind(v);
+	if (r == 0)
+		take_held(v);
+	return r;
+}
+
+int verify_tree_resume(struct verifier *v)
+{
+	struct bytes note;
+	int r = journal_read_next_checkpoint(
+		v->audit->reader, v->edge.size + 1, &v->next_kept, &note);
+	if (r > 0)
+		v->next_kept = UINT64_MAX;
+	return r < 0 ? r : 0;
+}
+
+/* ---- leaves and stored hashes ---- */
+
+/* Does this leaf hash lead to the newest checkpoint's root? */
+static int leads_to_root(
+	struct verifier *v, uint64_t sequence, const struct merkle_hash *leaf, bool *ret)
+{
+	struct merkle_hash path[MERKLE_LEVELS], root;
+	size_t steps;
+	*ret = false;
+	if (v->newest.size == 0)
+		return 0;
+	int r = journal_read_path(v->audit->reader, sequence, v->newest.size, path, &steps);
+	if (r)
+		return r < 0 ? r : 0;
+	*ret = merkle_path_root(leaf, sequence, v->newest.size, path, steps, &root) == 0 &&
+	       memcmp(&root, &v->newest.root, sizeof(root)) == 0;
+	return 0;
+}
+
+/* Stub and stored hash differ: name the one that was changed, and go on with the other. */
+static int judge_leaf(struct verifier *v, uint64_t sequence, const struct merkle_hash *of_stub,
+	struct merkle_hash *stored)
+{
+	bool stub_leads, stored_leads;
+	int r = leads_to_root(v, sequence, of_stub, &stub_leads);
+	if (r == 0)
+		r = leads_to_root(v, sequence, stored, &stored_leads);
+	if (r)
+		return r;
+	if (stored_leads)
+		audit_report_finding(v->report, sequence, "stub-changed",
+			"its stub was changed: the checkpoint of %" PRIu64
+			" entries holds another one",
+			v->newest.size);
+	else if (stub_leads)
+		audit_report_finding(v->report, sequence, "tile-changed",
+			"its hash in the stored tree was changed: stub and checkpoint agree");
+	else
+		audit_report_finding(v->report, sequence, "stub-or-tile-changed",
+			"its stub and its hash in the stored tree differ, and neither leads to the "
+			"newest checkpoint");
+	if (stub_leads)
+		*stored = *of_stub;
+	return 0;
+}
+
+static void report_row(struct verifier *v, unsigned int level, uint64_t index)
+{
+	uint64_t row = index >> ROW_HEIGHT;
+	unsigned int span = level + ROW_HEIGHT;
+	/* Levels keep apart by their first entry; one complaint per row will do. */
+	uint64_t name = (row << 8 | level) + 1;
+	if (v->bad_row == name)
+		return;
+	v->bad_row = name;
+	audit_report_finding(v->report, row << span,
+		"tile-missing", "the stored tree's row of level %u that begins with this entry is missing or too short",
+		level);
+}
+
+/* A stored hash. 0, READER_DAMAGED (reported), negative errno. */
+static int stored_node(
+	struct verifier *v, unsigned int level, uint64_t index, struct merkle_hash *ret)
+{
+	int r = journal_read_node(v->audit->reader, v->size, level, index, ret);
+	if (r > 0)
+		report_row(v, level, index);
+	return r > 0 ? READER_DAMAGED : r;
+}
+
+/* The leaf hash to go on with. 0 or negative errno. */
+static int true_leaf(
+	struct verifier *v, uint64_t sequence, uint8_t *ret_kind, struct merkle_hash *ret)
+{
+	struct merkle_hash stored;
+	struct stub stub;
+	uint8_t bytes[STUB_SIZE] = {STUB_VERSION};
+	int found = journal_read_stub(v->audit->reader, sequence, &stub);
+	*ret_kind = 0;
+	if (found < 0)
+		return found;
+	if (found > 0)
+		audit_report_finding(v->report, sequence,
+			found == READER_DAMAGED ? "stub-changed" : "stub-missing",
+			found == READER_DAMAGED ? "its stub is no stub" : "its stub is missing");
+	int r = stored_node(v, 0, sequence, &stored);
+	if (r < 0)
+		return r;
+	if (found > 0) {
+		*ret = r == 0 ? stored : (struct merkle_hash){};
+		return 0;
+	}
+	*ret_kind = stub.kind;
+	bytes[1] = stub.kind;
+	bytes[2] = stub.class;
+	memcpy(bytes + 3, stub.commitment, HASH_SIZE);
+	stub_leaf(bytes, ret);
+	if (r > 0 || memcmp(&stored, ret, sizeof(stored)) == 0)
+		return 0;
+	r = judge_leaf(v, sequence, ret, &stored);
+	*ret = stored;
+	return r;
+}
+
+int verify_tree_leaf(struct verifier *v, uint8_t *ret_kind)
+{
+	struct merkle_hash leaf, stored, finished[MERKLE_LEVELS];
+	uint64_t sequence = v->edge.size;
+	int r = true_leaf(v, sequence, ret_kind, &leaf);
+	if (r)
+		return r;
+	size_t count = merkle_edge_append(&v->edge, &leaf, finished);
+	for (unsigned int level = ROW_HEIGHT; level <= count; level += ROW_HEIGHT) {
+		uint64_t index = sequence >> level;
+		r = stored_node(v, level, index, &stored);
+		if (r < 0)
+			return r;
+		if (r == 0 && memcmp(&stored, &finished[level - 1], sizeof(stored)) != 0)
+			audit_report_finding(v->report, index << level, "tile-changed",
+				"the stored tree's hash over the entries %" PRIu64 " to %" PRIu64
+				" does not follow from them",
+				index << level, sequence);
+	}
+	return 0;
+}
+
+/* ---- checkpoints ---- */
+
+static const char *note_verdict(int verdict)
+{
+	switch (verdict) {
+	case NOTE_BAD_SIGNATURE:
+		return "its signature does not verify";
+	case NOTE_UNVERIFIED:
+		return "no log key of the registry in force signed it";
+	default:
+		return "it is no checkpoint of this log";
+	}
+}
+
+static void judge_checkpoint(struct verifier *v, struct bytes note, const char *which)
+{
+	struct note_key keys[NOTE_KEYS_MAX];
+	struct checkpoint checkpoint;
+	struct merkle_hash root;
+	size_t count = chain_log_keys(&v->chain, v->audit->origin, keys);
+	int r = checkpoint_open(note, keys, count, v->audit->origin, &checkpoint);
+	v->result->checkpoints++;
+	if (r > 0) {
+		audit_report_finding(v->report, v->edge.size - 1, "checkpoint-signature",
+			"the %s checkpoint of %" PRIu64 " entries does not count: %s", which,
+			v->edge.size, note_verdict(r));
+		/* An unsigned text still says what the root was meant to be. */
+		if (parse_unjudged(note, &checkpoint))
+			return;
+	}
+	merkle_edge_root(&v->edge, &root);
+	if (checkpoint.size != v->edge.size)
+		audit_report_finding(v->report, v->edge.size - 1, "checkpoint-size",
+			"the checkpoint kept for %" PRIu64 " entries says %" PRIu64, v->edge.size,
+			checkpoint.size);
+	else if (memcmp(&root, &checkpoint.root, sizeof(root)) != 0)
+		audit_report_finding(v->report, v->edge.size - 1, "root-differs",
+			"the %s checkpoint of %" PRIu64
+			" entries has another root than the entries give: the journal is not what "
+			"was signed",
+			which, v->edge.size);
+}
+
+int verify_tree_checkpoints(struct verifier *v)
+{
+	struct bytes note;
+	uint64_t size = v->edge.size, kept;
+	if (size == v->held.size)
+		judge_checkpoint(v, v->options->held, "given");
+	if (size == v->size) {
+		if (v->newest_len > 0)
+			judge_checkpoint(v, BYTES(v->newest_note, v->newest_len), "newest");
+		return 0;
+	}
+	if (size < v->next_kept)
+		return 0;
+	int r = journal_read_next_checkpoint(v->audit->reader, size, &kept, &note);
+	if (r == 0 && kept == size)
+		judge_checkpoint(v, note, "kept");
+	return r < 0 ? r : verify_tree_resume(v);
+}

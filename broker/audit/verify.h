@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include "broker/audit/open.h"
+#include "broker/audit/report.h"
+#include "proto/note/checkpoint.h"
+
+/*
+ * Is this journal what it claims to be? From the bottom up: stubs, leaves, the stored tree, every kept
+ * checkpoint, the registries under the policy's roots; then, with the keyring, each record and its
+ * signatures, under the registry in force at that entry. Streams: memory does not grow with the journal.
+ * Codes of findings are listed in broker/admin/dienstweg-admin.1.scd.
+ */
+enum audit_depth {
+	AUDIT_TREE, /* needs no keys: what anybody with a copy of the journal can check */
+	AUDIT_FULL, /* needs the keyring */
+};
+
+struct audit_verify_options {
+	enum audit_depth depth;
+	struct bytes held; /* empty, or a signed checkpoint kept elsewhere: the journal must extend it */
+};
+
+struct audit_verify_result {
+	uint64_t entries;
+	uint64_t records;     /* opened; 0 at depth tree */
+	uint64_t signatures;  /* of messages and of batches of acknowledgements, judged */
+	uint64_t checkpoints; /* kept ones, judged */
+	uint64_t registries;
+	uint64_t registry_version;
+	uint64_t batch_ms;        /* of the last commit */
+	struct checkpoint newest; /* size 0: none */
+	char newest_root[45];     /* base64 */
+};
+
+/**
+ * audit_verify() - verify a journal as of now
+ * @audit:   open; with a policy, and for AUDIT_FULL with a keyring
+ * @options: how deep
+ * @report:  gets findings and progress
+ * @ret:     what was looked at
+ * Return: 0 (look at report->findings), negative errno: it could not be finished.
+ */
+int audit_verify(struct audit *audit, const struct audit_verify_options *options,
+	struct audit_report *report, struct audit_verify_result *ret);
