@@ -88,7 +88,7 @@ static int check_secret(const struct guard *guard, const char *path, const char 
 	if (r == -ENOENT)
 		return refuse(guard, GUARD_MISSING, "%s: is not there; %s", path, remedy);
 	if (r < 0)
-		return refuse(guard, r, "%s: %s", path, strerror(-r));
+		return refuse(guard, r, "%s: %s", path, strerrordesc_np(-r));
 	if (r)
 		return refuse(guard,
 			GUARD_UNSAFE, "%s: others may read this secret; chmod 600 it, and replace it if somebody did",
@@ -103,7 +103,7 @@ static int check_readable(const struct guard *guard, const char *path, const cha
 	if (errno == ENOENT || errno == ENOTDIR)
 		return refuse(guard, GUARD_MISSING, "%s: is not there; %s", path, remedy);
 	int r = -errno;
-	return refuse(guard, r, "%s: %s", path, strerror(-r));
+	return refuse(guard, r, "%s: %s", path, strerrordesc_np(-r));
 }
 
 static int check_trust(const struct guard *guard, const char *registry, const char *policy)

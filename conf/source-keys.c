@@ -60,7 +60,7 @@ static int read_file(const struct loading *loading, const char *name, struct key
 			path);
 	if (r < 0)
 		return source_fail(loading->source, loading->file, loading->field, "%s: %s", path,
-			strerror(-r));
+			strerrordesc_np(-r));
 	if (r)
 		return source_fail(loading->source, loading->file, loading->field, "%s", why);
 	if (strcmp(ret->owner, loading->owner) != 0)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
-/* The tables that tell libcyaml the shape of the four files. */
+/*
+ * The tables that tell libcyaml the shape of the four files. Every value is a word here, because a number
+ * that libcyaml refuses comes without a line and without a remedy.
+ */
 #include "conf/source-yaml.h"
 
 enum { MANY = 20000, FEW = 64 };

@@ -30,11 +30,15 @@
 	"state: state\n"                                                                           \
 	"connector: {in: in, out: out, done: done, failed: failed}\n"
 
-static const char *write_file(const char *text)
+struct path {
+	char text[512];
+};
+
+static struct path write_file(const char *text)
 {
-	static char path[512];
-	CHECK_INT(path_join(path, sizeof(path), check_tmpdir(), "c.yaml"), 0);
-	CHECK_INT(file_replace(path, BYTES_STR(text), 0644), 0);
+	struct path path;
+	CHECK_INT(path_join(path.text, sizeof(path.text), check_tmpdir(), "c.yaml"), 0);
+	CHECK_INT(file_replace(path.text, BYTES_STR(text), 0644), 0);
 	return path;
 }
 
@@ -42,7 +46,7 @@ static const struct config_broker *good_broker(const char *text)
 {
 	char why[CONFIG_ERROR_SIZE] = "";
 	const struct config_broker *config = NULL;
-	if (config_broker_read(write_file(text), &config, why, sizeof(why)))
+	if (config_broker_read(write_file(text).text, &config, why, sizeof(why)))
 		CHECK_FAIL("%s", why);
 	return config;
 }
@@ -51,7 +55,7 @@ static const struct config_adapter *good_adapter(const char *text)
 {
 	char why[CONFIG_ERROR_SIZE] = "";
 	const struct config_adapter *config = NULL;
-	if (config_adapter_read(write_file(text), &config, why, sizeof(why)))
+	if (config_adapter_read(write_file(text).text, &config, why, sizeof(why)))
 		CHECK_FAIL("%s", why);
 	return config;
 }
@@ -101,20 +105,26 @@ static void broker_values(void)
 	CHECK_INT(config->limits.submit_max, 1024);
 }
 
+enum { TEXT_SIZE = 4096 };
+struct variant {
+	char text[TEXT_SIZE];
+};
+
 /* MINIMAL with the line that begins with the key replaced (or left out), and then more lines. */
-static const char *variant(const char *base, const char *key, const char *line)
+static struct variant variant(const char *base, const char *key, const char *line)
 {
-	static char text[4096];
+	struct variant variant;
+	char *text = variant.text;
 	size_t len = strlen(key), at = 0;
 	for (const char *p = base; *p;) {
 		size_t n = strcspn(p, "\n") + 1;
 		bool same = strncmp(p, key, len) == 0 && p[len] == ':';
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%.*s", same ? 0 : (int)n, p);
+		at += (size_t)snprintf(text + at, TEXT_SIZE - at, "%.*s", same ? 0 : (int)n, p);
 		if (same)
-			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s", line);
+			at += (size_t)snprintf(text + at, TEXT_SIZE - at, "%s", line);
 		p += n;
 	}
-	return text;
+	return variant;
 }
 
 static void bad(int broker, const char *text, const char *where, const char *words)
@@ -122,9 +132,9 @@ static void bad(int broker, const char *text, const char *where, const char *wor
 	char why[CONFIG_ERROR_SIZE] = "", start[128];
 	const struct config_broker *b = NULL;
 	const struct config_adapter *a = NULL;
-	const char *path = write_file(text);
-	int r = broker ? config_broker_read(path, &b, why, sizeof(why))
-		       : config_adapter_read(path, &a, why, sizeof(why));
+	struct path path = write_file(text);
+	int r = broker ? config_broker_read(path.text, &b, why, sizeof(why))
+		       : config_adapter_read(path.text, &a, why, sizeof(why));
 	snprintf(start, sizeof(start), "c.yaml:%s%s: ", strcspn(where, "0123456789") ? " " : "",
 		where);
 	if (r != CONFIG_INVALID || !strstr(why, start) || !strstr(why, words))
@@ -132,7 +142,7 @@ static void bad(int broker, const char *text, const char *where, const char *wor
 	CHECK(!a && !b);
 }
 #define BAD(more, where, words)           bad(1, MINIMAL more, where, words)
-#define BAD_LINE(key, line, where, words) bad(1, variant(MINIMAL, key, line), where, words)
+#define BAD_LINE(key, line, where, words) bad(1, variant(MINIMAL, key, line).text, where, words)
 
 static void broker_mistakes(void)
 {
@@ -205,7 +215,7 @@ static void adapter_for_several_parties(void)
 #undef BAD
 #define BAD(more, where, words) bad(0, MINIMAL_ADAPTER more, where, words)
 #define BAD_ADAPTER(key, line, where, words)                                                       \
-	bad(0, variant(MINIMAL_ADAPTER, key, line), where, words)
+	bad(0, variant(MINIMAL_ADAPTER, key, line).text, where, words)
 
 static void adapter_mistakes(void)
 {
@@ -243,7 +253,7 @@ static void absent_and_empty_files(void)
 /* The printed configuration is one to start from: uncommented and with paths, it is read again. */
 static void what_is_printed_can_be_read(void)
 {
-	static char text[65536], active[65536];
+	char text[65536], active[65536];
 	char path[512];
 	CHECK_INT(path_join(path, sizeof(path), check_tmpdir(), "printed.yaml"), 0);
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
@@ -251,6 +261,7 @@ static void what_is_printed_can_be_read(void)
 	CHECK_INT(config_print(CONFIG_BROKER, CONFIG_FORM_YAML, fd), 0);
 	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
 	CHECK(n > 2000);
+	text[n] = 0;
 	close(fd);
 	size_t at = 0;
 	for (const char *p = text; *p;) {

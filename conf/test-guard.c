@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
-/* A daemon that must not start, does not start, and says why. */
+/* A daemon that must not start does not start, and says why: each danger alone, in files that are good otherwise. */
 #include "conf/guard.h"
 
 #include <stdio.h>

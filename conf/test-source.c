@@ -48,7 +48,8 @@ static void copy_file(const struct world *w, const char *name)
 	CHECK_INT(file_replace(to, BYTES(data, len), 0644), 0);
 }
 
-static const struct world *world(void)
+/* Keys once, the four files anew. */
+static struct world world(void)
 {
 	static const enum key_use party[] = {KEY_SIGN, KEY_SEAL, KEY_TRANSPORT};
 	static const enum key_use bus[] = {KEY_LOG, KEY_TRANSPORT}, root[] = {KEY_ROOT};
@@ -57,12 +58,12 @@ static const struct world *world(void)
 		"ministry.mkffi"};
 	static const char *const roots[] = {
 		"root1.wuppertal.demo", "root2.wuppertal.demo", "root3.wuppertal.demo"};
-	static struct world w;
-	if (!w.source[0]) {
-		CHECK_INT(crypto_init(), 0);
-		snprintf(w.source, sizeof(w.source), "%s/source", check_tmpdir());
-		snprintf(w.keys, sizeof(w.keys), "%s/keys", check_tmpdir());
-		CHECK_INT(dir_make(w.source, 0700), 0);
+	struct world w;
+	CHECK_INT(crypto_init(), 0);
+	snprintf(w.source, sizeof(w.source), "%s/source", check_tmpdir());
+	snprintf(w.keys, sizeof(w.keys), "%s/keys", check_tmpdir());
+	CHECK_INT(dir_make(w.source, 0700), 0);
+	if (access(w.keys, F_OK) != 0) {
 		CHECK_INT(dir_make(w.keys, 0700), 0);
 		for (size_t i = 0; i < ARRAY_LEN(parties); i++)
 			make_keys(&w, parties[i], party, ARRAY_LEN(party));
@@ -72,14 +73,14 @@ static const struct world *world(void)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		copy_file(&w, names[i]);
-	return &w;
+	return w;
 }
 
 /* Replaces the first occurrence of a text. Return: the line it began in. */
 static size_t replace(const struct world *w, const char *name, const char *from, const char *to)
 {
 	_cleanup_(heap_free) uint8_t *data = NULL;
-	static char changed[65536];
+	char changed[65536];
 	char path[600];
 	size_t len = 0, line = 1;
 	snprintf(path, sizeof(path), "%s/%s", w->source, name);
@@ -109,10 +110,10 @@ static void bad(const char *name, const char *from, const char *to, size_t below
 	const char *words)
 {
 	char start[256];
-	const struct world *w = world();
-	size_t line = replace(w, name, from, to);
+	struct world w = world();
+	size_t line = replace(&w, name, from, to);
 	snprintf(start, sizeof(start), "%s:%zu: %s: ", name, line + below, field);
-	expect(w, start, words);
+	expect(&w, start, words);
 }
 
 static const Dienstweg__Agreement *agreement(const struct source *source, const char *id)
@@ -126,11 +127,11 @@ static const Dienstweg__Agreement *agreement(const struct source *source, const 
 
 static void the_shipped_source_compiles(void)
 {
-	const struct world *w = world();
+	struct world w = world();
 	char why[SOURCE_ERROR_SIZE] = "";
 	uint64_t day = 0;
 	_cleanup_(source_free) struct source *source = NULL;
-	if (source_compile(w->source, w->keys, &source, why, sizeof(why)))
+	if (source_compile(w.source, w.keys, &source, why, sizeof(why)))
 		CHECK_FAIL("%s", why);
 	const Dienstweg__RegistryContent *content = source_content(source);
 	CHECK_INT(content->n_parties, 6);
@@ -148,13 +149,13 @@ static void the_shipped_source_compiles(void)
 /* The last day is included: the agreement counts until the midnight after it. */
 static void last_day_is_included(void)
 {
-	const struct world *w = world();
+	struct world w = world();
 	char why[SOURCE_ERROR_SIZE] = "";
 	uint64_t day = 0;
 	_cleanup_(source_free) struct source *source = NULL;
-	replace(w, "agreements.yaml", "first_day: 2021-07-01",
+	replace(&w, "agreements.yaml", "first_day: 2021-07-01",
 		"first_day: 2021-07-01\n    last_day: 2024-02-29\n    quota_per_month: 100");
-	CHECK_INT(source_compile(w->source, w->keys, &source, why, sizeof(why)), 0);
+	CHECK_INT(source_compile(w.source, w.keys, &source, why, sizeof(why)), 0);
 	CHECK_INT(clock_parse_date("2024-03-01", &day), 0);
 	CHECK_INT(agreement(source, "wuppertal.city-jobcenter")->valid_until_ms, day);
 	CHECK_INT(agreement(source, "wuppertal.city-jobcenter")->quota_messages, 100);
@@ -206,15 +207,15 @@ static void mistakes_in_parties(void)
 	bad("parties.yaml", "title: Jobcenter Wuppertal", "queue_messages: -5", 0,
 		"parties[5].queue_messages", "whole number");
 	/* known only to the whole: no line, but the culprit */
-	const struct world *w = world();
-	replace(w, "parties.yaml", "\"01003110\"", "\"11113110\"");
-	expect(w, "/source: ", "psw:11113110");
+	struct world w = world();
+	replace(&w, "parties.yaml", "\"01003110\"", "\"11113110\"");
+	expect(&w, "/source: ", "psw:11113110");
 }
 
 static void mistakes_in_keys(void)
 {
 	char from[600], to[600];
-	const struct world *w = world();
+	struct world w = world();
 	bad("parties.yaml", "title: Jobcenter Wuppertal",
 		"title: x\n    keys: [{file: jobcenter.wuppertal, state: gone}]", 1,
 		"parties[5].keys[1].state", "active, retired or revoked");
@@ -231,28 +232,28 @@ static void mistakes_in_keys(void)
 		"  - name: jobcenter.wuppertal\n    keys: [{file: jobcenter.wuppertal, use: "
 		"sign}]\n",
 		0, "parties[5]", "no active seal key");
-	snprintf(from, sizeof(from), "%s/jobcenter.wuppertal.keys", w->keys);
-	snprintf(to, sizeof(to), "%s/elsewhere", w->keys);
+	snprintf(from, sizeof(from), "%s/jobcenter.wuppertal.keys", w.keys);
+	snprintf(to, sizeof(to), "%s/elsewhere", w.keys);
 	CHECK_INT(rename(from, to), 0);
 	world();
-	expect(w, "parties.yaml:", " parties[5]: its public keys are missing: ");
+	expect(&w, "parties.yaml:", " parties[5]: its public keys are missing: ");
 	CHECK_INT(rename(to, from), 0);
 }
 
 /* A proof of possession that does not fit its key: one character of the file changed. */
 static void a_key_without_possession(void)
 {
-	const struct world *w = world();
+	struct world w = world();
 	_cleanup_(heap_free) uint8_t *data = NULL;
 	char path[600];
 	size_t len = 0;
-	snprintf(path, sizeof(path), "%s/ministry.mkffi.keys", w->keys);
+	snprintf(path, sizeof(path), "%s/ministry.mkffi.keys", w.keys);
 	CHECK_INT(file_read(path, 65536, &data, &len), 0);
 	uint8_t *last = data + len - 8;
 	uint8_t before = *last;
 	*last = before == 'A' ? 'B' : 'A';
 	CHECK_INT(file_replace(path, BYTES(data, len), 0644), 0);
-	expect(w, "parties.yaml:", "possession");
+	expect(&w, "parties.yaml:", "possession");
 	*last = before;
 	CHECK_INT(file_replace(path, BYTES(data, len), 0644), 0);
 }
@@ -272,12 +273,12 @@ static void mistakes_in_services(void)
 		"services[7].attempts", "from 1 to 1000");
 	bad("services.yaml", "      - administration.quittung.0020", "      - a b", 0,
 		"services[10].message_types[1]", "printable");
-	const struct world *w = world();
-	replace(w, "services.yaml", "administration.quittung.0020", "bescheide.zinsen.0002");
-	expect(w, "/source: ", "bescheide.zinsen.0002");
+	struct world w = world();
+	replace(&w, "services.yaml", "administration.quittung.0020", "bescheide.zinsen.0002");
+	expect(&w, "/source: ", "bescheide.zinsen.0002");
 	w = world();
-	replace(w, "services.yaml", "dvdv_prefix: uvs", "dvdv_prefix: UVS");
-	expect(w, "/source: service uvg.application", "dvdv-prefix");
+	replace(&w, "services.yaml", "dvdv_prefix: uvs", "dvdv_prefix: UVS");
+	expect(&w, "/source: service uvg.application", "dvdv-prefix");
 }
 
 static void mistakes_in_agreements(void)
@@ -318,24 +319,24 @@ static void mistakes_in_agreements(void)
 
 static void absent_and_empty_files(void)
 {
-	const struct world *w = world();
+	struct world w = world();
 	char path[600], why[SOURCE_ERROR_SIZE] = "";
 	struct source *source = NULL;
 	for (size_t i = 0; i < 3; i++) {
 		world();
-		snprintf(path, sizeof(path), "%s/%s", w->source, names[i]);
+		snprintf(path, sizeof(path), "%s/%s", w.source, names[i]);
 		CHECK_INT(file_replace(path, BYTES_STR("# nothing\n"), 0644), 0);
-		expect(w, names[i], "missing");
+		expect(&w, names[i], "missing");
 	}
 	world();
 	CHECK_INT(unlink(path), 0);
-	CHECK(source_compile(w->source, w->keys, &source, why, sizeof(why)) < 0);
+	CHECK(source_compile(w.source, w.keys, &source, why, sizeof(why)) < 0);
 	CHECK(strstr(why, "services.yaml: No such file"));
 	/* no agreements at all: nobody may send anything, which is sad and legal */
 	world();
-	snprintf(path, sizeof(path), "%s/agreements.yaml", w->source);
+	snprintf(path, sizeof(path), "%s/agreements.yaml", w.source);
 	CHECK_INT(file_replace(path, BYTES_STR("agreements: []\n"), 0644), 0);
-	CHECK_INT(source_compile(w->source, w->keys, &source, why, sizeof(why)), 0);
+	CHECK_INT(source_compile(w.source, w.keys, &source, why, sizeof(why)), 0);
 	source_free(source);
 }
 

@@ -72,7 +72,7 @@ int yaml_file_read(const char *path, struct yaml_file **ret, struct yaml_error e
 		return -ENOMEM;
 	int r = file_read(path, YAML_BYTES_MAX, &file->text, &file->len);
 	if (r < 0) {
-		complain(error, path, 0, "", strerror(-r));
+		complain(error, path, 0, "", strerrordesc_np(-r));
 		return r;
 	}
 	if (r) {
@@ -107,7 +107,8 @@ struct cyaml_report {
 	size_t steps;
 };
 
-static void collect(cyaml_log_t level, void *context, const char *format, va_list args)
+static _printf_(3, 0) void collect(
+	cyaml_log_t level, void *context, const char *format, va_list args)
 {
 	struct cyaml_report *report = context;
 	char line[256];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
-/* Every parameter from the table that the daemons read by. */
+/* Printed and checked by the very table that the daemons read by: what is said here is what they do. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,8 +24,8 @@ static int check(enum config_kind kind, const char *path)
 	int r = kind == CONFIG_BROKER ? config_broker_read(path, &broker, why, sizeof(why))
 				      : config_adapter_read(path, &adapter, why, sizeof(why));
 	if (r)
-		return cli_fail(
-			r < 0 ? CLI_FAILED : CLI_NEGATIVE, "%s", why[0] ? why : strerror(-r));
+		return cli_fail(r < 0 ? CLI_FAILED : CLI_NEGATIVE, "%s",
+			why[0] ? why : strerrordesc_np(-r));
 	printf("%s: good\n", path);
 	return cli_flush(CLI_DONE);
 }
@@ -50,6 +50,7 @@ int config_run(int argc, char **argv)
 	if (checks)
 		return check(kind, items[2]);
 	int r = config_print(kind, man ? CONFIG_FORM_SCDOC : CONFIG_FORM_YAML, STDOUT_FILENO);
-	return r < 0 ? cli_fail(CLI_FAILED, "the output could not be written: %s", strerror(-r))
+	return r < 0 ? cli_fail(CLI_FAILED, "the output could not be written: %s",
+			       strerrordesc_np(-r))
 		     : CLI_DONE;
 }

@@ -57,7 +57,7 @@ static int say_failure(int r, const char *dir, const char *name)
 		return cli_fail(CLI_FAILED,
 			"%s/%s: there are keys of this name already; nothing was overwritten", dir,
 			name);
-	return cli_fail(CLI_FAILED, "%s/%s: %s", dir, name, strerror(-r));
+	return cli_fail(CLI_FAILED, "%s/%s: %s", dir, name, strerrordesc_np(-r));
 }
 
 static int make_keys(const struct kind *kind, const char *name, const char *dir)
@@ -126,7 +126,7 @@ int keygen_run(int argc, char **argv)
 		return cli_usage(&verb, "%s is no name: use 1 to 63 of a-z 0-9 . -", name);
 	int r = dir_make(dir, 0700);
 	if (r < 0)
-		return cli_fail(CLI_FAILED, "%s: %s", dir, strerror(-r));
+		return cli_fail(CLI_FAILED, "%s: %s", dir, strerrordesc_np(-r));
 	if (strcmp(items[0], "master") == 0)
 		return make_master(name, dir);
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)

@@ -82,8 +82,8 @@ static int start(const struct neighbour *neighbour, char **argv)
 	const char *const places[] = {".", neighbour->tree[0], neighbour->tree[1]};
 	int r = own_folder(here, sizeof(here));
 	if (r < 0)
-		return cli_fail(
-			CLI_FAILED, "cannot tell where it was started from: %s", strerror(-r));
+		return cli_fail(CLI_FAILED, "cannot tell where it was started from: %s",
+			strerrordesc_np(-r));
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		snprintf(path, sizeof(path), "%s/%s/%s", here, places[i], neighbour->program);
 		execv(path, argv);

@@ -79,7 +79,7 @@ static int compose(struct build *build, const struct source *source)
 	int r = registry_compose(content, &head, build->arena, &bytes, why, sizeof(why));
 	if (r)
 		return cli_fail(r < 0 ? CLI_FAILED : CLI_NEGATIVE, "%s: %s", build->source,
-			r < 0 ? strerror(-r) : why);
+			r < 0 ? strerrordesc_np(-r) : why);
 	code = sign(build, &bytes, content);
 	if (code == 0)
 		code = registry_file_write(build->out, bytes);
@@ -101,8 +101,8 @@ static int build(struct build *build)
 	char why[SOURCE_ERROR_SIZE] = "";
 	int r = source_compile(build->source, build->keys, &source, why, sizeof(why));
 	if (r)
-		return cli_fail(
-			r < 0 ? CLI_FAILED : CLI_NEGATIVE, "%s", why[0] ? why : strerror(-r));
+		return cli_fail(r < 0 ? CLI_FAILED : CLI_NEGATIVE, "%s",
+			why[0] ? why : strerrordesc_np(-r));
 	return compose(build, source);
 }
 

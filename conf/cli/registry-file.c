@@ -20,11 +20,11 @@ int registry_file_read(const char *path, struct arena *arena, struct bytes *ret)
 	size_t len = 0;
 	int r = file_read(path, REGISTRY_BYTES_MAX, &data, &len);
 	if (r < 0)
-		return cli_fail(CLI_FAILED, "%s: %s", path, strerror(-r));
+		return cli_fail(CLI_FAILED, "%s: %s", path, strerrordesc_np(-r));
 	if (r)
 		return cli_fail(CLI_NEGATIVE, "%s: too large for a registry", path);
 	r = arena_copy(arena, BYTES(data, len), ret);
-	return r < 0 ? cli_fail(CLI_FAILED, "%s: %s", path, strerror(-r)) : 0;
+	return r < 0 ? cli_fail(CLI_FAILED, "%s: %s", path, strerrordesc_np(-r)) : 0;
 }
 
 int registry_file_peek(const char *path, struct arena *arena, struct bytes *ret_bytes,
@@ -36,7 +36,7 @@ int registry_file_peek(const char *path, struct arena *arena, struct bytes *ret_
 		return code;
 	int r = registry_peek(*ret_bytes, arena, ret_head, ret_content, why, sizeof(why));
 	if (r < 0)
-		return cli_fail(CLI_FAILED, "%s: %s", path, strerror(-r));
+		return cli_fail(CLI_FAILED, "%s: %s", path, strerrordesc_np(-r));
 	return r ? cli_fail(CLI_NEGATIVE, "%s: %s", path, why) : 0;
 }
 
@@ -59,7 +59,7 @@ static int read_policy(const char *path, struct policy *ret)
 	char why[WHY_SIZE] = "";
 	int r = policy_read(path, ret, why, sizeof(why));
 	if (r < 0)
-		return cli_fail(CLI_FAILED, "%s: %s", path, strerror(-r));
+		return cli_fail(CLI_FAILED, "%s: %s", path, strerrordesc_np(-r));
 	return r ? cli_fail(CLI_FAILED, "%s%s%s", strstr(why, path) ? "" : path,
 			   strstr(why, path) ? "" : ": ", why)
 		 : 0;
@@ -110,7 +110,7 @@ size_t registry_file_signers(
 int registry_file_write(const char *path, struct bytes bytes)
 {
 	int r = file_replace(path, bytes, 0644);
-	return r < 0 ? cli_fail(CLI_FAILED, "%s: %s", path, strerror(-r)) : 0;
+	return r < 0 ? cli_fail(CLI_FAILED, "%s: %s", path, strerrordesc_np(-r)) : 0;
 }
 
 static bool is_root_of(
@@ -133,7 +133,7 @@ int registry_file_add_signature(struct bytes bytes, const Dienstweg__RegistryCon
 	char why[WHY_SIZE] = "";
 	int r = keyfile_read_secret(secret, &keys, why, sizeof(why));
 	if (r < 0)
-		return cli_fail(CLI_FAILED, "%s: %s", secret, strerror(-r));
+		return cli_fail(CLI_FAILED, "%s: %s", secret, strerrordesc_np(-r));
 	if (r)
 		return cli_fail(CLI_FAILED, "%s", why);
 	const struct key_secret *root = keyring_secret_find(&keys, KEY_ROOT);
@@ -142,7 +142,7 @@ int registry_file_add_signature(struct bytes bytes, const Dienstweg__RegistryCon
 			"%s: holds no root key; use one made by dienstweg keygen root", secret);
 	r = arena_copy(arena, BYTES(keys.owner, strlen(keys.owner) + 1), &name);
 	if (r < 0)
-		return cli_fail(CLI_FAILED, "%s", strerror(-r));
+		return cli_fail(CLI_FAILED, "%s", strerrordesc_np(-r));
 	*ret_name = (const char *)name.data;
 	if (!is_root_of(content, root, keys.owner))
 		fprintf(stderr,
@@ -155,6 +155,6 @@ int registry_file_add_signature(struct bytes bytes, const Dienstweg__RegistryCon
 		return 0;
 	r = registry_sign(bytes, BYTES_STR(keys.owner), root, arena, ret);
 	return r ? cli_fail(CLI_FAILED, "%s: could not sign: %s", secret,
-			   r < 0 ? strerror(-r) : "this is no registry")
+			   r < 0 ? strerrordesc_np(-r) : "this is no registry")
 		 : 0;
 }

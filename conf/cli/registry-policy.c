@@ -28,7 +28,7 @@ static int read_root(const char *path, struct note_key *ret)
 	char why[WHY_SIZE] = "";
 	int r = keyfile_read_public(path, &ring, why, sizeof(why));
 	if (r < 0)
-		return cli_fail(CLI_FAILED, "%s: %s", path, strerror(-r));
+		return cli_fail(CLI_FAILED, "%s: %s", path, strerrordesc_np(-r));
 	if (r)
 		return cli_fail(CLI_NEGATIVE, "%s", why);
 	if (ring.count != 1 || ring.keys[0].use != KEY_ROOT ||

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
-/* The registrar's verbs; each is a file of its own. */
+/*
+ * The registrar's verbs are files of their own, because different people on different machines use them:
+ * who builds cannot sign, and who signs need not build.
+ */
 #include <stdio.h>
 #include <string.h>
 

@@ -37,17 +37,28 @@ static void run_child(char **words, int out)
 	_exit(127);
 }
 
+/* Cuts a line into words, in place. */
+static size_t split(char *line, char *words[WORDS_MAX])
+{
+	size_t count = 0;
+	while (*line && count < WORDS_MAX) {
+		size_t len = strcspn(line, " ");
+		if (len)
+			words[count++] = line;
+		line += len;
+		if (*line)
+			*line++ = 0;
+	}
+	return count;
+}
+
 /* Runs the program with the words of a line. Return: exit code; what it printed is in @output. */
 static int run(char *output, const char *line)
 {
-	char copy[4096], path[512], *words[WORDS_MAX + 1], *save = NULL;
-	size_t count = 1;
+	char copy[4096], path[512], *words[WORDS_MAX + 2];
 	snprintf(copy, sizeof(copy), "%s", line);
 	words[0] = (char *)(uintptr_t)env("DIENSTWEG_PROGRAM");
-	for (char *w = strtok_r(copy, " ", &save); w && count < WORDS_MAX;
-		w = strtok_r(NULL, " ", &save))
-		words[count++] = w;
-	words[count] = NULL;
+	words[1 + split(copy, words + 1)] = NULL;
 	snprintf(path, sizeof(path), "%s/output", check_tmpdir());
 	_cleanup_(fd_close) int out = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	CHECK(out >= 0);
@@ -70,8 +81,7 @@ static int run(char *output, const char *line)
 static void __attribute__((format(printf, 3, 4)))
 says(int code, const char *words, const char *format, ...)
 {
-	static char output[OUTPUT_SIZE];
-	char line[4096];
+	char output[OUTPUT_SIZE], line[4096];
 	va_list args;
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
@@ -84,12 +94,17 @@ says(int code, const char *words, const char *format, ...)
 
 /* ---- files ---- */
 
-static const char *in_tmp(const char *name)
+struct path {
+	char text[600];
+};
+
+static struct path path_of(const char *name)
 {
-	static char path[600];
-	snprintf(path, sizeof(path), "%s/%s", check_tmpdir(), name);
+	struct path path;
+	snprintf(path.text, sizeof(path.text), "%s/%s", check_tmpdir(), name);
 	return path;
 }
+#define in_tmp(name) path_of(name).text
 
 static void copy_source(const char *name)
 {
@@ -360,7 +375,7 @@ static void example_configurations(void)
 /* The manual's section is what the table prints. */
 static void the_manual_is_the_table(void)
 {
-	static char printed[OUTPUT_SIZE];
+	char printed[OUTPUT_SIZE];
 	static const char *const kinds[] = {"broker", "adapter"};
 	_cleanup_(heap_free) uint8_t *page = NULL;
 	char path[512], line[64];

@@ -135,7 +135,7 @@ int registry_read(const char *path, const struct policy *policy, struct registry
 	size_t len = 0;
 	int r = file_read(path, REGISTRY_BYTES_MAX, &data, &len);
 	if (r < 0) {
-		snprintf(reterr, size, "%s: %s", path, strerror(-r));
+		snprintf(reterr, size, "%s: %s", path, strerrordesc_np(-r));
 		return r;
 	}
 	if (r) {
@@ -146,7 +146,7 @@ int registry_read(const char *path, const struct policy *policy, struct registry
 	r = registry_load(BYTES(data, len), policy->roots, policy->roots_count, policy->root_quorum,
 		ret, why, sizeof(why));
 	if (r)
-		snprintf(reterr, size, "%s: %s", path, r < 0 ? strerror(-r) : why);
+		snprintf(reterr, size, "%s: %s", path, r < 0 ? strerrordesc_np(-r) : why);
 	return r;
 }
 

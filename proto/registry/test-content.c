@@ -102,7 +102,7 @@ static void classes(void)
 
 static void services(void)
 {
-	static ProtobufCBinaryData types[2];
+	ProtobufCBinaryData types[2];
 	BREAK(w.status->dvdv_prefix = word("UVS"), "dvdv-prefix");
 	BREAK(w.status->dvdv_prefix = word("uvsx"), "dvdv-prefix");
 	BREAK(w.status->attempts_max = 1001, "attempts");
@@ -119,8 +119,7 @@ static void services(void)
 
 static void identifiers(void)
 {
-	static Dienstweg__Identifier identifier;
-	static Dienstweg__Identifier *list[] = {&identifier};
+	Dienstweg__Identifier identifier, *list[] = {&identifier};
 	dienstweg__identifier__init(&identifier);
 	identifier.scheme = word("psw");
 	identifier.value = word("05124000");
@@ -150,8 +149,7 @@ static void agreements(void)
 
 static void contacts(void)
 {
-	static Dienstweg__Contact contact;
-	static Dienstweg__Contact *list[] = {&contact};
+	Dienstweg__Contact contact, *list[] = {&contact};
 	dienstweg__contact__init(&contact);
 	contact.party = word("nobody");
 	contact.role = word("service desk");
@@ -208,8 +206,8 @@ static void roots(void)
 static void too_many_combinations(void)
 {
 	struct world w = world_new();
-	static ProtobufCBinaryData many[1024];
-	static char texts[1024][16];
+	ProtobufCBinaryData many[1024];
+	char texts[1024][16];
 	for (size_t i = 0; i < 1024; i++) {
 		snprintf(texts[i], sizeof(texts[i]), "%010zu", i);
 		many[i] = word(texts[i]);

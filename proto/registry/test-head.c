@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
-/* The signed text has one form only. */
+/* The signed text has one form only: two readings of a signature would be two registries. */
 #include "proto/registry/head.h"
 
 #include "test/kit/check.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
-/* The routing decision, verdict by verdict. */
+/* The routing decision, verdict by verdict: broker, adapters and replay all rest on this one function. */
 #include "proto/registry/registry.h"
 
 #include <stdio.h>
@@ -48,7 +48,7 @@ struct ask {
 
 static struct resolve_result asked(const struct registry *registry, struct ask ask, int expected)
 {
-	static struct resolve_result result;
+	struct resolve_result result;
 	struct resolve_query query = {.sender = BYTES_STR(ask.sender),
 		.recipient = BYTES_STR(ask.recipient ? ask.recipient : ""),
 		.region = BYTES_STR(ask.region ? ask.region : ""),
