@@ -99,6 +99,7 @@ struct db_env *journal_env(struct journal *journal);
 size_t journal_checkpoint(
 	struct journal *journal, uint8_t *buf, size_t size, uint64_t *ret_tree_size);
 
+/* Totals since the journal was opened, but for the last three. */
 struct journal_stats {
 	uint64_t commits;
 	uint64_t entries;
@@ -108,4 +109,5 @@ struct journal_stats {
 	uint32_t fill_percent;
 	bool full; /* new messages are being deferred */
 };
+/* Any thread. */
 void journal_stats(const struct journal *journal, struct journal_stats *ret);

@@ -17,8 +17,13 @@ int keyring_find(
 	struct keyring *keyring, uint8_t class, uint32_t erase_day, uint8_t ret[AEAD_KEY_SIZE]);
 
 /**
- * keyring_nonce() - a fresh random nonce
- * @keyring: any thread
- * @ret:     the nonce
+ * keyring_find_to_seal() - the same, with a fresh random nonce
+ * @keyring:   any thread
+ * @class:     retention class
+ * @erase_day: day number
+ * @ret:       the key; wipe it after use
+ * @ret_nonce: the nonce
+ * Return: 0 or KEYRING_MISSING.
  */
-void keyring_nonce(struct keyring *keyring, uint8_t ret[AEAD_NONCE_SIZE]);
+int keyring_find_to_seal(struct keyring *keyring, uint8_t class, uint32_t erase_day,
+	uint8_t ret[AEAD_KEY_SIZE], uint8_t ret_nonce[AEAD_NONCE_SIZE]);

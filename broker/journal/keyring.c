@@ -281,25 +281,36 @@ int keyring_ensure(
 	return r;
 }
 
+/* Under the lock. */
+static int key_copy(const struct keyring *keyring, uint8_t class, uint32_t erase_day,
+	uint8_t ret[AEAD_KEY_SIZE])
+{
+	size_t at = keys_search(keyring->keys, keyring->count, class, erase_day);
+	if (at == keyring->count || key_compare(&keyring->keys[at], class, erase_day) != 0)
+		return KEYRING_MISSING;
+	memcpy(ret, keyring->keys[at].key, AEAD_KEY_SIZE);
+	return 0;
+}
+
 int keyring_find(
 	struct keyring *keyring, uint8_t class, uint32_t erase_day, uint8_t ret[AEAD_KEY_SIZE])
 {
 	pthread_mutex_lock(&keyring->lock);
-	size_t at = keys_search(keyring->keys, keyring->count, class, erase_day);
-	bool found = at < keyring->count && key_compare(&keyring->keys[at], class, erase_day) == 0;
-	if (found)
-		memcpy(ret, keyring->keys[at].key, AEAD_KEY_SIZE);
+	int r = key_copy(keyring, class, erase_day, ret);
 	pthread_mutex_unlock(&keyring->lock);
-	return found ? 0 : KEYRING_MISSING;
+	return r;
 }
 
-void keyring_nonce(struct keyring *keyring, uint8_t ret[AEAD_NONCE_SIZE])
+int keyring_find_to_seal(struct keyring *keyring, uint8_t class, uint32_t erase_day,
+	uint8_t ret[AEAD_KEY_SIZE], uint8_t ret_nonce[AEAD_NONCE_SIZE])
 {
 	pthread_mutex_lock(&keyring->lock);
+	int r = key_copy(keyring, class, erase_day, ret);
 	if (keyring->nonces_left == 0) {
 		random_fill(keyring->nonces, sizeof(keyring->nonces));
 		keyring->nonces_left = NONCE_POOL;
 	}
-	memcpy(ret, keyring->nonces[--keyring->nonces_left], AEAD_NONCE_SIZE);
+	memcpy(ret_nonce, keyring->nonces[--keyring->nonces_left], AEAD_NONCE_SIZE);
 	pthread_mutex_unlock(&keyring->lock);
+	return r;
 }

@@ -10,6 +10,7 @@ struct proofs {
 	size_t count, room;
 };
 
+/* Free the scratch. */
 void proofs_deinit(struct proofs *proofs);
 
 /* Does this one get a receipt? */

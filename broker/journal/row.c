@@ -42,12 +42,11 @@ int row_seal(struct keyring *keyring, const struct row_place *place, uint32_t er
 		*ret_len = plain.len + 1;
 		return 0;
 	}
-	int r = keyring_find(keyring, place->class, erase_day, key);
+	int r = keyring_find_to_seal(keyring, place->class, erase_day, key, out + 5);
 	if (r)
 		return r;
 	out[0] = ROW_SEALED;
 	be32_put(out + 1, erase_day);
-	keyring_nonce(keyring, out + 5);
 	aead_seal(out + ROW_FRONT, plain, row_aad(place, erase_day, aad), out + 5, key);
 	secret_wipe(key, sizeof(key));
 	*ret_len = plain.len + ROW_SEAL_OVERHEAD;

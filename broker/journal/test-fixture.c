@@ -107,15 +107,21 @@ static void make_options(struct journal_fixture *fixture)
 	DIE_UNLESS(fixture->options.log_key);
 }
 
-void journal_fixture_init(struct journal_fixture *fixture, const char *dir)
+static void make_path(char path[256], const char *dir, const char *name, const char *part)
+{
+	int n = snprintf(path, 256, "%s/%s/%s", dir, name, part);
+	DIE_UNLESS(n > 0 && n < 256);
+}
+
+void journal_fixture_init(struct journal_fixture *fixture, const char *dir, const char *name)
 {
 	uint8_t master[AEAD_KEY_SIZE];
 	*fixture = (struct journal_fixture){};
 	DIE_UNLESS(crypto_init() == 0);
 	log_init("journal-test", LOG_ERROR, STDERR_FILENO);
-	DIE_UNLESS(path_join(fixture->dir, sizeof(fixture->dir), dir, "journal") == 0);
-	DIE_UNLESS(path_join(fixture->keys, sizeof(fixture->keys), dir, "keyring") == 0);
-	DIE_UNLESS(path_join(fixture->master, sizeof(fixture->master), dir, "master") == 0);
+	make_path(fixture->dir, dir, name, "journal");
+	make_path(fixture->keys, dir, name, "keyring");
+	make_path(fixture->master, dir, name, "master");
 	DIE_UNLESS(dir_make(fixture->dir, 0700) == 0);
 	random_fill(master, sizeof(master));
 	DIE_UNLESS(file_replace(fixture->master, BYTES(master, sizeof(master)), 0600) == 0);

@@ -24,8 +24,8 @@ struct journal_fixture {
 	struct verify_worker_state *reverify; /* of the journal's */
 	struct journal_options options;
 	struct journal *journal;
-	int failed_fd;    /* eventfd: failed() was called */
-	int failed_error; /* with this */
+	int failed_fd;            /* eventfd: failed() was called */
+	_Atomic int failed_error; /* with this */
 	struct uuid_source ids;
 	char error[512]; /* of the last journal_open() */
 };
@@ -34,8 +34,8 @@ struct journal_fixture {
 #define FIXTURE_NOW_MS UINT64_C(1781524800000)
 enum { FIXTURE_WAIT_MS = 30000 };
 
-/* Keys, keyring and registry version 1 below @dir; the journal is not open yet. */
-void journal_fixture_init(struct journal_fixture *fixture, const char *dir);
+/* Keys, keyring and registry version 1 in @dir/@name, which is made; the journal is not open yet. */
+void journal_fixture_init(struct journal_fixture *fixture, const char *dir, const char *name);
 void journal_fixture_deinit(struct journal_fixture *fixture);
 DEFINE_CLEANUP_PTR(struct journal_fixture, journal_fixture_deinit);
 

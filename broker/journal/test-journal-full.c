@@ -12,13 +12,6 @@
 #include "broker/journal/tables.h"
 #include "test/kit/check.h"
 
-static const char *folder(const char *name)
-{
-	static char path[600];
-	snprintf(path, sizeof(path), "%s/%s", check_tmpdir(), name);
-	return path;
-}
-
 static struct parcel *pushed(struct journal_fixture *f, const struct fixture_load *load)
 {
 	struct parcel *parcel = journal_fixture_submit(f, load);
@@ -60,7 +53,7 @@ static void defers_when_the_map_is_nearly_full(void)
 	struct fixture_load load = {.count = 20, .content_bytes = 3000};
 	struct parcel *sent[SENT_MAX];
 	struct journal_stats stats;
-	journal_fixture_init(&f, folder("map"));
+	journal_fixture_init(&f, check_tmpdir(), "map");
 	f.options.map_bytes = 8 << 20;
 	f.options.fill_limit_percent = 80;
 	journal_fixture_start(&f);
@@ -102,7 +95,7 @@ static void defers_when_the_disk_is_nearly_full(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct fixture_load load = {.count = 2, .content_bytes = 100};
-	journal_fixture_init(&f, folder("disk"));
+	journal_fixture_init(&f, check_tmpdir(), "disk");
 	f.options.disk_reserve_bytes = UINT64_MAX / 4; /* no file system has so much */
 	journal_fixture_start(&f);
 	struct parcel *parcel = pushed(&f, &load);
@@ -117,7 +110,7 @@ static void ends_when_the_map_is_full(void)
 	struct fixture_load load = {.count = 20, .content_bytes = 3000};
 	struct parcel *sent[SENT_MAX];
 	size_t count = 0;
-	journal_fixture_init(&f, folder("abort"));
+	journal_fixture_init(&f, check_tmpdir(), "abort");
 	f.options.map_bytes = 2 << 20;
 	f.options.fill_limit_percent = 10000; /* an operator who knew better */
 	journal_fixture_start(&f);
@@ -166,7 +159,7 @@ static void bounds_a_parcels_arena(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct fixture_load load = {.count = 4, .content_bytes = 100};
-	journal_fixture_init(&f, folder("arena"));
+	journal_fixture_init(&f, check_tmpdir(), "arena");
 	journal_fixture_start(&f);
 	struct parcel *parcel = journal_fixture_submit(&f, &load);
 	CHECK(arena_alloc(parcel->arena, arena_left(parcel->arena) - 20000));
@@ -237,7 +230,7 @@ static void notices_changed_rows(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct fixture_load load = {.count = 1, .content_bytes = 5000};
-	journal_fixture_init(&f, folder("changed"));
+	journal_fixture_init(&f, check_tmpdir(), "changed");
 	journal_fixture_start(&f);
 	struct parcel *parcel = pushed(&f, &load);
 	uint64_t sequence = parcel->submits[0].proof.sequence;
@@ -275,7 +268,7 @@ static void holds_a_resend_that_it_cannot_prove(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct fixture_load load = {.count = 2, .content_bytes = 100};
-	journal_fixture_init(&f, folder("held"));
+	journal_fixture_init(&f, check_tmpdir(), "held");
 	journal_fixture_start(&f);
 	struct parcel *parcel = pushed(&f, &load);
 	journal_fixture_stop(&f);
@@ -299,7 +292,7 @@ static void is_silent_without_its_keys(void)
 	struct fixture_load load = {.count = 1, .content_bytes = 100};
 	struct merkle_hash path[MERKLE_LEVELS];
 	size_t count;
-	journal_fixture_init(&f, folder("keys"));
+	journal_fixture_init(&f, check_tmpdir(), "keys");
 	journal_fixture_start(&f);
 	struct parcel *parcel = pushed(&f, &load);
 	uint64_t sequence = parcel->submits[0].proof.sequence;

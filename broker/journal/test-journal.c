@@ -9,13 +9,6 @@
 #include "proto/receipt/receipt.h"
 #include "test/kit/check.h"
 
-static const char *folder(const char *name)
-{
-	static char path[600];
-	snprintf(path, sizeof(path), "%s/%s", check_tmpdir(), name);
-	return path;
-}
-
 static struct parcel *submitted(struct journal_fixture *f, const struct fixture_load *load)
 {
 	struct parcel *parcel = journal_fixture_submit(f, load);
@@ -97,7 +90,7 @@ static void keeps_what_it_took(void)
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct journal_reader *reader = NULL;
 	size_t messages = 0;
-	journal_fixture_init(&f, folder("keeps"));
+	journal_fixture_init(&f, check_tmpdir(), "keeps");
 	for (size_t i = 0; i < PARCELS; i++) {
 		struct fixture_load load = {
 			.count = 1 + i * 7 % 64,
@@ -135,7 +128,7 @@ static void keeps_what_it_took(void)
 static void answers_a_resend_as_before(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
-	journal_fixture_init(&f, folder("resend"));
+	journal_fixture_init(&f, check_tmpdir(), "resend");
 	journal_fixture_start(&f);
 	struct parcel *first = submitted(
 		&f, &(struct fixture_load){.count = 40, .content_bytes = 50});
@@ -192,7 +185,7 @@ static void remembers_refusals(void)
 	_cleanup_(arena_free) struct arena *arena = arena_new(1 << 20);
 	Dienstweg__Row *row;
 	struct journal_reader *reader = NULL;
-	journal_fixture_init(&f, folder("refused"));
+	journal_fixture_init(&f, check_tmpdir(), "refused");
 	journal_fixture_start(&f);
 	/* Expired before it came: signed by its sender, so the id is spent. */
 	struct fixture_load load = {
@@ -240,7 +233,7 @@ static void journals_acknowledgements(void)
 	Dienstweg__Decision *decision;
 	struct stub stub;
 	struct journal_reader *reader = NULL;
-	journal_fixture_init(&f, folder("acks"));
+	journal_fixture_init(&f, check_tmpdir(), "acks");
 	journal_fixture_start(&f);
 	struct fixture_load load = {.count = 40, .content_bytes = 50, .service = "notice"};
 	struct parcel *sent = submitted(&f, &load);
@@ -287,7 +280,7 @@ static void journals_failures_and_expiries(void)
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct journal_reader *reader = NULL;
 	struct stub stub;
-	journal_fixture_init(&f, folder("items"));
+	journal_fixture_init(&f, check_tmpdir(), "items");
 	journal_fixture_start(&f);
 	struct fixture_load load = {
 		.count = 200, .content_bytes = 50, .expires_ms = FIXTURE_NOW_MS + 3600000};
@@ -342,7 +335,7 @@ static void timers_wait_for_their_parcels(void)
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct parcel *ticks[JOURNAL_TICKS];
 	size_t queued = 0;
-	journal_fixture_init(&f, folder("ticks"));
+	journal_fixture_init(&f, check_tmpdir(), "ticks");
 	journal_fixture_start(&f);
 	struct fixture_load load = {
 		.count = 1500, .content_bytes = 10, .not_before_ms = FIXTURE_NOW_MS + 60000};

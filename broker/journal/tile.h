@@ -17,6 +17,7 @@ enum {
 	EDGE_KEY_SIZE = 5,
 };
 
+/* Keys of a complete and of an incomplete row. */
 void tile_key(uint64_t end, unsigned int level, uint8_t buf[TILE_KEY_SIZE]);
 void edge_key(unsigned int level, uint8_t buf[EDGE_KEY_SIZE]);
 

@@ -175,6 +175,7 @@ static void *writer_main(void *argument)
 	struct journal *journal = argument;
 	struct batch batch = {.start = true};
 	bool stopped = false;
+	pthread_setname_np(pthread_self(), "journal");
 	int r = batch_run(journal, &batch);
 	if (r == 0)
 		hand_back(journal, &batch);

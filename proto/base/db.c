@@ -442,6 +442,17 @@ int db_count(struct db_txn *txn, db_table_id table, uint64_t *ret)
 	return r;
 }
 
+int db_table_pages(struct db_txn *txn, db_table_id table, uint64_t *ret)
+{
+	MDB_stat stat;
+	if (txn->failed)
+		return txn->failed;
+	int r = txn_check(txn, mdb_stat(txn->mdb, table, &stat));
+	if (r == 0)
+		*ret = stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+	return r;
+}
+
 int db_cursor_open(struct db_txn *txn, db_table_id table, struct db_cursor **ret)
 {
 	MDB_cursor *mdb;

@@ -205,6 +205,15 @@ int db_delete(struct db_txn *txn, db_table_id table, struct bytes key);
 int db_count(struct db_txn *txn, db_table_id table, uint64_t *ret);
 
 /**
+ * db_table_pages() - pages that a table occupies: branches, leaves, long values
+ * @txn:   a transaction
+ * @table: the table
+ * @ret:   the number
+ * Return: 0 or negative errno.
+ */
+int db_table_pages(struct db_txn *txn, db_table_id table, uint64_t *ret);
+
+/**
  * db_cursor_open() - a place in a table, at first nowhere
  * @txn:   a transaction
  * @table: the table
@@ -241,13 +250,21 @@ int db_cursor_seek(
 int db_cursor_next(struct db_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value);
 
 /**
+ * db_cursor_previous() - go one row back; from nowhere to the last row
+ * @cursor:    the cursor
+ * @ret_key:   as db_cursor_seek()
+ * @ret_value: as db_cursor_seek()
+ * Return: 0, DB_NOT_FOUND, negative errno.
+ */
+int db_cursor_previous(struct db_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value);
+
+/**
  * db_cursor_first() - go to the first row
  * @cursor:    the cursor
  * @ret_key:   as db_cursor_seek()
  * @ret_value: as db_cursor_seek()
  * Return: 0, DB_NOT_FOUND in an empty table, negative errno.
  */
-int db_cursor_previous(struct db_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value);
 int db_cursor_first(struct db_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value);
 
 /**
