@@ -3,6 +3,7 @@
 /* Who may put a registry in force, what may follow what, and the look-ups. */
 #include "proto/registry/registry.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include "proto/base/arena.h"
@@ -325,10 +326,41 @@ static void reads_from_a_file(void)
 	CHECK(strstr(why, "/nowhere/registry: No such file"));
 }
 
+/* ---- threads ---- */
+
+enum { THREADS = 4, ROUNDS = 2000 };
+
+static void *hold_and_look(void *argument)
+{
+	struct registry *registry = argument; /* a reference of this thread's own */
+	for (int i = 0; i < ROUNDS; i++) {
+		struct registry *mine = registry_ref(registry);
+		CHECK(registry_party(mine, BYTES_STR("city")));
+		registry_unref(mine);
+	}
+	registry_unref(registry);
+	return NULL;
+}
+
+/* Whoever drops the last reference frees; nobody looks into freed memory. */
+static void shared_between_threads(void)
+{
+	_cleanup_(registry_fixture_free) struct registry_fixture *f = world();
+	struct registry *registry = registry_fixture_load(f, 1, NULL);
+	pthread_t threads[THREADS];
+	for (int i = 0; i < THREADS; i++)
+		CHECK_INT(pthread_create(&threads[i], NULL, hold_and_look, registry_ref(registry)),
+			0);
+	registry_unref(registry);
+	for (int i = 0; i < THREADS; i++)
+		CHECK_INT(pthread_join(threads[i], NULL), 0);
+}
+
 CHECK_MAIN(CHECK_CASE(two_of_three_roots_suffice), CHECK_CASE(the_same_root_twice_is_one),
 	CHECK_CASE(strangers_do_not_count), CHECK_CASE(its_own_roots_must_sign_too),
 	CHECK_CASE(any_changed_byte_is_noticed), CHECK_CASE(content_of_another_is_a_digest_error),
 	CHECK_CASE(versions_form_a_chain), CHECK_CASE(a_change_of_roots_needs_two_old_ones),
 	CHECK_CASE(finds_what_is_there), CHECK_CASE(speaking_for_others),
 	CHECK_CASE(finds_every_key), CHECK_CASE(retired_keys_do_not_connect),
-	CHECK_CASE(identifiers_lead_to_parties), CHECK_CASE(reads_from_a_file))
+	CHECK_CASE(identifiers_lead_to_parties), CHECK_CASE(reads_from_a_file),
+	CHECK_CASE(shared_between_threads))
