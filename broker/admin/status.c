@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Numbers only, and names of parties: status is shown on screens and pasted into tickets. The oldest
+ * waiting message is the first figure an operator needs, so one record per queue is opened for its age;
+ * everything else is at hand.
+ */
+#include "broker/admin/status.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "broker/routing/rows.h"
+
+enum { QUEUES_MAX = 4096, QUEUE_ARENA = 64 * 1024 };
+
+struct queue_figures {
+	char party[64];
+	uint64_t messages;
+	uint64_t bytes;
+	uint64_t oldest_ms; /* batch time of the oldest waiting message, 0: none or unreadable */
+};
+
+struct inquiry {
+	struct errand errand; /* first */
+	struct status *status;
+	uint64_t ticket;
+	int result;
+	struct queue_figures *queues;
+	size_t count;
+};
+
+struct sample {
+	uint64_t at_ns;
+	uint64_t commits;
+	uint64_t messages;
+	uint64_t refused;
+};
+
+struct status {
+	struct status_options options;
+	uint64_t start_ns;
+	struct sample last;
+	struct sample rate; /* per second */
+};
+
+int status_new(const struct status_options *options, struct status **ret)
+{
+	struct status *status = calloc(1, sizeof(*status));
+	if (!status)
+		return -ENOMEM;
+	status->options = *options;
+	status->start_ns = status->last.at_ns = clock_mono_ns(options->clock);
+	*ret = status;
+	return 0;
+}
+
+void status_free(struct status *status)
+{
+	free(status);
+}
+
+void status_set_admin(struct status *status, struct admin *admin)
+{
+	status->options.admin = admin;
+}
+
+/* ---- rates ---- */
+
+static uint64_t per_second(uint64_t now, uint64_t before, uint64_t ns)
+{
+	return ns ? (now - before) * UINT64_C(1000000000) / ns : 0;
+}
+
+void status_tick(struct status *status)
+{
+	struct journal_stats stats;
+	journal_stats(status->options.journal, &stats);
+	const struct sample now = {
+		.at_ns = clock_mono_ns(status->options.clock),
+		.commits = stats.commits,
+		.messages = stats.messages,
+		.refused = transport_counters(status->options.transport)->refused,
+	};
+	uint64_t ns = now.at_ns - status->last.at_ns;
+	status->rate = (struct sample){
+		.commits = per_second(now.commits, status->last.commits, ns),
+		.messages = per_second(now.messages, status->last.messages, ns),
+		.refused = per_second(now.refused, status->last.refused, ns),
+	};
+	status->last = now;
+}
+
+/* ---- clerk ---- */
+
+static uint64_t oldest_sequence(struct journal_reader *reader, uint32_t party)
+{
+	uint64_t oldest = UINT64_MAX;
+	for (uint8_t lane = 0; lane < LANE_OUTCOME; lane++) {
+		uint64_t sequence;
+		struct bytes value;
+		if (journal_read_queue(reader, party, lane, 0, &sequence, &value) == 0 &&
+			sequence < oldest)
+			oldest = sequence;
+	}
+	return oldest;
+}
+
+static uint64_t oldest_read(struct journal_reader *reader, uint32_t party, struct arena *arena)
+{
+	Dienstweg__Row *row;
+	struct disclosed disclosed;
+	uint64_t sequence = oldest_sequence(reader, party);
+	arena_reset(arena);
+	if (sequence == UINT64_MAX || journal_read_row(reader, sequence, arena, &row) != 0 ||
+		disclosed_decode(BYTES_PB(row->disclosed), &disclosed) != 0)
+		return 0;
+	return disclosed.batch_ms;
+}
+
+static int queue_read(struct inquiry *inquiry, struct journal_reader *reader, struct bytes key,
+	struct bytes value, struct arena *arena)
+{
+	struct queue_figures *queue = &inquiry->queues[inquiry->count];
+	struct total_row total;
+	if (total_row_decode(value, &total) != 0)
+		return READER_DAMAGED;
+	uint32_t party = be32_get(key.data + 1);
+	int r = journal_read_party_name(reader, party, queue->party);
+	if (r != 0)
+		return r;
+	queue->messages = total.first;
+	queue->bytes = total.second;
+	queue->oldest_ms = total.first ? oldest_read(reader, party, arena) : 0;
+	inquiry->count++;
+	return 0;
+}
+
+static int queues_read(struct inquiry *inquiry, struct journal_reader *reader, struct arena *arena)
+{
+	uint8_t from[TOTAL_KEY_SIZE + 1];
+	struct bytes key, value;
+	total_key_encode(COUNTER_QUEUE, 0, from);
+	size_t len = TOTAL_KEY_SIZE;
+	while (inquiry->count < QUEUES_MAX) {
+		int r = journal_read_table(reader, STATE_COUNTER, BYTES(from, len), &key, &value);
+		if (r == READER_NOT_FOUND)
+			return 0;
+		if (r != 0)
+			return r;
+		if (key.len != TOTAL_KEY_SIZE || key.data[0] != COUNTER_QUEUE)
+			return 0;
+		/* The smallest key above this one is this one and a zero. */
+		memcpy(from, key.data, TOTAL_KEY_SIZE);
+		from[TOTAL_KEY_SIZE] = 0;
+		len = TOTAL_KEY_SIZE + 1;
+		r = queue_read(inquiry, reader, BYTES(from, TOTAL_KEY_SIZE), value, arena);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+static void inquiry_run(struct errand *errand, struct journal_reader *reader)
+{
+	struct inquiry *inquiry = (struct inquiry *)errand;
+	_cleanup_(arena_free) struct arena *arena = arena_new(QUEUE_ARENA);
+	inquiry->queues = calloc(QUEUES_MAX, sizeof(*inquiry->queues));
+	inquiry->result = arena && inquiry->queues ? queues_read(inquiry, reader, arena) : -ENOMEM;
+}
+
+/* ---- JSON ---- */
+
+static void put(json_t *object, const char *name, uint64_t value)
+{
+	json_object_set_new(object, name, json_integer((json_int_t)value));
+}
+
+static json_t *session_json(const struct session *session, uint64_t now_ns)
+{
+	const struct window *window = &session->outlet.window;
+	json_t *object = json_object(), *parties = json_array();
+	uint64_t leases = 0;
+	for (size_t i = 0; i < session->outlet.count; i++) {
+		const struct recipient *recipient = session->outlet.recipients[i];
+		json_array_append_new(parties, json_string(recipient->name));
+		leases += lease_out_count(recipient->leases);
+	}
+	json_object_set_new(object, "party", json_string(session->speaker));
+	json_object_set_new(object, "parties", parties);
+	put(object, "age_s", (now_ns - session->opened_ns) / UINT64_C(1000000000));
+	put(object, "credit_messages", window->granted_messages - window->sent_messages);
+	put(object, "credit_bytes", window->granted_bytes - window->sent_bytes);
+	put(object, "unacknowledged", leases);
+	put(object, "unacknowledged_bytes", window->out_bytes);
+	put(object, "unanswered_bytes", session->budget.submits);
+	put(object, "outbox_bytes", session->outbox.bytes);
+	return object;
+}
+
+static json_t *sessions_json(const struct status *status)
+{
+	json_t *array = json_array();
+	const struct sessions *sessions = transport_sessions(status->options.transport);
+	uint64_t now_ns = clock_mono_ns(status->options.clock);
+	const struct session *session;
+	size_t slot = 0;
+	while ((session = sessions_walk(sessions, &slot)) != NULL) {
+		if (session->state == SESSION_OPEN)
+			json_array_append_new(array, session_json(session, now_ns));
+	}
+	return array;
+}
+
+static json_t *queues_json(const struct status *status, const struct inquiry *inquiry)
+{
+	json_t *array = json_array();
+	uint64_t now_ms = clock_wall_ms(status->options.clock);
+	for (size_t i = 0; i < inquiry->count; i++) {
+		const struct queue_figures *queue = &inquiry->queues[i];
+		json_t *object = json_object();
+		json_object_set_new(object, "party", json_string(queue->party));
+		put(object, "messages", queue->messages);
+		put(object, "bytes", queue->bytes);
+		if (queue->oldest_ms)
+			put(object, "oldest_s",
+				now_ms > queue->oldest_ms ? (now_ms - queue->oldest_ms) / 1000 : 0);
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+static json_t *journal_json(const struct status *status)
+{
+	json_t *object = json_object();
+	struct journal_stats stats;
+	journal_stats(status->options.journal, &stats);
+	put(object, "entries", stats.tree_size);
+	put(object, "commits", stats.commits);
+	put(object, "messages", stats.messages);
+	put(object, "commit_mean_us", stats.commits ? stats.commit_ns / stats.commits / 1000 : 0);
+	put(object, "pending", journal_pending(status->options.journal));
+	put(object, "fill_percent", stats.fill_percent);
+	json_object_set_new(object, "full", json_boolean(stats.full));
+	put(object, "commits_per_s", status->rate.commits);
+	put(object, "messages_per_s", status->rate.messages);
+	return object;
+}
+
+static json_t *traffic_json(const struct status *status)
+{
+	json_t *object = json_object();
+	const struct transport_counters *counters = transport_counters(status->options.transport);
+	put(object, "frames", counters->frames);
+	put(object, "submitted", counters->submitted);
+	put(object, "accepted", counters->accepted);
+	put(object, "refused", counters->refused);
+	put(object, "refused_per_s", status->rate.refused);
+	put(object, "deferred", counters->deferred);
+	put(object, "put_off", counters->put_off);
+	put(object, "acknowledgements", counters->acknowledgements);
+	put(object, "malformed", counters->malformed);
+	put(object, "sessions_opened", counters->sessions_opened);
+	put(object, "sessions_lost", counters->sessions_lost);
+	put(object, "strangers",
+		counters->strangers + gate_strangers(status->options.gate) +
+			router_dropped(status->options.router));
+	return object;
+}
+
+static json_t *status_json(const struct status *status, const struct inquiry *inquiry)
+{
+	const struct status_options *options = &status->options;
+	json_t *object = json_object();
+	uint64_t up_ns = clock_mono_ns(options->clock) - status->start_ns;
+	json_object_set_new(object, "version", json_string(DIENSTWEG_VERSION));
+	json_object_set_new(object, "bus", json_string(options->config->bus));
+	json_object_set_new(
+		object, "draining", json_boolean(transport_draining(options->transport)));
+	put(object, "uptime_s", up_ns / UINT64_C(1000000000));
+	put(object, "registry_version",
+		registry_version(transport_registry_now(options->transport)));
+	put(object, "unacknowledged", delivery_out(options->delivery));
+	json_object_set_new(object, "journal", journal_json(status));
+	json_object_set_new(object, "traffic", traffic_json(status));
+	json_object_set_new(object, "sessions", sessions_json(status));
+	json_object_set_new(object, "queues", queues_json(status, inquiry));
+	return object;
+}
+
+static void reply(struct status *status, uint64_t ticket, json_t *object)
+{
+	char *text = json_dumps(object, JSON_COMPACT);
+	json_decref(object);
+	if (text && status->options.admin) {
+		size_t len = strlen(text);
+		text[len] = '\n'; /* the answer is a line; the terminator is not sent */
+		admin_reply(status->options.admin, ticket, BYTES(text, len + 1));
+	}
+	free(text);
+}
+
+static void reply_error(struct status *status, uint64_t ticket, const char *what)
+{
+	json_t *object = json_object();
+	json_object_set_new(object, "error", json_string(what));
+	reply(status, ticket, object);
+}
+
+static void inquiry_done(struct errand *errand)
+{
+	struct inquiry *inquiry = (struct inquiry *)errand;
+	struct status *status = inquiry->status;
+	if (errand->result == 0 && inquiry->result == 0)
+		reply(status, inquiry->ticket, status_json(status, inquiry));
+	else
+		reply_error(status, inquiry->ticket, "the journal cannot be read");
+	free(inquiry->queues);
+	free(inquiry);
+}
+
+void status_request(void *context, const char *line, uint64_t ticket)
+{
+	struct status *status = context;
+	if (strcmp(line, "status") != 0) {
+		reply_error(status, ticket, "unknown request: this socket knows status");
+		return;
+	}
+	struct inquiry *inquiry = calloc(1, sizeof(*inquiry));
+	if (inquiry) {
+		inquiry->errand = (struct errand){.run = inquiry_run, .done = inquiry_done};
+		inquiry->status = status;
+		inquiry->ticket = ticket;
+		if (clerk_send(status->options.clerk, &inquiry->errand) == 0)
+			return;
+	}
+	free(inquiry);
+	reply_error(status, ticket, "busy: ask again");
+}

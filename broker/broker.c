@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * The order of making is the order of need: what is written to exists before who writes to it, and the
+ * socket comes last, so that nobody is let in before there is somewhere to put what they bring. Rooms
+ * know each other only through what is handed to them here.
+ */
+#include "broker/broker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "broker/files.h"
+#include "broker/transport/selftest.h"
+#include "proto/base/file.h"
+#include "proto/base/log.h"
+
+enum {
+	PATH_BYTES = 4096,
+	PARCELS_SUBMIT_MIN = 256,
+	PARCELS_SUBMIT_MAX = 65536,
+	PARCELS_ACTS = 4096,            /* the broker's own */
+	PARCEL_ARENA_BUDGET = 32 << 20, /* an honest frame's facts and decisions, with room to spare */
+	BATCH_PARCELS_MAX = 1024,
+	FAIR_SHARE = 4, /* of a commit, per party while several are active */
+	LINGER_MS = 1000,
+	ERRANDS_SPARE = 64,
+	STOP_LOOK_MS = 100, /* at the journal's failure, while waiting for its stop */
+};
+
+struct broker {
+	const struct config_broker *config;
+	struct broker_files files;
+	int lock;
+	size_t parcels_submit_max;
+	size_t parcels_max;
+	char endpoint[ROUTER_ENDPOINT_MAX];
+	struct reactor *reactor;
+	struct gate *gate;
+	struct keyring *keyring;
+	struct queue *done;
+	struct parcel_pool *pool;
+	struct verify_worker_state *verify_here;    /* reactor's */
+	struct verify_worker_state *verify_journal; /* journal's */
+	struct journal *journal;
+	struct verify_pool *verify;
+	struct clerk *clerk;
+	struct delivery *delivery;
+	struct router *router;
+	struct transport *transport;
+	struct status *status;
+	struct admin *admin;
+};
+
+struct why {
+	char *text;
+	size_t size;
+};
+
+static int explain(const struct why *why, int r, const char *what, const char *name)
+{
+	if (r < 0 && why->text[0] == '\0')
+		snprintf(why->text, why->size, "%s%s%s: %s", what, *name ? " " : "", name,
+			strerrordesc_np(-r));
+	return r > 0 ? BROKER_REFUSED : r;
+}
+
+static int keyring_explain(
+	const struct config_broker *config, const char *dir, int r, const struct why *why)
+{
+	if (r == KEYRING_BROKEN)
+		snprintf(why->text, why->size,
+			"%s: the keyring does not open with %s: give the master key it was made "
+			"with",
+			dir, config->master_key);
+	return explain(why, r, "keyring", dir);
+}
+
+/* ---- callbacks between rooms ---- */
+
+static void forward(void *context, struct parcel *parcel)
+{
+	struct broker *broker = context;
+	if (!parcel->spoilt) {
+		journal_push(broker->journal, parcel);
+		return;
+	}
+	if (queue_push(broker->done, parcel) != 0)
+		reactor_fail(broker->reactor, -ENOBUFS);
+}
+
+static int reverify(void *context, struct parcel *parcel)
+{
+	struct broker *broker = context;
+	return verify_parcel(broker->verify_journal, parcel);
+}
+
+static void act(void *context, struct parcel *parcel)
+{
+	struct broker *broker = context;
+	transport_act(broker->transport, parcel);
+}
+
+static void post(void *context, struct outlet *outlet, Dienstweg__Frame *frame)
+{
+	struct broker *broker = context;
+	transport_post(broker->transport, outlet, frame);
+}
+
+static void fail(void *context, int error)
+{
+	struct broker *broker = context;
+	reactor_fail(broker->reactor, error);
+}
+
+/* ---- rooms ---- */
+
+static int state_open(struct broker *broker, const struct why *why)
+{
+	char path[PATH_BYTES], keyring[PATH_BYTES];
+	const struct config_broker *config = broker->config;
+	int r = dir_make(config->state, 0700);
+	if (r == 0)
+		r = path_join(path, sizeof(path), config->state, "lock");
+	if (r == 0)
+		r = path_join(keyring, sizeof(keyring), config->state, "keyring");
+	if (r < 0)
+		return explain(why, r, "state folder", config->state);
+	broker->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (broker->lock < 0)
+		return explain(why, -errno, "lock file", path);
+	if (flock(broker->lock, LOCK_EX | LOCK_NB) != 0) {
+		snprintf(why->text, why->size,
+			"%s: another broker runs on this state folder: stop it, or name another "
+			"folder in `state`",
+			path);
+		return BROKER_REFUSED;
+	}
+	r = keyring_open(keyring, config->master_key, true, &broker->keyring);
+	return keyring_explain(config, keyring, r, why);
+}
+
+static int parcels_make(struct broker *broker, const struct why *why)
+{
+	uint64_t submits = broker->config->limits.global_bytes / BUDGET_FRAME_MIN;
+	if (submits < PARCELS_SUBMIT_MIN)
+		submits = PARCELS_SUBMIT_MIN;
+	if (submits > PARCELS_SUBMIT_MAX)
+		submits = PARCELS_SUBMIT_MAX;
+	broker->parcels_submit_max = (size_t)submits;
+	broker->parcels_max = 2 * (size_t)submits + PARCELS_ACTS;
+	int r = queue_new(broker->parcels_max + JOURNAL_TICKS, &broker->done);
+	if (r == 0)
+		r = parcel_pool_new(broker->parcels_max, PARCEL_ARENA_BUDGET, &broker->pool);
+	if (r == 0)
+		r = verify_state_new(&broker->verify_here);
+	if (r == 0)
+		r = verify_state_new(&broker->verify_journal);
+	return explain(why, r, "parcels", "");
+}
+
+static void journal_options_fill(struct broker *broker, const char *dir, struct journal_options *ret)
+{
+	const struct config_broker *config = broker->config;
+	size_t commit_max = (size_t)config->limits.commit_max;
+	*ret = (struct journal_options){
+		.dir = dir,
+		.map_bytes = config->journal.map_bytes,
+		.fill_limit_percent = (unsigned int)config->journal.fill_limit_percent,
+		.disk_reserve_bytes = config->journal.disk_reserve_bytes,
+		.parcels_max = broker->parcels_max,
+		.batch_parcels_max = BATCH_PARCELS_MAX,
+		.batch_messages_max = commit_max,
+		.fair_messages = commit_max > FAIR_SHARE ? commit_max / FAIR_SHARE : 1,
+		.limits =
+			{
+				.refusals_per_minute = (uint32_t)config->limits.refusals_per_minute,
+				.backoff_min_ms = (uint32_t)config->delivery.backoff_min_ms,
+				.backoff_max_ms = (uint32_t)config->delivery.backoff_max_ms,
+				.queue_messages_max = config->queue.messages_max,
+				.queue_bytes_max = config->queue.bytes_max,
+			},
+		.bus = BYTES_STR(config->bus),
+		.software = "dienstweg-broker " DIENSTWEG_VERSION,
+		.log_key = broker->files.log_key,
+		.keyring = broker->keyring,
+		.clock = clock_system(),
+		.done = broker->done,
+		.reverify = reverify,
+		.reverify_context = broker,
+		.failed = reactor_fail,
+		.failed_context = broker->reactor,
+	};
+	memcpy(ret->config_digest, broker->files.config_digest, HASH_SIZE);
+}
+
+static int journal_make(struct broker *broker, const struct clock *clock, const struct why *why)
+{
+	char dir[PATH_BYTES];
+	struct journal_options options;
+	int r = path_join(dir, sizeof(dir), broker->config->state, "journal");
+	if (r == 0)
+		r = dir_make(dir, 0700);
+	if (r < 0)
+		return explain(why, r, "journal folder in", broker->config->state);
+	journal_options_fill(broker, dir, &options);
+	options.clock = clock;
+	r = journal_open(&options, broker->files.registry, &broker->journal, why->text, why->size);
+	if (r != 0)
+		return explain(why, r, "journal", dir);
+	return explain(why, journal_start(broker->journal), "journal", dir);
+}
+
+static int readers_make(struct broker *broker, const struct clock *clock, const struct why *why)
+{
+	const struct config_broker *config = broker->config;
+	struct delivery_options options = {
+		.clock = clock,
+		.pool = broker->pool,
+		.bus = BYTES_STR(config->bus),
+		.lease_ms = config->delivery.lease_ms,
+		.out_bytes_max = config->limits.delivery_bytes,
+		.context = broker,
+		.act = act,
+		.post = post,
+		.failed = fail,
+	};
+	int r = verify_pool_new(
+		(size_t)config->workers, broker->parcels_max, forward, broker, &broker->verify);
+	if (r == 0)
+		r = clerk_new(journal_env(broker->journal), broker->keyring,
+			(size_t)config->limits.sessions_max * 2 + ERRANDS_SPARE, &broker->clerk);
+	options.clerk = broker->clerk;
+	if (r == 0)
+		r = delivery_new(&options, &broker->delivery);
+	return explain(why, r, "threads", "");
+}
+
+static int door_make(struct broker *broker, const struct why *why)
+{
+	const struct config_session *session = &broker->config->session;
+	const struct router_options options = {
+		.secret_key = broker->files.transport_key->x25519,
+		.handshake_ms = session->handshake_ms,
+		.heartbeat_ms = session->heartbeat_ms,
+		.timeout_ms = session->timeout_ms,
+		.linger_ms = LINGER_MS,
+	};
+	int r = selftest_run(broker->gate, why->text, why->size);
+	if (r == 0)
+		r = router_new(broker->gate, &options, &broker->router);
+	return explain(why, r, "socket", "");
+}
+
+static int transport_make(struct broker *broker, const struct clock *clock, const struct why *why)
+{
+	_cleanup_(registry_unref) struct registry *registry = journal_registry(broker->journal);
+	const struct transport_options options = {
+		.config = broker->config,
+		.clock = clock,
+		.router = broker->router,
+		.pool = broker->pool,
+		.parcels_submit_max = broker->parcels_submit_max,
+		.verify = broker->verify,
+		.verify_here = broker->verify_here,
+		.journal = broker->journal,
+		.done = broker->done,
+		.clerk = broker->clerk,
+		.delivery = broker->delivery,
+		.registry = registry,
+		.failed = reactor_fail,
+		.failed_context = broker->reactor,
+	};
+	int r = transport_new(&options, &broker->transport);
+	if (r == 0)
+		gate_set_admission(
+			broker->gate, &(struct gate_admission){transport_admit, broker->transport});
+	return explain(why, r, "transport", "");
+}
+
+static int listen_all(struct broker *broker, const struct why *why)
+{
+	const struct config_list *listen = &broker->config->listen;
+	for (size_t i = 0; i < listen->count; i++) {
+		int r = router_bind(
+			broker->router, listen->items[i], i == 0 ? broker->endpoint : NULL);
+		if (r < 0)
+			return explain(why, r, "cannot listen on", listen->items[i]);
+	}
+	return 0;
+}
+
+static int admin_make(struct broker *broker, const struct clock *clock, const struct why *why)
+{
+	const struct status_options status = {
+		.config = broker->config,
+		.clock = clock,
+		.clerk = broker->clerk,
+		.gate = broker->gate,
+		.router = broker->router,
+		.transport = broker->transport,
+		.delivery = broker->delivery,
+		.journal = broker->journal,
+	};
+	int r = status_new(&status, &broker->status);
+	if (r == 0)
+		r = admin_new(&(struct admin_options){.path = broker->config->admin_socket,
+				      .request = status_request,
+				      .context = broker->status},
+			&broker->admin);
+	if (r < 0)
+		return explain(why, r, "admin socket", broker->config->admin_socket);
+	status_set_admin(broker->status, broker->admin);
+	return 0;
+}
+
+static void reactor_join(struct broker *broker, const struct clock *clock)
+{
+	reactor_set(broker->reactor, &(struct reactor_options){
+					     .config = broker->config,
+					     .policy = &broker->files.policy,
+					     .clock = clock,
+					     .gate = broker->gate,
+					     .router = broker->router,
+					     .done = broker->done,
+					     .clerk = broker->clerk,
+					     .transport = broker->transport,
+					     .delivery = broker->delivery,
+					     .admin = broker->admin,
+					     .status = broker->status,
+				     });
+}
+
+static bool admit_nobody(void *context, const uint8_t key[BOX_KEY_SIZE])
+{
+	(void)context, (void)key;
+	return false;
+}
+
+static int files_make(struct broker *broker, const struct why *why)
+{
+	int r = broker_files_read(broker->config, &broker->files, why->text, why->size);
+	if (r == 0)
+		r = reactor_new(&broker->reactor);
+	if (r == 0)
+		r = gate_new(&(struct gate_admission){admit_nobody, NULL}, &broker->gate);
+	return explain(why, r, "start", "");
+}
+
+int broker_new(const struct config_broker *config, const struct clock *clock, struct broker **ret,
+	char *reterr, size_t size)
+{
+	const struct why why = {reterr, size};
+	_cleanup_(broker_free) struct broker *broker = calloc(1, sizeof(*broker));
+	if (!broker)
+		return -ENOMEM;
+	*reterr = '\0';
+	broker->config = config;
+	broker->lock = -1;
+	int r = files_make(broker, &why);
+	if (r == 0)
+		r = door_make(broker, &why);
+	if (r == 0)
+		r = state_open(broker, &why);
+	if (r == 0)
+		r = parcels_make(broker, &why);
+	if (r == 0)
+		r = journal_make(broker, clock, &why);
+	if (r == 0)
+		r = readers_make(broker, clock, &why);
+	if (r == 0)
+		r = transport_make(broker, clock, &why);
+	if (r == 0)
+		r = listen_all(broker, &why);
+	if (r == 0)
+		r = admin_make(broker, clock, &why);
+	if (r != 0)
+		return r;
+	reactor_join(broker, clock);
+	*ret = steal(&broker);
+	return 0;
+}
+
+/* ---- the end ---- */
+
+/* Errands come back to rooms that are still there. */
+static void clerk_end(struct broker *broker)
+{
+	while (broker->clerk && clerk_out(broker->clerk) > 0) {
+		struct pollfd fd = {.fd = clerk_fd(broker->clerk), .events = POLLIN};
+		poll(&fd, 1, -1);
+		clerk_collect(broker->clerk);
+	}
+	clerk_free(broker->clerk);
+}
+
+/* Parcels on their way come back before the journal's stop; its ticks are its own. */
+static void journal_end(struct broker *broker)
+{
+	bool stopped = broker->transport && transport_stopped(broker->transport);
+	struct parcel *stop = stopped ? NULL : parcel_take(broker->pool, PARCEL_STOP);
+	if (stop)
+		journal_push(broker->journal, stop);
+	while (!stopped && reactor_error(broker->reactor) == 0) {
+		void *taken = NULL;
+		queue_wait(broker->done, STOP_LOOK_MS);
+		if (queue_pop_all(broker->done, &taken, 1) == 0)
+			continue;
+		struct parcel *parcel = taken;
+		stopped = parcel->kind == PARCEL_STOP;
+		if (parcel->pooled)
+			parcel_give(broker->pool, parcel);
+	}
+	journal_free(broker->journal);
+}
+
+void broker_free(struct broker *broker)
+{
+	if (!broker)
+		return;
+	clerk_end(broker);
+	admin_free(broker->admin);
+	status_free(broker->status);
+	router_free(broker->router);
+	verify_pool_free(broker->verify);
+	if (broker->journal)
+		journal_end(broker);
+	delivery_free(broker->delivery);
+	transport_free(broker->transport);
+	verify_state_free(broker->verify_here);
+	verify_state_free(broker->verify_journal);
+	parcel_pool_free(broker->pool);
+	queue_free(broker->done);
+	keyring_free(broker->keyring);
+	gate_free(broker->gate);
+	reactor_free(broker->reactor);
+	broker_files_deinit(&broker->files);
+	fd_close_at(&broker->lock);
+	free(broker);
+}
+
+int broker_check(const struct config_broker *config, char *reterr, size_t size)
+{
+	char dir[PATH_BYTES];
+	const struct why why = {reterr, size};
+	_cleanup_(broker_files_deinit) struct broker_files files = {0};
+	_cleanup_(keyring_free) struct keyring *keyring = NULL;
+	*reterr = '\0';
+	int r = broker_files_read(config, &files, reterr, size);
+	if (r == 0)
+		r = path_join(dir, sizeof(dir), config->state, "keyring");
+	if (r != 0)
+		return explain(&why, r, "configuration", config->path);
+	r = keyring_open(dir, config->master_key, false, &keyring);
+	if (r == -ENOENT)
+		return 0; /* made at the first start */
+	return keyring_explain(config, dir, r, &why);
+}
+
+struct reactor *broker_reactor(struct broker *broker)
+{
+	return broker->reactor;
+}
+
+const char *broker_endpoint(const struct broker *broker)
+{
+	return broker->endpoint;
+}
+
+struct gate *broker_gate(struct broker *broker)
+{
+	return broker->gate;
+}

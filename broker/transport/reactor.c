@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * A turn takes a bounded share of everything that is there, so nothing starves and nothing is refused
+ * a look: acknowledgements, credits and pings get through under any load because frames are always read.
+ * ZeroMQ's descriptors are edge-triggered, so before sleeping it is asked whether it has something; all
+ * others are level-triggered and can be trusted.
+ */
+#include "broker/transport/reactor.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "proto/base/log.h"
+#include "proto/base/queue.h"
+
+enum {
+	TICK_MS = 100,
+	SECOND_MS = 1000,
+	RETRY_MS = 5,    /* while a peer's queue is full */
+	FLUSH_MS = 1000, /* for the last answers to leave */
+	EXIT_AT_ONCE = 1,
+	FDS_OWN = 6,
+	FDS_MAX = FDS_OWN + ADMIN_FDS_MAX,
+};
+
+enum phase {
+	PHASE_SERVING,
+	PHASE_DRAINING, /* until deliveries that are out have ended, or time is up */
+	PHASE_EMPTYING, /* no frames are read; until no parcel is out */
+	PHASE_STOPPING, /* until the journal has stopped */
+	PHASE_FLUSHING, /* until the last answers are gone */
+};
+
+struct reactor {
+	struct reactor_options options;
+	int signals;
+	int failure;
+	_Atomic(int) error;
+	enum phase phase;
+	uint64_t until_ns; /* end of the phase's patience */
+	uint64_t tick_ns;
+	uint64_t second_ns;
+};
+
+int reactor_new(struct reactor **ret)
+{
+	_cleanup_(reactor_free) struct reactor *reactor = calloc(1, sizeof(*reactor));
+	sigset_t set;
+	if (!reactor)
+		return -ENOMEM;
+	reactor->signals = reactor->failure = -1;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGPIPE);
+	int r = pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (r != 0)
+		return -r;
+	reactor->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	reactor->failure = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (reactor->signals < 0 || reactor->failure < 0)
+		return -errno;
+	*ret = steal(&reactor);
+	return 0;
+}
+
+void reactor_free(struct reactor *reactor)
+{
+	if (!reactor)
+		return;
+	fd_close_at(&reactor->signals);
+	fd_close_at(&reactor->failure);
+	free(reactor);
+}
+
+void reactor_set(struct reactor *reactor, const struct reactor_options *options)
+{
+	reactor->options = *options;
+}
+
+void reactor_fail(void *context, int error)
+{
+	struct reactor *reactor = context;
+	uint64_t one = 1;
+	int none = 0;
+	atomic_compare_exchange_strong(&reactor->error, &none, error);
+	ssize_t n = write(reactor->failure, &one, sizeof(one));
+	(void)n; /* the turn looks at the error anyway */
+}
+
+int reactor_error(const struct reactor *reactor)
+{
+	return atomic_load(&reactor->error);
+}
+
+static uint64_t now_of(const struct reactor *reactor)
+{
+	return clock_mono_ns(reactor->options.clock);
+}
+
+static void phase_set(struct reactor *reactor, enum phase phase, uint64_t patience_ms)
+{
+	reactor->phase = phase;
+	reactor->until_ns = now_of(reactor) + patience_ms * UINT64_C(1000000);
+}
+
+/* ---- signals ---- */
+
+void reactor_drain(struct reactor *reactor)
+{
+	if (reactor->phase != PHASE_SERVING)
+		return;
+	log_info("broker", "draining", F_U64("out", delivery_out(reactor->options.delivery)));
+	transport_drain(reactor->options.transport);
+	delivery_stop(reactor->options.delivery);
+	phase_set(reactor, PHASE_DRAINING, reactor->options.config->drain_ms);
+}
+
+static void registry_reload(struct reactor *reactor)
+{
+	char why[512] = "";
+	const struct reactor_options *options = &reactor->options;
+	const struct registry *held = transport_registry_now(options->transport);
+	_cleanup_(registry_unref) struct registry *next = NULL;
+	int r = registry_read(options->config->registry, options->policy, &next, why, sizeof(why));
+	if (r == 0)
+		r = registry_check_successor(held, next);
+	if (r != 0) {
+		log_error("broker", "the registry file is refused, the old registry stays",
+			F_STR("file", options->config->registry), F_STR("why", why), F_ERR(r));
+		return;
+	}
+	if (registry_version(next) == registry_version(held)) {
+		log_info("broker", "the registry file holds the registry in force",
+			F_U64("version", registry_version(held)));
+		return;
+	}
+	transport_registry(options->transport, steal(&next));
+}
+
+static void signals_take(struct reactor *reactor)
+{
+	struct signalfd_siginfo info;
+	while (read(reactor->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGPIPE)
+			continue;
+		if (info.ssi_signo == SIGHUP) {
+			if (reactor->phase == PHASE_SERVING)
+				registry_reload(reactor);
+			continue;
+		}
+		if (reactor->phase != PHASE_SERVING) {
+			log_warn("broker", "second signal, ending at once");
+			_exit(EXIT_AT_ONCE);
+		}
+		reactor_drain(reactor);
+	}
+}
+
+/* ---- draining ---- */
+
+static bool phase_is_over(const struct reactor *reactor)
+{
+	const struct reactor_options *options = &reactor->options;
+	switch (reactor->phase) {
+	case PHASE_SERVING:
+		return false;
+	case PHASE_DRAINING:
+		return delivery_out(options->delivery) == 0 || now_of(reactor) >= reactor->until_ns;
+	case PHASE_EMPTYING:
+		return transport_idle(options->transport);
+	case PHASE_STOPPING:
+		return transport_stopped(options->transport);
+	case PHASE_FLUSHING:
+		return !transport_waiting(options->transport) ||
+		       now_of(reactor) >= reactor->until_ns;
+	}
+	return false;
+}
+
+/* Return: 0, or REACTOR_DONE after the last phase. */
+static int phases_advance(struct reactor *reactor)
+{
+	while (phase_is_over(reactor)) {
+		switch (reactor->phase) {
+		case PHASE_SERVING:
+			break;
+		case PHASE_DRAINING:
+			phase_set(reactor, PHASE_EMPTYING, 0);
+			break;
+		case PHASE_EMPTYING:
+			if (transport_stop(reactor->options.transport) < 0)
+				return 0;
+			phase_set(reactor, PHASE_STOPPING, 0);
+			break;
+		case PHASE_STOPPING:
+			phase_set(reactor, PHASE_FLUSHING, FLUSH_MS);
+			break;
+		case PHASE_FLUSHING:
+			return REACTOR_DONE;
+		}
+	}
+	return 0;
+}
+
+/* ---- the turn ---- */
+
+static int least_ms(int a, int b)
+{
+	return a < 0 || b < a ? b : a;
+}
+
+static int wait_ms(const struct reactor *reactor, int timeout_ms)
+{
+	const struct reactor_options *options = &reactor->options;
+	bool reading = reactor->phase <= PHASE_DRAINING;
+	if ((reading && router_ready(options->router)) || gate_ready(options->gate) ||
+		queue_count(options->done) > 0)
+		return 0;
+	timeout_ms = least_ms(timeout_ms, TICK_MS);
+	return transport_waiting(options->transport) ? least_ms(timeout_ms, RETRY_MS) : timeout_ms;
+}
+
+/* Return: true when the operators' socket wants to be looked at. */
+static bool turn_wait(struct reactor *reactor, int timeout_ms)
+{
+	const struct reactor_options *options = &reactor->options;
+	struct pollfd fds[FDS_MAX] = {
+		{.fd = router_fd(options->router), .events = POLLIN},
+		{.fd = gate_fd(options->gate), .events = POLLIN},
+		{.fd = queue_fd(options->done), .events = POLLIN},
+		{.fd = clerk_fd(options->clerk), .events = POLLIN},
+		{.fd = reactor->signals, .events = POLLIN},
+		{.fd = reactor->failure, .events = POLLIN},
+	};
+	size_t count = FDS_OWN;
+	if (options->admin)
+		count += admin_fds(options->admin, fds + count);
+	poll(fds, count, wait_ms(reactor, timeout_ms));
+	bool asked = false;
+	for (size_t i = FDS_OWN; i < count; i++)
+		asked |= fds[i].revents != 0;
+	return asked;
+}
+
+static void turn_ticks(struct reactor *reactor, bool asked)
+{
+	const struct reactor_options *options = &reactor->options;
+	uint64_t now_ns = now_of(reactor);
+	/* By tick as well: whoever asks nothing is dropped in time. */
+	if (options->admin && (asked || now_ns >= reactor->tick_ns))
+		admin_step(options->admin, now_ns);
+	if (now_ns >= reactor->tick_ns) {
+		reactor->tick_ns = now_ns + TICK_MS * UINT64_C(1000000);
+		transport_tick(options->transport);
+		delivery_tick(options->delivery);
+	}
+	if (now_ns >= reactor->second_ns) {
+		reactor->second_ns = now_ns + SECOND_MS * UINT64_C(1000000);
+		if (options->status)
+			status_tick(options->status);
+	}
+}
+
+static int turn_work(struct reactor *reactor)
+{
+	const struct reactor_options *options = &reactor->options;
+	int r = gate_step(options->gate);
+	if (r == 0 && reactor->phase <= PHASE_DRAINING)
+		r = transport_receive(options->transport);
+	if (r < 0)
+		return r;
+	transport_commit(options->transport);
+	clerk_collect(options->clerk);
+	delivery_flush(options->delivery);
+	transport_flush(options->transport);
+	return 0;
+}
+
+int reactor_turn(struct reactor *reactor, int timeout_ms)
+{
+	bool asked = turn_wait(reactor, timeout_ms);
+	signals_take(reactor);
+	turn_ticks(reactor, asked);
+	int r = turn_work(reactor);
+	int error = reactor_error(reactor);
+	if (error < 0 || r < 0)
+		return error < 0 ? error : r;
+	return phases_advance(reactor);
+}
+
+int reactor_run(struct reactor *reactor)
+{
+	int r = 0;
+	while (r == 0)
+		r = reactor_turn(reactor, -1);
+	return r;
+}
