@@ -239,6 +239,7 @@ static int batch_commit(struct journal *journal, struct batch *batch)
 	state_store_end(&journal->store);
 	batch->stage = "commit";
 	if (!changed) {
+		atomic_store(&journal->shared.fill_percent, journal->fill.percent);
 		db_abort(txn);
 		return 0;
 	}
@@ -246,7 +247,7 @@ static int batch_commit(struct journal *journal, struct batch *batch)
 	if (r)
 		return journal_put_error(r);
 	tree_settle(journal->tree);
-	atomic_fetch_add(&journal->shared.commits, 1);
+	batch->committed = true;
 	return 0;
 }
 
@@ -265,9 +266,10 @@ static void batch_publish(struct journal *journal, const struct batch *batch, ui
 		shared->registry = registry_ref(journal->registry);
 	}
 	pthread_mutex_unlock(&shared->lock);
+	atomic_fetch_add(&shared->commits, 1);
+	atomic_fetch_add(&shared->commit_ns, took_ns);
 	atomic_fetch_add(&shared->entries, batch->entries);
 	atomic_fetch_add(&shared->messages, batch->messages);
-	atomic_fetch_add(&shared->commit_ns, took_ns);
 	atomic_store(&shared->tree_size, journal->head.size);
 	atomic_store(&shared->fill_percent, journal->fill.percent);
 }
@@ -293,6 +295,7 @@ int batch_run(struct journal *journal, struct batch *batch)
 		db_abort(steal(&journal->log.txn));
 		return r;
 	}
-	batch_publish(journal, batch, began_ns);
+	if (batch->committed)
+		batch_publish(journal, batch, began_ns);
 	return 0;
 }

@@ -311,22 +311,16 @@ int journal_read_queue(struct journal_reader *reader, uint32_t party, uint8_t la
 
 int journal_read_party_name(struct journal_reader *reader, uint32_t number, char ret[64])
 {
-	struct bytes key, value;
-	uint8_t next[64] = {};
-	size_t next_len = 0;
-	int r;
-	while ((r = journal_read_table(reader, STATE_PARTY, BYTES(next, next_len), &key, &value)) ==
-		0) {
-		if (value.len != 4 || key.len >= sizeof(next))
-			return READER_DAMAGED;
-		memcpy(next, key.data, key.len);
-		if (be32_get(value.data) == number) {
-			memcpy(ret, key.data, key.len);
-			ret[key.len] = '\0';
-			return 0;
-		}
-		next[key.len] = 0; /* the smallest key behind it */
-		next_len = key.len + 1;
-	}
-	return r;
+	uint8_t key[TOTAL_KEY_SIZE];
+	struct bytes name;
+	assert(reader->begun);
+	total_key_encode(COUNTER_NAME, number, key);
+	int r = state_get(&reader->store.state, STATE_COUNTER, BYTES(key, TOTAL_KEY_SIZE), &name);
+	if (r)
+		return r == STATE_NOT_FOUND ? READER_NOT_FOUND : r;
+	if (name.len == 0 || name.len >= 64)
+		return READER_DAMAGED;
+	memcpy(ret, name.data, name.len);
+	ret[name.len] = '\0';
+	return 0;
 }

@@ -207,10 +207,10 @@ int journal_read_registry(struct journal_reader *reader, uint64_t sequence, stru
 	struct bytes *ret_signed);
 
 /**
- * journal_read_party_name() - name of a party number; walks the table of parties
+ * journal_read_party_name() - name of a party number
  * @reader: begun
  * @number: of the party
- * @ret:    the name
- * Return: 0, READER_NOT_FOUND, negative errno.
+ * @ret:    the name, NUL-terminated
+ * Return: 0, READER_NOT_FOUND, READER_DAMAGED, negative errno.
  */
 int journal_read_party_name(struct journal_reader *reader, uint32_t number, char ret[64]);

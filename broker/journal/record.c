@@ -111,7 +111,7 @@ static bool original_fits(const struct disclosed *disclosed, struct bytes origin
 	case DIENSTWEG__ENTRY_KIND__ENTRY_REFUSED:
 		if (original.len == HEADER_BYTES_MAX)
 			return true;
-		/* fall through */
+		__attribute__((fallthrough));
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED:
 		envelope_header_hash(original, digest);
 		break;

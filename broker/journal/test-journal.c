@@ -80,6 +80,30 @@ static void check_tree(struct journal_fixture *f, struct journal_reader *reader)
 	CHECK_INT(journal_read_path(reader, 0, meta.size + 1, proof, &count), READER_NOT_FOUND);
 }
 
+/* Every party by its number and its queue by both. */
+static void check_parties(struct journal_reader *reader)
+{
+	struct bytes key, value;
+	char name[64], first[64] = "";
+	uint64_t sequence, waiting = 0;
+	CHECK_INT(journal_read_table(reader, STATE_PARTY, BYTES("", 0), &key, &value), 0);
+	memcpy(first, key.data, key.len);
+	CHECK_INT(journal_read_party_name(reader, be32_get(value.data), name), 0);
+	CHECK_STR(name, first);
+	CHECK_INT(journal_read_party_name(reader, 999, name), READER_NOT_FOUND);
+	CHECK_INT(journal_read_table(reader, STATE_QUEUE, BYTES("", 0), &key, &value), 0);
+	uint32_t party = be32_get(key.data);
+	uint64_t from = 0;
+	while (journal_read_queue(reader, party, LANE_NORMAL, from, &sequence, &value) == 0) {
+		CHECK(sequence >= from && value.len == QUEUE_ROW_SIZE);
+		from = sequence + 1;
+		waiting++;
+	}
+	CHECK(waiting > 100);
+	CHECK_INT(journal_read_queue(reader, party, LANE_URGENT, 0, &sequence, &value),
+		READER_NOT_FOUND);
+}
+
 static void keeps_what_it_took(void)
 {
 	static const size_t sizes[] = {
@@ -118,6 +142,7 @@ static void keeps_what_it_took(void)
 		parcel_free(sent[i]);
 	}
 	check_tree(&f, reader);
+	check_parties(reader);
 	struct journal_meta meta;
 	CHECK_INT(journal_read_meta(reader, &meta), 0);
 	CHECK_INT(meta.size, messages + 1 + 3 * 2); /* the registry, three starts and stops */

@@ -81,6 +81,7 @@ struct batch {
 	struct parcel *ticks, **ticks_tail; /* filled by timers */
 	bool full;                          /* from here on, messages are deferred */
 	bool registry_changed;
+	bool committed;
 	uint64_t entries, messages; /* appended; accepted */
 };
 
