@@ -40,6 +40,7 @@ struct broker {
 	size_t parcels_submit_max;
 	size_t parcels_max;
 	char endpoint[ROUTER_ENDPOINT_MAX];
+	char journal_dir[PATH_BYTES];
 	struct reactor *reactor;
 	struct gate *gate;
 	struct keyring *keyring;
@@ -164,12 +165,12 @@ static int parcels_make(struct broker *broker, const struct why *why)
 	return explain(why, r, "parcels", "");
 }
 
-static void journal_options_fill(struct broker *broker, const char *dir, struct journal_options *ret)
+static void journal_options_fill(struct broker *broker, struct journal_options *ret)
 {
 	const struct config_broker *config = broker->config;
 	size_t commit_max = (size_t)config->limits.commit_max;
 	*ret = (struct journal_options){
-		.dir = dir,
+		.dir = broker->journal_dir,
 		.map_bytes = config->journal.map_bytes,
 		.fill_limit_percent = (unsigned int)config->journal.fill_limit_percent,
 		.disk_reserve_bytes = config->journal.disk_reserve_bytes,
@@ -201,14 +202,14 @@ static void journal_options_fill(struct broker *broker, const char *dir, struct 
 
 static int journal_make(struct broker *broker, const struct clock *clock, const struct why *why)
 {
-	char dir[PATH_BYTES];
+	char *dir = broker->journal_dir;
 	struct journal_options options;
-	int r = path_join(dir, sizeof(dir), broker->config->state, "journal");
+	int r = path_join(dir, sizeof(broker->journal_dir), broker->config->state, "journal");
 	if (r == 0)
 		r = dir_make(dir, 0700);
 	if (r < 0)
 		return explain(why, r, "journal folder in", broker->config->state);
-	journal_options_fill(broker, dir, &options);
+	journal_options_fill(broker, &options);
 	options.clock = clock;
 	r = journal_open(&options, broker->files.registry, &broker->journal, why->text, why->size);
 	if (r != 0)

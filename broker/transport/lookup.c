@@ -58,13 +58,14 @@ static void checkpoint_send(struct transport *transport, struct session *session
 int checkpoint_read(
 	struct journal_reader *reader, uint8_t *buf, size_t *ret_len, struct checkpoint *ret)
 {
-	struct bytes note, text;
+	struct bytes note;
 	int r = journal_read_checkpoint(reader, 0, &note);
 	if (r != 0)
 		return r;
-	/* Our own signature: only the text is of interest. */
-	if (note.len > CHECKPOINT_NOTE_MAX || note_open(note, NULL, 0, 0, &text, NULL) != 0 ||
-		checkpoint_parse(text, ret) != 0)
+	/* Our own note: only the text before the signatures is of interest. */
+	const uint8_t *end = memmem(note.data, note.len, "\n\n", 2);
+	if (!end || note.len > CHECKPOINT_NOTE_MAX ||
+		checkpoint_parse(BYTES(note.data, (size_t)(end - note.data) + 1), ret) != 0)
 		return READER_DAMAGED;
 	memcpy(buf, note.data, note.len);
 	*ret_len = note.len;
