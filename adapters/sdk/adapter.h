@@ -130,15 +130,18 @@ struct dw_adapter_ops {
 	   and every poll_ms. @ret_more: true when there is more, to be called again soon. */
 	int (*from_agency)(struct dw_adapter *adapter, void *context, bool *ret_more);
 
-	/* The outbox holds the message durably: now the legacy system may forget it. */
+	/* The outbox holds the message durably: now the legacy system may forget it. Also called for a key
+	   that was submitted before (ids->duplicate). */
 	int (*submitted)(struct dw_adapter *adapter, void *context, struct bytes key,
 		const struct dw_submitted *ids);
 
-	/* Hand a delivery over. Called again with the same message_id after a crash in between. */
+	/* Hand a delivery over. Called again with the same h and message_id after a crash in between. (A
+	   message id is unique per sender; h is unique.) */
 	int (*to_agency)(struct dw_adapter *adapter, void *context,
 		const struct dw_delivery *delivery, struct dw_verdict *ret);
 
-	/* Receipt, refusal, outcome of our own messages; may be called again after a crash. May be NULL. */
+	/* Receipt, refusal, outcome of our own messages; may be called again after a crash. Each recipient
+	   of a message has an outcome. May be NULL. */
 	int (*report)(struct dw_adapter *adapter, void *context, const struct dw_report *report);
 
 	/* A descriptor that is readable when there may be work (inotify, a listening socket), or -1. */
@@ -162,6 +165,20 @@ struct dw_adapter_ops {
  */
 int dw_adapter_main(int argc, char **argv, const struct dw_adapter_ops *ops);
 
-/* For ops: the registry in force, e.g. to map official identifiers to parties. */
+/**
+ * dw_adapter_run() - the same for a program with arguments of its own
+ * @config: read (config_adapter_read()) and allowed (guard_adapter())
+ * @ops:    the adapter
+ * @user:   for dw_adapter_user()
+ * Return: exit code: 0 done, 1 must not be started again before a person has looked (STATE/ALARM, or
+ *         another process speaks for the party), 3 failure.
+ */
+int dw_adapter_run(
+	const struct config_adapter *config, const struct dw_adapter_ops *ops, void *user);
+
+/* For ops: the registry in force, e.g. to map official identifiers to parties. It may be another one in
+   the next op. */
 struct registry;
 const struct registry *dw_adapter_registry(const struct dw_adapter *adapter);
+void *dw_adapter_user(const struct dw_adapter *adapter);
+void dw_adapter_stop(struct dw_adapter *adapter); /* end in order, as SIGTERM does */

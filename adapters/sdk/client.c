@@ -18,7 +18,7 @@
 enum {
 	NONCE_SIZE = 16,
 	HELLO_AGAIN_MS = 2000, /* a Hello unanswered for so long is sent anew, under a new nonce */
-	PING_AFTER_MS = 4000,
+	PING_MS = 4000,
 	PING_AGAIN_MS = 1000,
 	SILENCE_MS = 15000,
 	STEP_FRAMES_MAX = 64, /* per step, so that timers and the legacy system get their turn */
@@ -39,6 +39,8 @@ struct client {
 	uint64_t heard_at_ns;
 	uint64_t sent_at_ns;
 	uint64_t pings;
+	uint32_t silence_ms, ping_ms;
+	bool blocked; /* the last frame did not fit into the socket */
 	Dienstweg__Limits limits;
 	uint64_t credit_messages_window, credit_bytes_window;
 	uint64_t taken_messages, taken_bytes;     /* since Hello */
@@ -59,6 +61,8 @@ int client_new(const struct client_options *options, const struct client_handler
 	struct socket_options wire = {
 		.endpoint = options->endpoint,
 		.secret_key = options->transport_key->x25519,
+		.reconnect_min_ms = options->reconnect_min_ms,
+		.reconnect_max_ms = options->reconnect_max_ms,
 	};
 	memcpy(wire.server_key, options->broker_key, BOX_KEY_SIZE);
 	memcpy(wire.public_key, options->transport_key->pub.public, BOX_KEY_SIZE);
@@ -69,6 +73,8 @@ int client_new(const struct client_options *options, const struct client_handler
 	client->software = options->software;
 	client->credit_messages_window = options->credit_messages;
 	client->credit_bytes_window = options->credit_bytes;
+	client->silence_ms = options->silence_ms ? options->silence_ms : SILENCE_MS;
+	client->ping_ms = options->ping_ms ? options->ping_ms : PING_MS;
 	client->limits = (Dienstweg__Limits)DIENSTWEG__LIMITS__INIT;
 	client->arena = arena_new(FRAME_ARENA_BUDGET);
 	if (!client->arena)
@@ -97,6 +103,7 @@ static int frame_send(struct client *client, Dienstweg__Frame *frame)
 	if (size > FRAME_BYTES_MAX)
 		return CLIENT_TOO_LARGE;
 	int r = socket_send(client->socket, size, pack, &packing);
+	client->blocked = r == SOCKET_AGAIN;
 	if (r == SOCKET_AGAIN)
 		return CLIENT_BUSY;
 	if (r == 0)
@@ -181,22 +188,32 @@ static int credit_send(struct client *client)
 	return 0;
 }
 
-/* Renewing at half a window keeps the broker from ever running dry and credits from filling the wire. */
+static uint64_t left_of(uint64_t granted, uint64_t taken)
+{
+	return granted > taken ? granted - taken : 0;
+}
+
+/*
+ * Renewing at half a window keeps the broker from ever running dry and credits from filling the wire.
+ * What does not fit into the socket now is sent by a later step.
+ */
+static int credit_renew(struct client *client)
+{
+	if (client->state != CLIENT_READY || client->credit_messages_window == 0)
+		return 0;
+	if (left_of(client->granted_messages, client->taken_messages) >
+			client->credit_messages_window / 2 &&
+		left_of(client->granted_bytes, client->taken_bytes) > client->credit_bytes_window / 2)
+		return 0;
+	int r = credit_send(client);
+	return r == CLIENT_BUSY ? 0 : r;
+}
+
 int client_credit_add(struct client *client, uint64_t messages, uint64_t bytes)
 {
 	client->taken_messages += messages;
 	client->taken_bytes += bytes;
-	if (client->state != CLIENT_READY)
-		return 0;
-	uint64_t left_messages = client->granted_messages - client->taken_messages;
-	uint64_t left_bytes = client->granted_bytes > client->taken_bytes
-				      ? client->granted_bytes - client->taken_bytes
-				      : 0;
-	if (left_messages > client->credit_messages_window / 2 &&
-		left_bytes > client->credit_bytes_window / 2)
-		return 0;
-	int r = credit_send(client);
-	return r == CLIENT_BUSY ? 0 : r;
+	return credit_renew(client);
 }
 
 static int welcome_take(struct client *client, const Dienstweg__Welcome *welcome)
@@ -213,10 +230,7 @@ static int welcome_take(struct client *client, const Dienstweg__Welcome *welcome
 	client->granted_messages = client->granted_bytes = 0;
 	if (client->handler.ready)
 		client->handler.ready(client->handler.context, welcome);
-	if (client->credit_messages_window == 0)
-		return 0;
-	int r = credit_send(client);
-	return r > 0 ? 0 : r;
+	return credit_renew(client);
 }
 
 static void error_take(struct client *client, const Dienstweg__Error *error)
@@ -303,22 +317,29 @@ static int timers_run(struct client *client)
 			r = hello_send(client);
 		return r > 0 ? 0 : r;
 	}
-	if (ms_since(client, client->heard_at_ns) >= SILENCE_MS) {
+	if (ms_since(client, client->heard_at_ns) >= client->silence_ms) {
 		session_end(client, "the broker is silent");
 		return 0;
 	}
 	/* Hearing matters as much as being heard: a one-way stream would look like silence. */
 	uint64_t quiet_ms = ms_since(client, client->sent_at_ns);
-	if (quiet_ms >= PING_AFTER_MS ||
-		(quiet_ms >= PING_AGAIN_MS && ms_since(client, client->heard_at_ns) >= PING_AFTER_MS))
+	if (quiet_ms >= client->ping_ms ||
+		(quiet_ms >= PING_AGAIN_MS &&
+			ms_since(client, client->heard_at_ns) >= client->ping_ms))
 		r = ping_send(client);
-	return r > 0 ? 0 : r;
+	return r < 0 ? r : credit_renew(client);
 }
 
 int client_step(struct client *client)
 {
 	int r = frames_take(client);
 	return r ? r : timers_run(client);
+}
+
+void client_reset(struct client *client, const char *why)
+{
+	if (client->state != CLIENT_REPLACED)
+		session_end(client, why);
 }
 
 int client_fd(const struct client *client)
@@ -333,6 +354,8 @@ int client_timeout_ms(const struct client *client)
 		return 0;
 	if (client->state == CLIENT_REPLACED)
 		return -1;
+	if (client->state == CLIENT_READY && client->blocked && socket_writable(client->socket))
+		return 0;
 	if (client->state == CLIENT_CONNECTING)
 		return client->hello_at_ns == 0 ? 50 : 200;
 	return 1000;

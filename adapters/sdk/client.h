@@ -33,8 +33,12 @@ struct client_options {
 	size_t parties_count;
 	const char *software;
 	const struct clock *clock;
-	uint64_t credit_messages; /* window granted beyond what was taken */
+	uint64_t credit_messages; /* window granted beyond what was taken; 0: take no deliveries */
 	uint64_t credit_bytes;
+	uint32_t reconnect_min_ms; /* these four: 0 for the usual */
+	uint32_t reconnect_max_ms;
+	uint32_t silence_ms; /* without a frame for so long, the session has ended */
+	uint32_t ping_ms;    /* a Ping after so long without a frame of ours */
 };
 
 /* Called from client_step(); frames live until the handler returns. */
@@ -50,6 +54,14 @@ struct client_handler {
 };
 
 struct client;
+
+/**
+ * client_new() - connect in the background
+ * @options: strings, names, key and clock are borrowed for the client's life
+ * @handler: copied
+ * @ret:     the client
+ * Return: 0 or negative errno; -EINVAL for an impossible endpoint.
+ */
 int client_new(const struct client_options *options, const struct client_handler *handler,
 	struct client **ret);
 void client_free(struct client *client); /* says Bye when connected; takes NULL */
@@ -58,8 +70,16 @@ DEFINE_CLEANUP(struct client *, client_free);
 /* Readable when client_step() has work; also call it when client_timeout_ms() has passed. */
 int client_fd(const struct client *client);
 int client_timeout_ms(const struct client *client);
-int client_step(struct client *client);
+int client_step(struct client *client); /* 0 or negative errno */
 
+/**
+ * client_reset() - end the session and say Hello anew, e.g. to be delivered again what was not understood
+ * @client: in any state; nothing happens once it was replaced
+ * @why:    for lost() and the log
+ */
+void client_reset(struct client *client, const char *why);
+
+/* Where the session stands, and the limits that its Welcome told. */
 enum client_state client_state(const struct client *client);
 const Dienstweg__Limits *client_limits(const struct client *client);
 
@@ -71,5 +91,11 @@ const Dienstweg__Limits *client_limits(const struct client *client);
  */
 int client_send(struct client *client, Dienstweg__Frame *frame);
 
-/* So many delivered messages and bytes were taken over: renews the credit when due. */
+/**
+ * client_credit_add() - delivered messages were taken over: renews the credit when due
+ * @client:   in any state
+ * @messages: how many; outcomes need no credit
+ * @bytes:    of their headers and contents
+ * Return: 0 or negative errno.
+ */
 int client_credit_add(struct client *client, uint64_t messages, uint64_t bytes);

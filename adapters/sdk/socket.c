@@ -123,14 +123,22 @@ int socket_fd(const struct socket *socket)
 	return socket->fd;
 }
 
-bool socket_readable(struct socket *socket)
+static int events_of(struct socket *socket)
 {
 	int events = 0;
 	size_t size = sizeof(events);
 
-	if (zmq_getsockopt(socket->dealer, ZMQ_EVENTS, &events, &size))
-		return false;
-	return events & ZMQ_POLLIN;
+	return zmq_getsockopt(socket->dealer, ZMQ_EVENTS, &events, &size) ? 0 : events;
+}
+
+bool socket_readable(struct socket *socket)
+{
+	return events_of(socket) & ZMQ_POLLIN;
+}
+
+bool socket_writable(struct socket *socket)
+{
+	return events_of(socket) & ZMQ_POLLOUT;
 }
 
 int socket_send(struct socket *socket, size_t size, void (*fill)(void *context, uint8_t *buf),

@@ -49,6 +49,7 @@ DEFINE_CLEANUP(struct socket *, socket_free);
  */
 int socket_fd(const struct socket *socket);
 bool socket_readable(struct socket *socket);
+bool socket_writable(struct socket *socket);
 
 /**
  * socket_send() - send one frame made in place

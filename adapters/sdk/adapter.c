@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Where the rooms of the SDK meet. Frames are taken while client_step() runs and change the turn's
+ * transaction; a failure among them is remembered, because a frame has nobody to return it to, and ends
+ * the turn before anything of it is committed. Large turns are committed between two frames, so that
+ * neither memory nor the time without a heartbeat grows with what the broker sends.
+ */
+#include "adapters/sdk/adapter.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "adapters/sdk/core.h"
+#include "proto/base/log.h"
+
+enum { TURNS_IN_A_ROW_MAX = 16, ACKS_SLACK = 1024 };
+
+/* ---- what ops may call ---- */
+
+int dw_submit(struct dw_adapter *adapter, const struct dw_message *message,
+	struct dw_submitted *ret, char *reterr, size_t size)
+{
+	assert(adapter->depth > 0);
+	return turn_submit(
+		adapter->turn, trust_registry(adapter->trust), message, ret, reterr, size);
+}
+
+const struct registry *dw_adapter_registry(const struct dw_adapter *adapter)
+{
+	return trust_registry(adapter->trust);
+}
+
+void *dw_adapter_user(const struct dw_adapter *adapter)
+{
+	return adapter->user;
+}
+
+void dw_adapter_stop(struct dw_adapter *adapter)
+{
+	adapter->stop = true;
+}
+
+/* ---- calling ops ---- */
+
+/* Verdicts mean nothing here: an op that returns one is broken. */
+static int op_end(struct dw_adapter *adapter, const char *op, int r)
+{
+	adapter->depth--;
+	if (r == 0)
+		return 0;
+	log_error("adapter", "an op failed", F_STR("op", op), F_ERR(r));
+	return r < 0 ? r : -EINVAL;
+}
+
+static int call_to_agency(void *context, const struct dw_delivery *delivery, struct dw_verdict *ret)
+{
+	struct dw_adapter *adapter = context;
+	adapter->depth++;
+	return op_end(adapter, "to_agency",
+		adapter->ops->to_agency(adapter, adapter->context, delivery, ret));
+}
+
+static int call_report(void *context, const struct dw_report *report)
+{
+	struct dw_adapter *adapter = context;
+	adapter->depth++;
+	return op_end(adapter, "report", adapter->ops->report(adapter, adapter->context, report));
+}
+
+static int call_submitted(void *context, struct bytes key, const struct dw_submitted *ids)
+{
+	struct dw_adapter *adapter = context;
+	adapter->depth++;
+	return op_end(
+		adapter, "submitted", adapter->ops->submitted(adapter, adapter->context, key, ids));
+}
+
+int core_intake(struct dw_adapter *adapter, bool *ret_more)
+{
+	*ret_more = false;
+	adapter->depth++;
+	return op_end(adapter, "from_agency",
+		adapter->ops->from_agency(adapter, adapter->context, ret_more));
+}
+
+bool core_has_room(const struct dw_adapter *adapter)
+{
+	return adapter->outbox.count < adapter->config->outbox.messages_max &&
+	       adapter->outbox.bytes < adapter->config->outbox.bytes_max;
+}
+
+/* ---- the turn ---- */
+
+static int commit(struct dw_adapter *adapter)
+{
+	int r = sender_prepare(adapter->sender);
+	if (r == 0)
+		r = turn_sign(adapter->turn);
+	if (r == 0)
+		r = trust_save(adapter->trust);
+	if (r == 0)
+		r = store_commit(adapter->store);
+	if (r == -ENOSPC)
+		log_error("adapter",
+			"the store is full and nothing of this turn was kept: raise "
+			"outbox.map_bytes, or "
+			"make room on the disk",
+			F_STR("state", adapter->config->state));
+	return r ? r : turn_tell(adapter->turn, call_submitted, adapter);
+}
+
+static int flush(struct dw_adapter *adapter)
+{
+	if (adapter->untrusted || client_state(adapter->client) != CLIENT_READY)
+		return 0;
+	int r = acks_flush(adapter->acks, adapter->client);
+	if (r == 0)
+		r = inbox_flush(adapter->inbox, adapter->client);
+	if (r == 0)
+		r = outcomes_flush(adapter->outcomes, adapter->client);
+	if (r == 0)
+		r = sender_flush(adapter->sender, adapter->client);
+	return r ? r : store_commit(adapter->store); /* ends what was only read */
+}
+
+int core_turn(struct dw_adapter *adapter)
+{
+	if (adapter->failed)
+		return adapter->failed;
+	/* What ops->submitted() submits is a turn of its own. */
+	for (int i = 0; i < TURNS_IN_A_ROW_MAX; i++) {
+		int r = commit(adapter);
+		if (r)
+			return r;
+		if (!store_changed(adapter->store))
+			break;
+	}
+	return flush(adapter);
+}
+
+bool core_idle(const struct dw_adapter *adapter)
+{
+	struct sender_counts counts;
+	sender_counts(adapter->sender, &counts);
+	return counts.unanswered == 0 && acks_count(adapter->acks) == 0;
+}
+
+/* ---- frames ---- */
+
+static void everything_again(struct dw_adapter *adapter)
+{
+	sender_restart(adapter->sender);
+	acks_restart(adapter->acks);
+	inbox_restart(adapter->inbox);
+	outcomes_restart(adapter->outcomes);
+}
+
+static int verdict(struct dw_adapter *adapter, int r)
+{
+	if (r == TRUST_UNKNOWN) {
+		adapter->untrusted = true;
+		return 0;
+	}
+	return r;
+}
+
+static void on_ready(void *context, const Dienstweg__Welcome *welcome)
+{
+	struct dw_adapter *adapter = context;
+	log_info("adapter", "connected", F_U64("registry", welcome->registry_version));
+	everything_again(adapter);
+	adapter->untrusted = false;
+	if (adapter->failed == 0)
+		adapter->failed = verdict(adapter, trust_welcome(adapter->trust, welcome));
+}
+
+static void on_lost(void *context, const char *why)
+{
+	struct dw_adapter *adapter = context;
+	log_warn("adapter", "the session ended", F_STR("why", why));
+	everything_again(adapter);
+	trust_lost(adapter->trust);
+}
+
+static void on_hello(void *context, Dienstweg__Hello *hello)
+{
+	struct dw_adapter *adapter = context;
+	trust_hello(adapter->trust, hello);
+}
+
+static void registry_adopted(struct dw_adapter *adapter)
+{
+	char why[512];
+	const struct registry *registry = trust_registry(adapter->trust);
+	const Dienstweg__Key *key = registry_bus_key(registry, KEY_TRANSPORT);
+	const struct key_secret *ours = adapter->parties->transport;
+	if (parties_bind(adapter->parties, registry, why, sizeof(why)) != 0)
+		log_error("adapter", "ALARM: the new registry does not fit our keys",
+			F_STR("why", why));
+	sender_new_registry(adapter->sender);
+	adapter->reconnect = ours != adapter->parties->transport ||
+			     memcmp(key->public_.data, adapter->broker_key, BOX_KEY_SIZE) != 0;
+	if (!adapter->reconnect && (adapter->untrusted || outcomes_held(adapter->outcomes)))
+		client_reset(adapter->client, "a newer registry explains what was put aside");
+}
+
+static int take_registry(struct dw_adapter *adapter, const Dienstweg__Registry *frame)
+{
+	bool adopted = false;
+	int r = trust_registry_take(adapter->trust, frame, &adopted);
+	if (r == 0 && adopted)
+		registry_adopted(adapter);
+	return r;
+}
+
+static int take_items(struct dw_adapter *adapter, const Dienstweg__Deliver *deliver)
+{
+	int r = 0;
+	for (size_t i = 0; i < deliver->n_items && r == 0; i++) {
+		const Dienstweg__Item *item = deliver->items[i];
+		if (item->envelope)
+			r = inbox_take(adapter->inbox, item);
+		else if (item->outcome)
+			r = outcomes_take(adapter->outcomes, item);
+		if (r == 0 && turn_is_large(adapter->turn))
+			r = commit(adapter);
+	}
+	return r;
+}
+
+/* An Error names no frame: whatever is open of its kind is sent again. */
+static int take_error(struct dw_adapter *adapter, const Dienstweg__Error *error)
+{
+	if (bytes_equal(BYTES_PB(error->field), BYTES_STR("acknowledge")))
+		acks_again(adapter->acks);
+	if (bytes_equal(BYTES_PB(error->field), BYTES_STR("submit")))
+		sender_again(adapter->sender);
+	return 0;
+}
+
+static int take(struct dw_adapter *adapter, const Dienstweg__Frame *frame)
+{
+	switch (frame->body_case) {
+	case DIENSTWEG__FRAME__BODY_ANSWER:
+		return sender_answer(adapter->sender, frame->answer);
+	case DIENSTWEG__FRAME__BODY_DELIVER:
+		return take_items(adapter, frame->deliver);
+	case DIENSTWEG__FRAME__BODY_ACKNOWLEDGED:
+		return acks_recorded(adapter->acks, frame->acknowledged, adapter->client);
+	case DIENSTWEG__FRAME__BODY_REGISTRY:
+		return take_registry(adapter, frame->registry);
+	case DIENSTWEG__FRAME__BODY_CHECKPOINT:
+		return trust_proof(adapter->trust, frame->checkpoint);
+	case DIENSTWEG__FRAME__BODY_ERROR:
+		return take_error(adapter, frame->error);
+	default:
+		return 0;
+	}
+}
+
+static void on_frame(void *context, const Dienstweg__Frame *frame)
+{
+	struct dw_adapter *adapter = context;
+	if (adapter->failed == 0)
+		adapter->failed = verdict(adapter, take(adapter, frame));
+}
+
+/* ---- opening ---- */
+
+int core_connect(struct dw_adapter *adapter)
+{
+	const struct config_adapter *config = adapter->config;
+	const Dienstweg__Key *key = registry_bus_key(trust_registry(adapter->trust), KEY_TRANSPORT);
+	struct client_handler handler = {
+		.context = adapter,
+		.ready = on_ready,
+		.lost = on_lost,
+		.frame = on_frame,
+		.hello = on_hello,
+	};
+	struct client_options options = {
+		.endpoint = config->broker,
+		.transport_key = adapter->parties->transport,
+		.parties = adapter->parties->names,
+		.parties_count = adapter->parties->count,
+		.software = adapter->software,
+		.clock = adapter->clock,
+		.credit_messages = config->flight.credit_messages,
+		.credit_bytes = config->flight.credit_bytes,
+		.reconnect_min_ms = (uint32_t)config->reconnect.min_ms,
+		.reconnect_max_ms = (uint32_t)config->reconnect.max_ms,
+		.silence_ms = (uint32_t)config->reconnect.timeout_ms,
+		.ping_ms = (uint32_t)config->reconnect.ping_ms,
+	};
+	memcpy(options.broker_key, key->public_.data, BOX_KEY_SIZE);
+	memcpy(adapter->broker_key, key->public_.data, BOX_KEY_SIZE);
+	adapter->reconnect = false;
+	client_free(steal(&adapter->client));
+	everything_again(adapter);
+	trust_lost(adapter->trust);
+	return client_new(&options, &handler, &adapter->client);
+}
+
+static int outgoing_open(struct dw_adapter *adapter, const struct reporter *reporter)
+{
+	struct turn_options turn = {adapter->config, adapter->store, &adapter->outbox,
+		adapter->parties, adapter->clock};
+	struct outcomes_options outcomes = {
+		adapter->store, adapter->trust, adapter->parties, *reporter};
+	int r = outbox_open(&adapter->outbox, adapter->store);
+	if (r == 0)
+		r = turn_new(&turn, &adapter->turn);
+	if (r)
+		return r;
+	struct sender_options sender = {adapter->config, adapter->store, &adapter->outbox,
+		adapter->turn, adapter->trust, adapter->clock, *reporter};
+	r = sender_new(&sender, &adapter->sender);
+	return r ? r : outcomes_new(&outcomes, &adapter->outcomes);
+}
+
+static int incoming_open(struct dw_adapter *adapter)
+{
+	struct acks_options acks = {
+		.store = adapter->store,
+		.trust = adapter->trust,
+		.parties = adapter->parties,
+		.clock = adapter->clock,
+		.bus = adapter->config->bus,
+		.max = 2 * (size_t)adapter->config->flight.credit_messages + ACKS_SLACK,
+	};
+	int r = acks_new(&acks, &adapter->acks);
+	if (r)
+		return r;
+	struct inbox_options inbox = {adapter->store, adapter->trust, adapter->parties,
+		adapter->acks, {call_to_agency, adapter}};
+	return inbox_new(&inbox, &adapter->inbox);
+}
+
+static int rooms_open(struct dw_adapter *adapter, char *reterr, size_t size)
+{
+	struct reporter reporter = {adapter->ops->report ? call_report : NULL, adapter};
+	int r = outgoing_open(adapter, &reporter);
+	if (r == 0)
+		r = incoming_open(adapter);
+	if (r == 0)
+		r = store_commit(adapter->store);
+	if (r == 0)
+		r = core_connect(adapter);
+	if (r < 0)
+		snprintf(reterr, size, "%s: %s",
+			r == -EINVAL ? adapter->config->broker : adapter->config->state,
+			strerrordesc_np(-r));
+	return r;
+}
+
+int core_open(struct dw_adapter *adapter, char *reterr, size_t size)
+{
+	const struct config_adapter *config = adapter->config;
+	snprintf(adapter->software, sizeof(adapter->software), "%s %s", adapter->ops->name,
+		DIENSTWEG_VERSION);
+	int r = folder_open(config->state, &adapter->folder, reterr, size);
+	if (r == 0)
+		r = store_open(config->state, config->outbox.map_bytes, config->bus, config->party,
+			&adapter->store, reterr, size);
+	if (r)
+		return r < 0 ? r : 1;
+	struct trust_options trust = {config, adapter->folder, adapter->store, adapter->clock};
+	r = trust_open(&trust, &adapter->trust, reterr, size);
+	if (r == 0)
+		r = parties_open(
+			config, trust_registry(adapter->trust), &adapter->parties, reterr, size);
+	if (r == 0)
+		r = rooms_open(adapter, reterr, size);
+	return r > 0 ? 1 : r;
+}
+
+void core_close(struct dw_adapter *adapter)
+{
+	client_free(adapter->client);
+	outcomes_free(adapter->outcomes);
+	inbox_free(adapter->inbox);
+	acks_free(adapter->acks);
+	sender_free(adapter->sender);
+	turn_free(adapter->turn);
+	parties_free(adapter->parties);
+	trust_free(adapter->trust);
+	store_free(adapter->store);
+	folder_free(adapter->folder);
+}
+
+static uint64_t oldest_seconds(struct dw_adapter *adapter)
+{
+	uint64_t then = 0, now = clock_wall_ms(adapter->clock);
+	if (outbox_oldest_ms(&adapter->outbox, &then) != 0 || then > now)
+		return 0;
+	return (now - then) / 1000;
+}
+
+void core_status(struct dw_adapter *adapter, char *buf, size_t size)
+{
+	struct sender_counts sender;
+	struct inbox_counts inbox;
+	sender_counts(adapter->sender, &sender);
+	inbox_counts(adapter->inbox, &inbox);
+	snprintf(buf, size,
+		"{\"connected\":%s,\"queued\":%llu,\"queued_bytes\":%llu,\"oldest_seconds\":%llu,"
+		"\"unanswered\":%llu,"
+		"\"recorded\":%llu,\"refused\":%llu,\"deferred\":%llu,\"ended\":%llu,"
+		"\"accepted\":%llu,\"rejected\":%llu,\"later\":%llu,\"again\":%llu,"
+		"\"unacknowledged\":%zu,\"registry\":%llu,\"registry_stale\":%s,"
+		"\"checkpoint\":%llu}\n",
+		client_state(adapter->client) == CLIENT_READY ? "true" : "false",
+		(unsigned long long)adapter->outbox.count, (unsigned long long)adapter->outbox.bytes,
+		(unsigned long long)oldest_seconds(adapter), (unsigned long long)sender.unanswered,
+		(unsigned long long)sender.recorded, (unsigned long long)sender.refused,
+		(unsigned long long)sender.deferred,
+		(unsigned long long)outcomes_count(adapter->outcomes),
+		(unsigned long long)inbox.accepted, (unsigned long long)inbox.rejected,
+		(unsigned long long)inbox.later, (unsigned long long)inbox.again,
+		acks_count(adapter->acks),
+		(unsigned long long)registry_version(trust_registry(adapter->trust)),
+		trust_stale(adapter->trust) ? "true" : "false",
+		(unsigned long long)trust_proven_size(adapter->trust));
+}

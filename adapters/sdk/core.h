@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "adapters/sdk/acks.h"
+#include "adapters/sdk/adapter.h"
+#include "adapters/sdk/client.h"
+#include "adapters/sdk/folder.h"
+#include "adapters/sdk/inbox.h"
+#include "adapters/sdk/outbox.h"
+#include "adapters/sdk/outcomes.h"
+#include "adapters/sdk/parties.h"
+#include "adapters/sdk/sender.h"
+#include "adapters/sdk/store.h"
+#include "adapters/sdk/trust.h"
+#include "adapters/sdk/turn.h"
+
+/*
+ * The adapter as its own files see it: what it is made of, and one turn of it. A turn is
+ *   frames in, legacy system in  ->  sign, store, ONE commit  ->  tell the legacy system, frames out
+ * so nothing leaves that is not durable, and everything that is learned together costs one fsync.
+ */
+struct dw_adapter {
+	const struct config_adapter *config;
+	const struct dw_adapter_ops *ops;
+	void *user;
+	void *context; /* the legacy system's, from ops->open() */
+	bool opened;
+	const struct clock *clock;
+
+	struct folder *folder;
+	struct store *store;
+	struct trust *trust;
+	struct parties *parties;
+	struct outbox outbox;
+	struct turn *turn;
+	struct sender *sender;
+	struct acks *acks;
+	struct inbox *inbox;
+	struct outcomes *outcomes;
+	struct client *client;
+	char software[64];
+	uint8_t broker_key[BOX_KEY_SIZE]; /* the client was made with this one */
+
+	bool stop;      /* asked to end */
+	bool untrusted; /* the log key is not in our registry: nothing is sent until it is */
+	bool reconnect; /* the broker has another transport key now */
+	int depth;      /* of ops under way: dw_submit() is for these only */
+	int failed;     /* of a frame: negative errno, or TRUST_ALARM */
+};
+
+/**
+ * core_open() - everything but the legacy system: state folder, trust, keys, outbox, client
+ * @adapter: zeroed but for config, ops, user and clock; core_close() also after a failure
+ * @reterr:  a sentence
+ * @size:    of @reterr
+ * Return: 0, 1 (@reterr tells what a person has to do), negative errno (@reterr is set as well).
+ */
+int core_open(struct dw_adapter *adapter, char *reterr, size_t size);
+void core_close(struct dw_adapter *adapter); /* says Bye */
+
+/**
+ * core_turn() - end the turn: make it durable, tell, send
+ * @adapter: open
+ * Return: 0, TRUST_ALARM, negative errno.
+ */
+int core_turn(struct dw_adapter *adapter);
+
+/**
+ * core_intake() - let the legacy system submit
+ * @adapter:  open
+ * @ret_more: it has more
+ * Return: 0 or negative errno.
+ */
+int core_intake(struct dw_adapter *adapter, bool *ret_more);
+bool core_has_room(const struct dw_adapter *adapter); /* would the outbox take another message? */
+bool core_idle(const struct dw_adapter *adapter);     /* nothing is on its way to the broker */
+int core_connect(struct dw_adapter *adapter);         /* make the client anew */
+
+/**
+ * core_status() - the figures of this moment as JSON
+ * @adapter: open
+ * @buf:     text and a NUL
+ * @size:    of @buf
+ */
+void core_status(struct dw_adapter *adapter, char *buf, size_t size);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Each version names the digest of the one before, so an adapter that was away for months cannot take the
+ * newest at once: it asks for the newest, and when that does not follow, for the next one. The file is
+ * replaced before the registry counts: after a crash no older one may come back.
+ */
+#include "adapters/sdk/follow.h"
+
+#include <stdio.h>
+
+#include "proto/base/file.h"
+#include "proto/base/log.h"
+
+enum { PATIENCE_MS = 5000, ERROR_SIZE = 512 };
+
+static int files_read(struct follow *follow, const char *policy_path, const char *registry_path,
+	const char *bus, char *reterr, size_t size)
+{
+	int r = policy_read(policy_path, &follow->policy, reterr, size);
+	if (r == 0)
+		r = registry_read(registry_path, &follow->policy, &follow->registry, reterr, size);
+	if (r || bytes_equal(registry_bus(follow->registry), BYTES_STR(bus)))
+		return r;
+	snprintf(reterr, size, "registry %s is for another bus than %s", registry_path, bus);
+	return FOLLOW_REFUSED;
+}
+
+int follow_init(struct follow *follow, const char *policy_path, const char *registry_path,
+	const char *bus, char *reterr, size_t size)
+{
+	*follow = (struct follow){.path = registry_path};
+	reterr[0] = '\0';
+	int r = files_read(follow, policy_path, registry_path, bus, reterr, size);
+	if (r < 0 && !reterr[0])
+		snprintf(reterr, size, "policy %s, registry %s: %s", policy_path, registry_path,
+			strerrordesc_np(-r));
+	if (r)
+		follow_deinit(follow);
+	return r;
+}
+
+void follow_deinit(struct follow *follow)
+{
+	registry_unref(follow->registry);
+	follow->registry = NULL;
+}
+
+void follow_want(struct follow *follow)
+{
+	if (follow->wanted)
+		return;
+	follow->wanted = true;
+	follow->asked_at_ns = 0;
+	follow->number = 0;
+}
+
+void follow_welcome(struct follow *follow, uint64_t version)
+{
+	uint64_t ours = registry_version(follow->registry);
+	follow->known = version;
+	if (version > ours)
+		follow_want(follow);
+	else if (version < ours)
+		log_warn("registry", "the broker has an older registry than this adapter",
+			F_U64("ours", ours), F_U64("theirs", version));
+}
+
+static int refuse(struct follow *follow, const char *why)
+{
+	log_error("registry", "ALARM: a registry from the broker is refused, the old one stays",
+		F_STR("why", why), F_U64("ours", registry_version(follow->registry)));
+	follow->wanted = false;
+	follow->refused++;
+	return FOLLOW_REFUSED;
+}
+
+int follow_step(struct follow *follow, struct client *client, uint64_t now_ns)
+{
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__GetRegistry question = DIENSTWEG__GET_REGISTRY__INIT;
+	bool asked = follow->asked_at_ns != 0;
+	if (!follow->wanted ||
+		(asked && now_ns - follow->asked_at_ns < PATIENCE_MS * UINT64_C(1000000)))
+		return 0;
+	if (asked && follow->number != 0) {
+		(void)refuse(follow, "it does not follow the one held, and the bus does not give "
+				     "those in between: "
+				     "get them from the registrar and install them one by one");
+		return 0;
+	}
+	question.version = follow->number;
+	frame.body_case = DIENSTWEG__FRAME__BODY_GET_REGISTRY;
+	frame.get_registry = &question;
+	int r = client_send(client, &frame);
+	if (r == 0)
+		follow->asked_at_ns = now_ns;
+	return r < 0 ? r : 0;
+}
+
+static int adopt(struct follow *follow, const struct registry *next)
+{
+	int r = file_replace(follow->path, registry_signed_bytes(next), 0644);
+	if (r)
+		return r;
+	log_info("registry", "a newer registry is in force",
+		F_U64("version", registry_version(next)));
+	registry_unref(follow->registry);
+	follow->registry = registry_ref(next);
+	follow->wanted = false;
+	if (follow->known > registry_version(next))
+		follow_want(follow);
+	return FOLLOW_ADOPTED;
+}
+
+static int judge(struct follow *follow, const struct registry *next)
+{
+	uint64_t ours = registry_version(follow->registry), theirs = registry_version(next);
+	int r = registry_check_successor(follow->registry, next);
+	if (r < 0)
+		return r;
+	if (r == 0 && theirs == ours) {
+		follow->wanted = false;
+		return FOLLOW_NEWEST;
+	}
+	if (r == 0)
+		return adopt(follow, next);
+	if (r == REGISTRY_CONFLICT && theirs > ours + 1 && follow->number == 0) {
+		follow->number = ours + 1;
+		follow->asked_at_ns = 0;
+		return 0;
+	}
+	if (r == REGISTRY_OLDER)
+		return refuse(follow, "it is older than the one held");
+	if (r == REGISTRY_UNSIGNED)
+		return refuse(follow, "too few roots of the one held have signed it");
+	return refuse(follow, "it does not follow the one held: same version with other content, "
+			      "or a broken chain");
+}
+
+int follow_take(struct follow *follow, struct bytes signed_bytes)
+{
+	char why[ERROR_SIZE] = "";
+	_cleanup_(registry_unref) struct registry *next = NULL;
+	if (!follow->wanted)
+		return 0;
+	int r = registry_load(signed_bytes, follow->policy.roots, follow->policy.roots_count,
+		follow->policy.root_quorum, &next, why, sizeof(why));
+	if (r)
+		return r < 0 ? r : refuse(follow, why);
+	if (!bytes_equal(registry_bus(next), registry_bus(follow->registry)))
+		return refuse(follow, "it is for another bus");
+	return judge(follow, next);
+}

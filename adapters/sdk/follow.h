@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "adapters/sdk/client.h"
+#include "proto/note/policy.h"
+#include "proto/registry/registry.h"
+
+/*
+ * Following the registry: from the one in our file to the newest, one signed step after the other. What
+ * does not follow is refused with an alarm in the log, and the one held stays in force.
+ */
+enum {
+	FOLLOW_ADOPTED = 1, /* a newer one is in force, and in its file */
+	FOLLOW_NEWEST = 2,  /* the broker has no newer one */
+	FOLLOW_REFUSED = 3,
+};
+
+struct follow {
+	const char *path; /* its file */
+	struct policy policy;
+	struct registry *registry; /* in force */
+	bool wanted;
+	uint64_t asked_at_ns; /* 0: ask now */
+	uint64_t number;      /* asked for; 0: the newest */
+	uint64_t known;       /* the broker's, as Welcome told */
+	uint64_t refused;     /* how many */
+};
+
+/**
+ * follow_init() - read policy and registry
+ * @follow:        to set up; follow_deinit()
+ * @policy_path:   pinned roots
+ * @registry_path: newest signed registry known; borrowed
+ * @bus:           it must be for
+ * @reterr:        a sentence
+ * @size:          of @reterr
+ * Return: 0, a verdict > 0 (@reterr tells), negative errno (@reterr is set as well).
+ */
+int follow_init(struct follow *follow, const char *policy_path, const char *registry_path,
+	const char *bus, char *reterr, size_t size);
+void follow_deinit(struct follow *follow);
+
+void follow_want(struct follow *follow);                      /* ask for a newer one */
+void follow_welcome(struct follow *follow, uint64_t version); /* the broker has this one in force */
+
+/**
+ * follow_step() - ask when it is due
+ * @follow: the follower
+ * @client: ready
+ * @now_ns: monotonic
+ * Return: 0 or negative errno.
+ */
+int follow_step(struct follow *follow, struct client *client, uint64_t now_ns);
+
+/**
+ * follow_take() - take the answer
+ * @follow:       the follower
+ * @signed_bytes: untrusted
+ * Return: 0 (more steps are under way, or nothing was asked for), FOLLOW_*, negative errno.
+ */
+int follow_take(struct follow *follow, struct bytes signed_bytes);

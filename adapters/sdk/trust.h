@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "adapters/sdk/client.h"
+#include "adapters/sdk/folder.h"
+#include "adapters/sdk/store.h"
+#include "conf/config.h"
+#include "proto/base/clock.h"
+#include "proto/note/checkpoint.h"
+#include "proto/registry/registry.h"
+
+/*
+ * What the adapter believes, and why: roots pinned by a person, a registry signed by them, log keys out of
+ * that registry, and one log that only ever grew (design section 9). Every adapter is a witness: it keeps
+ * the newest checkpoint that it has proven to extend the one before, and demands such a proof once a
+ * second, not per receipt. A fork or a rollback writes STATE/ALARM and ends the adapter for good.
+ */
+enum {
+	TRUST_ALARM = 1, /* ALARM is written: stop */
+	TRUST_UNKNOWN = 2, /* signed by no log key of this registry: a newer one was asked for; drop the
+			      frame, a new session brings it again */
+	TRUST_INVALID = 3, /* trust_open(): reterr tells */
+};
+
+struct trust;
+
+struct trust_options {
+	const struct config_adapter *config; /* policy, registry, bus */
+	struct folder *folder;
+	struct store *store;
+	const struct clock *clock;
+};
+
+/**
+ * trust_open() - read policy and registry, remember the newest checkpoint
+ * @options: everything is borrowed
+ * @ret:     the trust
+ * @reterr:  a sentence
+ * @size:    of @reterr
+ * Return: 0, TRUST_INVALID, negative errno (@reterr is set as well).
+ */
+int trust_open(const struct trust_options *options, struct trust **ret, char *reterr, size_t size);
+void trust_free(struct trust *trust); /* takes NULL */
+DEFINE_CLEANUP(struct trust *, trust_free);
+
+const struct registry *trust_registry(const struct trust *trust); /* in force; changes with a frame */
+uint64_t trust_proven_size(const struct trust *trust); /* of the newest proven checkpoint, 0: none */
+
+/* The newest checkpoint and the registry's version, for Hello; bytes live until the next call. */
+void trust_hello(struct trust *trust, Dienstweg__Hello *hello);
+int trust_welcome(struct trust *trust, const Dienstweg__Welcome *welcome); /* 0, TRUST_*, -errno */
+void trust_lost(struct trust *trust); /* the session ended: what was asked for is asked again */
+
+/**
+ * trust_checkpoint() - check the checkpoint that came with receipts
+ * @trust: the trust
+ * @note:  untrusted
+ * @ret:   signed by the log, under the origin held; not yet proven to extend what was proven
+ * Return: 0, TRUST_ALARM, TRUST_UNKNOWN, negative errno.
+ */
+int trust_checkpoint(struct trust *trust, struct bytes note, struct checkpoint *ret);
+
+/**
+ * trust_proof() - take the answer to GetProof
+ * @trust: the trust
+ * @frame: untrusted; one that was not asked for is ignored
+ * Return: 0, TRUST_ALARM, TRUST_UNKNOWN, negative errno.
+ */
+int trust_proof(struct trust *trust, const Dienstweg__CheckpointFrame *frame);
+
+/**
+ * trust_want_registry() - something cannot be understood with this registry: ask for a newer one
+ * @trust: the trust
+ */
+void trust_want_registry(struct trust *trust);
+
+/**
+ * trust_registry_take() - take the answer to GetRegistry
+ * @trust:       the trust
+ * @frame:       untrusted
+ * @ret_adopted: whether a newer one is in force now (and in its file)
+ *
+ * An older, conflicting or badly signed one is refused: an alarm in the log, the old one stays.
+ *
+ * Return: 0, TRUST_ALARM, negative errno.
+ */
+int trust_registry_take(struct trust *trust, const Dienstweg__Registry *frame, bool *ret_adopted);
+
+/**
+ * trust_step() - ask for what is due: proofs, a registry; tell when the registry is stale
+ * @trust:  the trust
+ * @client: any state
+ * Return: 0 or negative errno.
+ */
+int trust_step(struct trust *trust, struct client *client);
+
+/**
+ * trust_save() - put the checkpoints into the turn, when they changed
+ * @trust: the trust
+ * Return: 0 or negative errno.
+ */
+int trust_save(struct trust *trust);
+
+/**
+ * trust_alarm() - the broker did what an honest one cannot do
+ * @trust: the trust
+ * @what:  a sentence for people
+ * @note:  the checkpoint it rests on, or empty
+ * @bytes: what else proves it, or empty
+ * Return: TRUST_ALARM, or negative errno.
+ */
+int trust_alarm(struct trust *trust, const char *what, struct bytes note, struct bytes bytes);
+
+bool trust_stale(const struct trust *trust); /* the registry is past its stale-after */
