@@ -41,20 +41,27 @@ static uint64_t folder_bytes(const char *dir)
 	return sum;
 }
 
+/* The two forms have the same values in the same order. */
+#define ROW_JSON                                                                                   \
+	"{\"in_flight\":%zu,\"body_bytes\":%zu,\"messages\":%llu,\"per_second\":%.0f,"             \
+	"\"receipt_ms\":{\"p50\":%.3f,\"p99\":%.3f},\"through_ms\":{\"p50\":%.3f,\"p99\":%.3f},"   \
+	"\"cpu_us\":{\"broker\":%.1f,\"sender\":%.1f,\"receiver\":%.1f},"                          \
+	"\"disk_bytes_per_message\":%.0f}\n"
+#define ROW_TEXT                                                                                   \
+	"%9zu  %6zu  %9llu  %8.0f   %8.2f %7.2f    %8.2f %7.2f  %10.1f %6.1f %8.1f  %10.0f\n"
+
 static void row_print(const struct row *row, const struct flow_result *r, double broker_us,
 	double disk, bool json)
 {
-	const char *form = json ? "{\"in_flight\":%zu,\"body_bytes\":%zu,\"messages\":%llu,\"per_"
-				  "second\":%.0f,"
-				  "\"receipt_ms\":{\"p50\":%.3f,\"p99\":%.3f},\"through_ms\":{"
-				  "\"p50\":%.3f,\"p99\":%.3f},"
-				  "\"cpu_us\":{\"broker\":%.1f,\"sender\":%.1f,\"receiver\":%.1f},"
-				  "\"disk_bytes_per_message\":%.0f}\n"
-				: "%9zu  %6zu  %9llu  %8.0f  %7.2f %7.2f  %7.2f %7.2f  %6.1f %6.1f "
-				  "%8.1f  %8.0f\n";
-	printf(form, row->in_flight, row->body, (unsigned long long)r->messages, r->rate,
-		r->receipt_p50_us / 1e3, r->receipt_p99_us / 1e3, r->through_p50_us / 1e3,
-		r->through_p99_us / 1e3, broker_us, r->sender_cpu_us, r->receiver_cpu_us, disk);
+#define VALUES                                                                                     \
+	row->in_flight, row->body, (unsigned long long)r->messages, r->rate,                       \
+		r->receipt_p50_us / 1e3, r->receipt_p99_us / 1e3, r->through_p50_us / 1e3,         \
+		r->through_p99_us / 1e3, broker_us, r->sender_cpu_us, r->receiver_cpu_us, disk
+	if (json)
+		printf(ROW_JSON, VALUES);
+	else
+		printf(ROW_TEXT, VALUES);
+#undef VALUES
 	fflush(stdout);
 }
 
@@ -85,6 +92,19 @@ static void rows_run(struct bus *bus, double seconds, bool json)
 	flow_receiver_end(&receiver);
 }
 
+static void machine_print(const struct machine *m, bool json)
+{
+	if (json)
+		printf("{\"verifies_per_s\":%.0f,\"commits_per_s\":%.0f,\"messages_per_s_at_256\":%"
+		       ".0f}\n",
+			m->verifies_per_s, m->commits_per_s, m->messages_per_s_256);
+	else
+		printf("this machine: %.0f signature checks/s a core, %.0f commits/s, %.0f "
+		       "messages/s at "
+		       "256 a commit (LMDB alone)\n",
+			m->verifies_per_s, m->commits_per_s, m->messages_per_s_256);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"seconds", required_argument, NULL, 's'},
@@ -107,11 +127,7 @@ int main(int argc, char **argv)
 	bus_init_usual(&bus, check_tmpdir());
 	bus_write(&bus);
 	machine_measure(&machine, bus.dir, 1.0);
-	printf(json ? "{\"verifies_per_s\":%.0f,\"commits_per_s\":%.0f,\"messages_per_s_at_256\":%."
-		      "0f}\n"
-		    : "this machine: %.0f signature checks/s a core, %.0f commits/s, "
-		      "%.0f messages/s at 256 a commit (LMDB alone)\n",
-		machine.verifies_per_s, machine.commits_per_s, machine.messages_per_s_256);
+	machine_print(&machine, json);
 	bus_start(&bus);
 	rows_run(&bus, seconds, json);
 	CHECK_INT(bus_end(&bus, SIGTERM), 0);

@@ -63,6 +63,7 @@ uint64_t process_anonymous_bytes(pid_t pid)
 struct receiver {
 	struct party party;
 	struct signature_cache *cache;
+	struct sealing_opener *opener;
 	struct arena *arena;
 	struct samples *through;
 };
@@ -89,8 +90,8 @@ static void item_take(struct receiver *r, const Dienstweg__Item *item)
 	CHECK_INT(signature_verify(r->cache, SIGNATURE_MESSAGE, BYTES_STR("test.demo"),
 			  key->public_.data, d->h, item->envelope->signature),
 		0);
-	CHECK_INT(sealing_open(header, BYTES_PB(item->envelope->content), &r->party.seal, 1,
-			  r->arena, &body),
+	CHECK_INT(sealing_opener_open(r->opener, header, BYTES_PB(item->envelope->content),
+			  &r->party.seal, 1, r->arena, &body),
 		0);
 	CHECK(body.len >= 8);
 	memcpy(&sent_ns, body.data, 8);
@@ -126,6 +127,7 @@ static void receiver_main(const struct bus *bus, const char *name, struct sample
 	r.arena = arena_new(ARENA_BYTES);
 	CHECK(r.party.deliveries && r.arena);
 	CHECK_INT(signature_cache_new(256, &r.cache), 0);
+	CHECK_INT(sealing_opener_new(&r.opener), 0);
 	r.party.on_frame = receiver_frame;
 	r.party.on_frame_context = &r;
 	party_connect(&r.party, NULL);
