@@ -45,7 +45,7 @@ static int verify_walk(struct verifier *v)
 
 static void verify_trust(struct verifier *v)
 {
-	if (v->chain.versions > 0 && !v->chain.anchored)
+	if (v->chain.policy && v->chain.versions > 0 && !v->chain.anchored)
 		audit_report_finding(v->report, v->chain.sequence, "registry-unpinned",
 			"no registry of this journal is signed by the roots of the policy: it is "
 			"another bus, or the policy is wrong");

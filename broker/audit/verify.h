@@ -35,7 +35,7 @@ struct audit_verify_result {
 
 /**
  * audit_verify() - verify a journal as of now
- * @audit:   open; with a policy, and for AUDIT_FULL with a keyring
+ * @audit:   open; without a policy nothing vouches for the registries; AUDIT_FULL needs a keyring
  * @options: how deep
  * @report:  gets findings and progress
  * @ret:     what was looked at

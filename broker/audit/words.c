@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Entries are read by people who did not write the broker: a civil servant who asks where an application
+ * is, an auditor with a court order. So there is one place that says things, and it uses no code where a
+ * word will do.
+ */
+#include "broker/audit/words.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "broker/routing/rows.h"
+#include "proto/base/clock.h"
+#include "proto/base/text.h"
+#include "proto/envelope.pb-c.h"
+
+enum { MINUTE_MS = 60000, LISTED_MAX = 8 };
+
+void words_init(struct words *words, char *buf, size_t size)
+{
+	*words = (struct words){.buf = buf, .size = size};
+	buf[0] = '\0';
+}
+
+void words_add(struct words *words, const char *format, ...)
+{
+	va_list args;
+	size_t left = words->size - words->len;
+	va_start(args, format);
+	int n = vsnprintf(words->buf + words->len, left, format, args);
+	va_end(args);
+	if (n > 0)
+		words->len += (size_t)n < left ? (size_t)n : left - 1;
+}
+
+void words_name(struct words *words, struct bytes name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		uint8_t c = name.data[i];
+		words_add(words, "%c", c >= 0x20 && c < 0x7f ? c : '?');
+	}
+}
+
+void words_time(struct words *words, uint64_t wall_ms)
+{
+	char text[25];
+	clock_format_utc(wall_ms, text);
+	words_add(words, "%s", text);
+}
+
+/* ---- decisions ---- */
+
+static void add_accepted(struct words *words, const Dienstweg__Decision *decision)
+{
+	words_add(words, "accepted for ");
+	for (size_t i = 0; i < decision->n_recipients; i++) {
+		if (i > 0)
+			words_add(words, ", ");
+		words_name(words, BYTES_PB(decision->recipients[i]));
+	}
+	words_add(words, " under agreement ");
+	words_name(words, BYTES_PB(decision->agreement));
+	if (decision->due_ms == 0)
+		return;
+	words_add(words, ", to be delivered from ");
+	words_time(words, decision->due_ms);
+}
+
+static void add_refused(struct words *words, const Dienstweg__Decision *decision)
+{
+	words_add(words, "refused: ");
+	words_name(words, BYTES_PB(decision->code));
+	if (decision->field.len > 0) {
+		words_add(words, " (");
+		words_name(words, BYTES_PB(decision->field));
+		words_add(words, ")");
+	}
+	words_add(words, ": ");
+	words_name(words, BYTES_PB(decision->detail));
+}
+
+static void add_verdicts(struct words *words, const Dienstweg__Decision *decision)
+{
+	size_t closed = 0, already = 0;
+	for (size_t i = 0; i < decision->n_verdicts; i++) {
+		closed += decision->verdicts[i] == DIENSTWEG__ACK_VERDICT__ACK_CLOSED;
+		already += decision->verdicts[i] == DIENSTWEG__ACK_VERDICT__ACK_ALREADY;
+	}
+	words_add(
+		words, "%zu of %zu acknowledgements ended a message", closed, decision->n_verdicts);
+	if (already > 0)
+		words_add(words, ", %zu came after its end", already);
+	if (closed + already < decision->n_verdicts)
+		words_add(words, ", %zu named no message of this recipient",
+			decision->n_verdicts - closed - already);
+}
+
+static void add_affected(struct words *words, const Dienstweg__Decision *decision)
+{
+	for (size_t i = 0; i < decision->n_affected && i < LISTED_MAX; i++) {
+		const Dienstweg__Affected *affected = decision->affected[i];
+		words_add(words, "%s message %" PRIu64 " to ", i > 0 ? ";" : "", affected->sequence);
+		words_name(words, BYTES_PB(affected->party));
+		words_add(words, ", attempt %" PRIu32, affected->attempts);
+		if (affected->due_ms == 0)
+			continue;
+		words_add(words, ", again from ");
+		words_time(words, affected->due_ms);
+	}
+	if (decision->n_affected > LISTED_MAX)
+		words_add(words, "; and %zu more", decision->n_affected - LISTED_MAX);
+}
+
+static void add_items(struct words *words, const char *what, const Dienstweg__Decision *decision)
+{
+	words_add(words, "%s", what);
+	if (decision->cause.len > 0) {
+		words_add(words, " (");
+		words_name(words, BYTES_PB(decision->cause));
+		words_add(words, ")");
+	}
+	words_add(words, ":");
+	add_affected(words, decision);
+}
+
+static void add_registry(struct words *words, const Dienstweg__Decision *decision)
+{
+	char hex[2 * HASH_SIZE + 1] = "";
+	if (decision->digest.len == HASH_SIZE)
+		text_hex(BYTES_PB(decision->digest), hex);
+	words_add(words, "registry version %" PRIu64 " came into force, digest %s",
+		decision->version, hex);
+}
+
+static void add_summed(struct words *words, const Dienstweg__Decision *decision)
+{
+	words_add(words, "%" PRIu64 " further refusals of ", decision->count);
+	words_name(words, BYTES_PB(decision->party));
+	words_add(words, " in the minute from ");
+	words_time(words, decision->minute * MINUTE_MS);
+}
+
+static void add_program(struct words *words, const char *what, const Dienstweg__Decision *decision)
+{
+	words_add(words, "%s: ", what);
+	words_name(words, BYTES_PB(decision->software));
+}
+
+void words_decision(struct words *words, uint8_t kind, const Dienstweg__Decision *decision)
+{
+	switch (kind) {
+	case DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED:
+		return add_accepted(words, decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_REFUSED:
+		return add_refused(words, decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED:
+		return add_verdicts(words, decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED:
+		return add_items(words, "delivery failed", decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:
+		return add_items(words, "expired before it was acknowledged", decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY:
+		return add_registry(words, decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_START:
+		return add_program(words, "the broker started", decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_STOP:
+		return add_program(words, "the broker stopped in order", decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_CLOCK_STEP:
+		words_add(words, "the clock was set %s by %" PRIu64 " ms",
+			decision->step_ms < 0 ? "back" : "forward",
+			decision->step_ms < 0 ? -(uint64_t)decision->step_ms
+					      : (uint64_t)decision->step_ms);
+		return;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_REFUSALS_SUMMED:
+		return add_summed(words, decision);
+	default:
+		words_add(words, "of a kind that this program does not know");
+	}
+}
+
+/* ---- names ---- */
+
+const char *words_status(int status)
+{
+	switch (status) {
+	case DIENSTWEG__STATUS__STATUS_RECEIVED:
+		return "received";
+	case DIENSTWEG__STATUS__STATUS_IN_PROGRESS:
+		return "in progress";
+	case DIENSTWEG__STATUS__STATUS_DECIDED:
+		return "decided";
+	case DIENSTWEG__STATUS__STATUS_CLOSED:
+		return "closed";
+	default:
+		return "";
+	}
+}
+
+const char *words_message_kind(int kind)
+{
+	switch (kind) {
+	case DIENSTWEG__KIND__KIND_SUBMISSION:
+		return "submission";
+	case DIENSTWEG__KIND__KIND_REPLY:
+		return "reply";
+	case DIENSTWEG__KIND__KIND_EVENT:
+		return "event";
+	case DIENSTWEG__KIND__KIND_ENQUIRY:
+		return "enquiry";
+	case DIENSTWEG__KIND__KIND_ANSWER:
+		return "answer";
+	default:
+		return "message";
+	}
+}
+
+const char *words_lane(uint8_t lane)
+{
+	static const char *const names[LANES] = {
+		[LANE_URGENT] = "urgent",
+		[LANE_NORMAL] = "normal",
+		[LANE_BULK] = "bulk",
+		[LANE_OUTCOME] = "outcome",
+	};
+	return lane < LANES ? names[lane] : "unknown";
+}
