@@ -80,7 +80,7 @@ struct parcel {
 	size_t submits_count;
 	struct parcel_ack *acks; /* PARCEL_ACKNOWLEDGE */
 	size_t acks_count;
-	struct rules_item *items; /* PARCEL_FAIL, PARCEL_EXPIRE */
+	struct rules_item *items; /* PARCEL_FAIL, PARCEL_EXPIRE; PARCEL_ACKNOWLEDGE: what settles, delivery's */
 	size_t items_count;
 	const char *cause; /* PARCEL_FAIL: in the arena */
 	uint32_t delay_ms;

@@ -161,14 +161,16 @@ static size_t settling_max(const struct parcel *parcel)
 	return count;
 }
 
+/* One item per acknowledgement, so that its verdict finds it; party 0 where nothing settles. */
 static void batch_settle(
 	struct recipient *recipient, const Dienstweg__AckBatch *batch, struct parcel *parcel)
 {
 	for (size_t i = 0; i < batch->n_acks; i++) {
 		uint64_t sequence = batch->acks[i]->sequence;
-		if (recipient_settle(recipient, sequence, LEASE_ACKNOWLEDGED) == 0)
-			parcel->items[parcel->items_count++] = (struct rules_item){
-				recipient->number, sequence};
+		bool settles = recipient &&
+			       recipient_settle(recipient, sequence, LEASE_ACKNOWLEDGED) == 0;
+		parcel->items[parcel->items_count++] = (struct rules_item){
+			settles ? recipient->number : 0, sequence};
 	}
 }
 
@@ -180,10 +182,11 @@ int delivery_acknowledge(struct delivery *delivery, struct outlet *outlet, struc
 	for (size_t i = 0; i < parcel->acks_count; i++) {
 		const Dienstweg__AckBatch *batch = parcel->acks[i].batch;
 		struct recipient *recipient = outlet_recipient(outlet, BYTES_PB(batch->recipient));
-		if (!recipient || batch->n_acks > BATCH_MAX)
+		if (batch->n_acks > BATCH_MAX)
 			continue;
 		batch_settle(recipient, batch, parcel);
-		delivery_want(delivery, recipient);
+		if (recipient)
+			delivery_want(delivery, recipient);
 	}
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "broker/delivery/outcome.h"
 #include "broker/delivery/room.h"
 #include "broker/field.h"
+#include "proto/envelope/envelope.h"
 
 /* Position in the parcel: effects come in the order of the submits that caused them. */
 struct cursor {
@@ -186,31 +187,35 @@ static void effect_apply(
 	}
 }
 
-/* An act that did not end what was held back for it: it must be looked at again. */
-static bool is_refused(const struct parcel *parcel)
+/* What was held back for an act is free again; @open: it may still be in the queue, so look for it there. */
+static void item_forget(struct delivery *delivery, const struct rules_item *item, bool open)
 {
-	if (parcel->kind == PARCEL_EXPIRE)
-		return true;
-	for (size_t i = 0; i < parcel->acks_count; i++) {
-		if (parcel->acks[i].decision.refused)
-			return true;
-	}
-	return parcel->spoilt;
+	struct recipient *recipient = delivery_recipient(delivery, item->party);
+	uint8_t lane;
+	if (!recipient || recipient_forget(recipient, item->sequence, false, &lane) != 0)
+		return;
+	if (open)
+		recipient_again(recipient, lane, item->sequence);
+	delivery_want(delivery, recipient);
 }
 
-/* What was held back for this act, and not ended by it, is free again. */
-static void items_forget(struct delivery *delivery, const struct parcel *parcel)
+static void items_forget(struct delivery *delivery, const struct parcel *parcel, bool open)
 {
-	bool refused = is_refused(parcel);
-	for (size_t i = 0; i < parcel->items_count; i++) {
-		const struct rules_item *item = &parcel->items[i];
-		struct recipient *recipient = delivery_recipient(delivery, item->party);
-		uint8_t lane;
-		if (!recipient || recipient_forget(recipient, item->sequence, false, &lane) != 0)
-			continue;
-		if (refused)
-			recipient_again(recipient, lane, item->sequence);
-		delivery_want(delivery, recipient);
+	for (size_t i = 0; i < parcel->items_count; i++)
+		item_forget(delivery, &parcel->items[i], open);
+}
+
+/* A refused batch, or an acknowledgement that means another message, ended nothing. */
+static void acks_forget(struct delivery *delivery, const struct parcel *parcel)
+{
+	size_t item = 0;
+	for (size_t i = 0; i < parcel->acks_count; i++) {
+		const struct parcel_ack *ack = &parcel->acks[i];
+		bool refused = parcel->spoilt || ack->decision.refused;
+		for (size_t j = 0; ack->batch->n_acks <= BATCH_MAX && j < ack->batch->n_acks; j++)
+			item_forget(delivery, &parcel->items[item++],
+				refused || ack->decision.verdicts[j] ==
+						   DIENSTWEG__ACK_VERDICT__ACK_UNKNOWN);
 	}
 }
 
@@ -233,12 +238,15 @@ void delivery_take(struct delivery *delivery, struct parcel *parcel)
 	struct cursor cursor = {.parcel = parcel};
 	/* A failed attempt frees its messages first: its effects make them deliverable again. */
 	if (parcel->kind == PARCEL_FAIL)
-		items_forget(delivery, parcel);
+		items_forget(delivery, parcel, false);
 	if (parcel->kind == PARCEL_FAIL || parcel->kind == PARCEL_CONFIRM)
 		act_done(delivery, parcel);
 	for (const struct effect *effect = parcel->spoilt ? NULL : parcel->effects; effect;
 		effect = effect->next)
 		effect_apply(delivery, &cursor, effect);
-	if (parcel->kind != PARCEL_FAIL)
-		items_forget(delivery, parcel);
+	/* What these ended, their effects have freed. */
+	if (parcel->kind == PARCEL_ACKNOWLEDGE)
+		acks_forget(delivery, parcel);
+	if (parcel->kind == PARCEL_EXPIRE)
+		items_forget(delivery, parcel, true);
 }
