@@ -49,7 +49,7 @@ static void an_honest_message_still_passes(void)
 	struct party_answer *a = party_send(&city, &honest);
 
 	CHECK_INT(a->kind, ANSWER_RECEIPT);
-	party_until(&jobcenter, jobcenter.deliveries_count == before + 1, 10000);
+	party_until(&jobcenter, jobcenter.deliveries_count > before, 10000);
 	CHECK(jobcenter.deliveries[before].opened);
 }
 
