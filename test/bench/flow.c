@@ -111,7 +111,8 @@ static void receiver_frame(void *context, const Dienstweg__Frame *frame)
 	for (size_t i = 0; i < frame->deliver->n_items; i++) {
 		item_take(r, frame->deliver->items[i]);
 		if (frame->deliver->items[i]->envelope)
-			bytes += frame->deliver->items[i]->envelope->content.len;
+			bytes += frame->deliver->items[i]->envelope->header.len +
+				 frame->deliver->items[i]->envelope->content.len;
 	}
 	CHECK(client_credit_add(r->party.client, frame->deliver->n_items, bytes) >= 0);
 	if (r->party.deliveries_count)
