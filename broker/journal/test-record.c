@@ -13,7 +13,7 @@
 #include "proto/base/file.h"
 #include "test/kit/check.h"
 
-enum { TODAY = 20000 };
+enum { TODAY = 20000, MOST = PRIVATE_MAX + 4 * CHUNK_MAX };
 
 struct log_fixture {
 	struct db_env *env;
@@ -65,7 +65,7 @@ static void close_log(struct log_fixture *f)
 /* An entry whose cause is @cause bytes long and whose content is @content. */
 static int append(struct log_fixture *f, uint8_t class, size_t cause, size_t content)
 {
-	static const uint8_t zeros[PRIVATE_MAX + CHUNK_MAX * 4];
+	static const uint8_t zeros[MOST];
 	Dienstweg__Decision decision = DIENSTWEG__DECISION__INIT;
 	decision.cause = (ProtobufCBinaryData){.len = cause, .data = (uint8_t *)(uintptr_t)zeros};
 	struct entry entry = {
