@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "adapters/sdk/core.h"
+#include "adapters/sdk/evidence.h"
 #include "proto/base/log.h"
 
 enum { TURNS_IN_A_ROW_MAX = 16, ACKS_SLACK = 1024 };
@@ -25,6 +26,34 @@ int dw_submit(struct dw_adapter *adapter, const struct dw_message *message,
 	assert(adapter->depth > 0);
 	return turn_submit(
 		adapter->turn, trust_registry(adapter->trust), message, ret, reterr, size);
+}
+
+static int count_outcome(void *context, const struct evidence_outcome *outcome)
+{
+	struct dw_known *known = context;
+	known->outcomes++;
+	return 0;
+}
+
+int dw_known(struct dw_adapter *adapter, const uint8_t message_id[16], struct dw_known *ret)
+{
+	struct bytes value;
+	struct sent_row sent;
+	assert(adapter->depth > 0);
+	int r = store_get(adapter->store, STORE_SENT, BYTES(message_id, UUID_SIZE), &value);
+	if (r)
+		return r > 0 ? 1 : r;
+	r = sent_row_decode(value, &sent);
+	if (r)
+		return r;
+	*ret = (struct dw_known){
+		.waiting = sent.state == SENT_WAITING,
+		.refused = sent.state == SENT_REFUSED,
+		.sequence = sent.sequence,
+		.at_ms = sent.at_ms,
+	};
+	memcpy(ret->h, sent.h, HASH_SIZE);
+	return evidence_outcomes(adapter->store, message_id, count_outcome, ret);
 }
 
 const struct registry *dw_adapter_registry(const struct dw_adapter *adapter)
@@ -120,9 +149,7 @@ static int flush(struct dw_adapter *adapter)
 		r = inbox_flush(adapter->inbox, adapter->client);
 	if (r == 0)
 		r = outcomes_flush(adapter->outcomes, adapter->client);
-	if (r == 0)
-		r = sender_flush(adapter->sender, adapter->client);
-	return r ? r : store_commit(adapter->store); /* ends what was only read */
+	return r ? r : sender_flush(adapter->sender, adapter->client);
 }
 
 int core_turn(struct dw_adapter *adapter)
@@ -130,14 +157,14 @@ int core_turn(struct dw_adapter *adapter)
 	if (adapter->failed)
 		return adapter->failed;
 	/* What ops->submitted() submits is a turn of its own. */
-	for (int i = 0; i < TURNS_IN_A_ROW_MAX; i++) {
-		int r = commit(adapter);
-		if (r)
-			return r;
-		if (!store_changed(adapter->store))
-			break;
-	}
-	return flush(adapter);
+	int r = commit(adapter);
+	for (int i = 1; r == 0 && i < TURNS_IN_A_ROW_MAX && store_changed(adapter->store); i++)
+		r = commit(adapter);
+	if (r == 0)
+		r = flush(adapter);
+	if (r || store_changed(adapter->store))
+		return r;
+	return store_commit(adapter->store); /* ends what was only read */
 }
 
 bool core_idle(const struct dw_adapter *adapter)

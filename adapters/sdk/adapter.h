@@ -69,6 +69,25 @@ enum {
 int dw_submit(struct dw_adapter *adapter, const struct dw_message *message,
 	struct dw_submitted *ret, char *reterr, size_t size);
 
+/* What is known of a message of ours. */
+struct dw_known {
+	bool waiting; /* in the outbox */
+	bool refused;
+	uint64_t sequence; /* recorded, refused: its entry */
+	uint64_t at_ms;
+	uint8_t h[32];
+	uint64_t outcomes; /* how many recipients it has ended for */
+};
+
+/**
+ * dw_known() - look a message up by its id, e.g. after dw_submit() found a duplicate
+ * @adapter:    inside one of its ops only
+ * @message_id: 16 bytes
+ * @ret:        what is known
+ * Return: 0, 1 when nothing is (never submitted here, or longer ago than evidence is kept), negative errno.
+ */
+int dw_known(struct dw_adapter *adapter, const uint8_t message_id[16], struct dw_known *ret);
+
 /* A message that arrived; views live until the op returns. */
 struct dw_delivery {
 	uint64_t sequence;

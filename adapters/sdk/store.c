@@ -44,6 +44,7 @@ struct store {
 	struct db_env *env;
 	struct db_txn *txn; /* of the turn, or NULL */
 	db_table_id tables[STORE_TABLES];
+	bool read_only;
 	bool changed;
 	bool full;
 	uint64_t looked_at_ns;
@@ -62,7 +63,7 @@ static int turn(struct store *store)
 	if (store->txn)
 		return 0;
 	store->changed = false;
-	return db_begin(store->env, true, &store->txn);
+	return db_begin(store->env, !store->read_only, &store->txn);
 }
 
 int store_get(struct store *store, enum store_table table, struct bytes key, struct bytes *ret)
@@ -254,21 +255,22 @@ static int tables_open(struct store *store)
 	int r = turn(store);
 	for (int i = 0; i < STORE_TABLES && r == 0; i++)
 		r = fold(db_table_open(store->txn, table_names[i], &store->tables[i]));
-	store->changed = true;
-	return r;
+	store->changed = !store->read_only;
+	return r == STORE_NOT_FOUND ? -ENOENT : r;
 }
 
 static int env_open(struct store *store, const char *dir, uint64_t map_bytes)
 {
 	char path[PATH_MAX];
 	struct db_options options = {
+		.read_only = store->read_only,
 		.map_bytes = map_bytes / PAGE_BYTES * PAGE_BYTES,
 		.tables_max = STORE_TABLES,
 		.readers_max = 8, /* tools of other processes */
 		.mode = 0600,
 	};
 	int r = path_join(path, sizeof(path), dir, "store");
-	if (r == 0)
+	if (r == 0 && !store->read_only)
 		r = dir_make(path, 0700);
 	return r ? r : db_env_open(path, &options, &store->env);
 }
@@ -288,6 +290,21 @@ int store_open(const char *dir, uint64_t map_bytes, const char *bus, const char 
 		r = store_commit(store);
 	if (r < 0)
 		snprintf(reterr, size, "store in %s: %s", dir, strerrordesc_np(-r));
+	if (r)
+		return r;
+	*ret = steal(&store);
+	return 0;
+}
+
+int store_open_reader(const char *dir, struct store **ret)
+{
+	_cleanup_(store_free) struct store *store = calloc(1, sizeof(*store));
+	if (!store)
+		return -ENOMEM;
+	store->read_only = true;
+	int r = env_open(store, dir, 0);
+	if (r == 0)
+		r = tables_open(store);
 	if (r)
 		return r;
 	*ret = steal(&store);

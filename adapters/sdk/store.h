@@ -59,6 +59,14 @@ struct store;
  */
 int store_open(const char *dir, uint64_t map_bytes, const char *bus, const char *party,
 	struct store **ret, char *reterr, size_t size);
+
+/**
+ * store_open_reader() - look into the store of another process, or of none
+ * @dir: the state folder
+ * @ret: the store; only store_get() and store_scan() are for it
+ * Return: 0 or negative errno; -ENOENT when there is none.
+ */
+int store_open_reader(const char *dir, struct store **ret);
 void store_free(struct store *store); /* forgets an open turn; takes NULL */
 DEFINE_CLEANUP(struct store *, store_free);
 

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * For people and scripts what adapters are for systems: the same outbox, inbox, checks and evidence,
+ * because they are the same code. `dienstweg send` and `dienstweg receive` start this program.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "adapters/cli/verb.h"
+
+static const char help[] = "usage: dienstweg-party VERB [OPTION...]\n"
+			   "\n"
+			   "  send      send a document as a party\n"
+			   "  receive   receive documents as a party\n"
+			   "  evidence  print the receipt of a message\n"
+			   "\n"
+			   "dienstweg-party VERB --help tells more. Manual: dienstweg-party(1).\n";
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} verbs[] = {{"send", verb_send}, {"receive", verb_receive}, {"evidence", verb_evidence}};
+
+int main(int argc, char **argv)
+{
+	const char *verb = argc > 1 ? argv[1] : "";
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		if (strcmp(verb, verbs[i].name) == 0)
+			return verbs[i].run(argc - 1, argv + 1);
+	}
+	if (strcmp(verb, "--version") == 0) {
+		printf("dienstweg-party %s\n", DIENSTWEG_VERSION);
+		return VERB_DONE;
+	}
+	bool asked = strcmp(verb, "--help") == 0 || strcmp(verb, "help") == 0;
+	fputs(help, asked ? stdout : stderr);
+	return asked ? VERB_DONE : VERB_USAGE;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "adapters/sdk/adapter.h"
+#include "proto/base/bytes.h"
+
+/* What is printed: plain words for people, or one JSON object a line. Standard output. */
+struct output {
+	bool json;
+};
+
+void output_queued(const struct output *output, const struct dw_submitted *ids);
+void output_report(const struct output *output, const struct dw_report *report);
+
+/**
+ * output_delivery() - a message that arrived
+ * @output:   how
+ * @delivery: it
+ * @verdict:  what was answered
+ * @file:     where its body is, or NULL
+ */
+void output_delivery(const struct output *output, const struct dw_delivery *delivery,
+	const struct dw_verdict *verdict, const char *file);
+
+/**
+ * output_describe() - the same as the text of a JSON file beside the body
+ * @delivery: it
+ * Return: malloc'd text, or NULL without memory.
+ */
+char *output_describe(const struct dw_delivery *delivery);

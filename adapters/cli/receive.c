@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * `receive` is an adapter whose legacy system is a folder. A body is written under the id of its message,
+ * durably, before it is accepted; the same message again (after a crash) writes the same file again. With
+ * --count no more credit is granted than messages are wanted.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "adapters/cli/output.h"
+#include "adapters/cli/verb.h"
+#include "adapters/sdk/adapter.h"
+#include "proto/base/clock.h"
+#include "proto/base/file.h"
+#include "proto/base/text.h"
+#include "proto/identity/uuid.h"
+
+enum { TICK_MS = 100 };
+
+struct receive {
+	struct output output;
+	const char *out;
+	uint64_t count; /* wanted; 0: no end */
+	uint64_t timeout_s;
+	const char *reject_code; /* NULL: accept */
+	const char *reject_text;
+	uint64_t received;
+	uint64_t since_ns; /* of the last one */
+	bool timed_out;
+};
+
+static int op_open(
+	struct dw_adapter *adapter, const struct config_adapter *config, void **ret_context)
+{
+	struct receive *receive = dw_adapter_user(adapter);
+	receive->since_ns = clock_mono_ns(clock_system());
+	*ret_context = receive;
+	return 0;
+}
+
+static int op_from_agency(struct dw_adapter *adapter, void *context, bool *ret_more)
+{
+	struct receive *receive = context;
+	uint64_t waited = (clock_mono_ns(clock_system()) - receive->since_ns) / 1000000000u;
+	if (receive->timeout_s == 0 || waited < receive->timeout_s)
+		return 0;
+	receive->timed_out = true;
+	dw_adapter_stop(adapter);
+	return 0;
+}
+
+static int op_submitted(
+	struct dw_adapter *adapter, void *context, struct bytes key, const struct dw_submitted *ids)
+{
+	return 0;
+}
+
+/* Body and description; the description last, so that whoever sees it sees both. */
+static int keep(
+	const struct receive *receive, const struct dw_delivery *delivery, char path[PATH_MAX])
+{
+	char id[UUID_TEXT_SIZE], name[UUID_TEXT_SIZE + 8], beside[PATH_MAX];
+	_cleanup_(heap_free) char *text = output_describe(delivery);
+	if (!text)
+		return -ENOMEM;
+	uuid_format(delivery->message_id, id);
+	snprintf(name, sizeof(name), "%s.body", id);
+	int r = path_join(path, PATH_MAX, receive->out, name);
+	snprintf(name, sizeof(name), "%s.json", id);
+	if (r == 0)
+		r = path_join(beside, sizeof(beside), receive->out, name);
+	if (r == 0)
+		r = file_replace(path, delivery->body, 0600);
+	return r ? r : file_replace(beside, BYTES_STR(text), 0600);
+}
+
+static int op_to_agency(struct dw_adapter *adapter, void *context,
+	const struct dw_delivery *delivery, struct dw_verdict *ret)
+{
+	char path[PATH_MAX] = "";
+	struct receive *receive = context;
+	if (receive->count && receive->received == receive->count) {
+		*ret = (struct dw_verdict){.disposition = DW_LATER, .code = "enough"};
+		return 0;
+	}
+	if (receive->reject_code) {
+		ret->disposition = DW_REJECTED;
+		snprintf(ret->code, sizeof(ret->code), "%s", receive->reject_code);
+		snprintf(ret->text, sizeof(ret->text), "%s", receive->reject_text);
+	} else {
+		ret->disposition = DW_ACCEPTED;
+		int r = keep(receive, delivery, path);
+		if (r) {
+			verb_fail(VERB_FAILED, "%s: %s", receive->out, strerrordesc_np(-r));
+			return r;
+		}
+	}
+	output_delivery(&receive->output, delivery, ret, path[0] ? path : NULL);
+	receive->received++;
+	receive->since_ns = clock_mono_ns(clock_system());
+	if (receive->received == receive->count)
+		dw_adapter_stop(adapter);
+	return 0;
+}
+
+static void op_close(void *context)
+{
+}
+
+static const struct dw_adapter_ops ops = {
+	.name = "dienstweg-party",
+	.open = op_open,
+	.from_agency = op_from_agency,
+	.submitted = op_submitted,
+	.to_agency = op_to_agency,
+	.close = op_close,
+	.poll_ms = TICK_MS,
+};
+
+static const char help[] =
+	"usage: dienstweg-party receive --config FILE [--out DIR] [OPTION...]\n"
+	"\n"
+	"Takes what waits for the party, checks it, writes each body to DIR/MESSAGE-ID.body with "
+	"a\n"
+	"description MESSAGE-ID.json beside it, and acknowledges.\n"
+	"\n"
+	"  --config FILE        the party's configuration\n"
+	"  --out DIR            where to (the working folder)\n"
+	"  --count N            end after so many (0: no end)\n"
+	"  --timeout SECONDS    end when nothing came for so long (10; 0: never)\n"
+	"  --accept             accept everything (usual)\n"
+	"  --reject CODE TEXT   reject everything for this reason; nothing is written\n"
+	"  --json               one JSON object a line\n"
+	"  --demo               allow a bus whose id ends in .demo\n"
+	"\n"
+	"Exit code: 0 as many as wished, 1 fewer, 2 wrong usage, 3 failure.\n";
+
+struct arguments {
+	const char *config, *out, *count, *timeout, *reject;
+	bool accept, json, demo, help;
+};
+
+static int parse(int argc, char **argv, struct arguments *ret)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"out", required_argument, NULL, 'o'},
+		{"count", required_argument, NULL, 'n'},
+		{"timeout", required_argument, NULL, 't'},
+		{"accept", no_argument, NULL, 'a'},
+		{"reject", required_argument, NULL, 'r'},
+		{"json", no_argument, NULL, 'j'},
+		{"demo", no_argument, NULL, 'd'},
+		{"help", no_argument, NULL, 'h'},
+		{},
+	};
+	int option;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			ret->config = optarg;
+			break;
+		case 'o':
+			ret->out = optarg;
+			break;
+		case 'n':
+			ret->count = optarg;
+			break;
+		case 't':
+			ret->timeout = optarg;
+			break;
+		case 'a':
+			ret->accept = true;
+			break;
+		case 'r':
+			ret->reject = optarg;
+			break;
+		case 'j':
+			ret->json = true;
+			break;
+		case 'd':
+			ret->demo = true;
+			break;
+		case 'h':
+			ret->help = true;
+			break;
+		default:
+			return verb_fail(VERB_USAGE, "try: dienstweg-party receive --help");
+		}
+	}
+	return 0;
+}
+
+/* The sentence of --reject is the one argument that is no option. */
+static int fill(int argc, char **argv, const struct arguments *arguments, struct receive *receive)
+{
+	int left = argc - optind;
+	if (arguments->reject && arguments->accept)
+		return verb_fail(VERB_USAGE, "--accept or --reject, not both");
+	if (left != (arguments->reject ? 1 : 0))
+		return verb_fail(VERB_USAGE,
+			arguments->reject
+				? "--reject CODE TEXT: one sentence behind the code is wanted"
+				: "%s: options only",
+			left > 0 ? argv[optind] : "");
+	receive->output.json = arguments->json;
+	receive->out = arguments->out ? arguments->out : ".";
+	receive->timeout_s = 10;
+	if (arguments->reject) {
+		if (!text_is_name(BYTES_STR(arguments->reject)) || strlen(argv[optind]) > 200)
+			return verb_fail(
+				VERB_USAGE, "--reject %s: a code of a-z, 0-9, . and -, and a text of at most 200 bytes",
+				arguments->reject);
+		receive->reject_code = arguments->reject;
+		receive->reject_text = argv[optind];
+	}
+	int r = 0;
+	if (arguments->count)
+		r = verb_number("count", arguments->count, 1000000000, &receive->count);
+	if (r == 0 && arguments->timeout)
+		r = verb_number("timeout", arguments->timeout, 86400, &receive->timeout_s);
+	return r;
+}
+
+int verb_receive(int argc, char **argv)
+{
+	_cleanup_(config_adapter_free) const struct config_adapter *owner = NULL;
+	struct config_adapter config;
+	struct arguments arguments = {};
+	struct receive receive = {};
+	int r = parse(argc, argv, &arguments);
+	if (r == 0 && arguments.help) {
+		fputs(help, stdout);
+		return VERB_DONE;
+	}
+	if (r == 0)
+		r = fill(argc, argv, &arguments, &receive);
+	if (r == 0)
+		r = verb_config(arguments.config, arguments.demo, &config, &owner);
+	if (r)
+		return r;
+	r = dir_make(receive.out, 0700);
+	if (r)
+		return verb_fail(VERB_FAILED, "%s: %s", receive.out, strerrordesc_np(-r));
+	if (receive.count && receive.count < config.flight.credit_messages)
+		config.flight.credit_messages = receive.count;
+	r = dw_adapter_run(&config, &ops, &receive);
+	if (r)
+		return r;
+	return receive.received < receive.count ? VERB_NEGATIVE : VERB_DONE;
+}
