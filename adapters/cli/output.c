@@ -85,6 +85,7 @@ static void print(const struct output *output, json_t *object, const char *title
 		const char *label, *name;
 	} rows[] = {
 		{"message", "message_id"},
+		{"h", "h"},
 		{"case", "case_id"},
 		{"service", "service"},
 		{"from", "sender"},

@@ -12,6 +12,7 @@ struct output {
 	bool json;
 };
 
+/* An event of a message of ours: it is in the outbox; what became of it. */
 void output_queued(const struct output *output, const struct dw_submitted *ids);
 void output_report(const struct output *output, const struct dw_report *report);
 

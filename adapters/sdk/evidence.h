@@ -26,6 +26,7 @@ struct evidence_receipt {
 	struct bytes checkpoint; /* the signed note */
 };
 
+/* Keep a receipt, or how a message ended, within the turn: 0 or negative errno. */
 int evidence_put_receipt(struct store *store, const struct evidence_receipt *receipt);
 
 /**
@@ -60,6 +61,7 @@ struct evidence_outcome {
 	struct bytes text;
 	struct bytes core; /* of the recipient's signature; empty when nobody signed */
 };
+/* As evidence_put_receipt(). */
 int evidence_put_outcome(struct store *store, const struct evidence_outcome *outcome);
 
 /**

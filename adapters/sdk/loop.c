@@ -18,7 +18,8 @@
 
 enum {
 	WAIT_MAX_MS = 1000,
-	CARE_MS = 10000, /* status, figures, forgetting what is too old */
+	CARE_MS = 10000, /* status and figures */
+	FORGET_MS = 24 * 3600 * 1000,
 	PRUNE_STEP = 64,
 };
 
@@ -30,6 +31,7 @@ struct loop {
 	bool pruning;      /* there is more to forget */
 	uint64_t asked_ns; /* the legacy system, last; 0: never */
 	uint64_t cared_ns;
+	uint64_t forgot_ns;
 	uint64_t ending_ns; /* 0: not ending */
 };
 
@@ -117,23 +119,38 @@ static int ask(struct loop *loop)
 	return core_intake(loop->adapter, &loop->more);
 }
 
-static int care(struct loop *loop)
+static void tell(struct loop *loop)
 {
 	char status[1024];
 	struct dw_adapter *adapter = loop->adapter;
-	if (loop->pruning || loop->cared_ns == 0) {
-		int r = evidence_prune(
-			adapter->store, clock_wall_ms(adapter->clock), PRUNE_STEP, &loop->pruning);
-		if (r)
-			return r;
-	}
-	if (loop->cared_ns && ms_since(loop, loop->cared_ns) < CARE_MS)
-		return 0;
-	loop->cared_ns = now_ns(loop);
 	core_status(adapter, status, sizeof(status));
 	int r = folder_status(adapter->folder, status);
 	if (r)
 		log_warn("adapter", "status.json cannot be written", F_ERR(r));
+}
+
+/* A slice per turn, begun once a day. */
+static int forget(struct loop *loop)
+{
+	struct dw_adapter *adapter = loop->adapter;
+	if (loop->forgot_ns == 0 || ms_since(loop, loop->forgot_ns) >= FORGET_MS)
+		loop->pruning = true;
+	if (!loop->pruning)
+		return 0;
+	loop->forgot_ns = now_ns(loop);
+	return evidence_prune(
+		adapter->store, clock_wall_ms(adapter->clock), PRUNE_STEP, &loop->pruning);
+}
+
+static int care(struct loop *loop)
+{
+	struct dw_adapter *adapter = loop->adapter;
+	if (loop->cared_ns == 0)
+		loop->cared_ns = now_ns(loop);
+	if (ms_since(loop, loop->cared_ns) < CARE_MS)
+		return 0;
+	loop->cared_ns = now_ns(loop);
+	tell(loop);
 	if (client_state(adapter->client) == CLIENT_CONNECTING)
 		log_warn("adapter",
 			"not connected to the broker; what is submitted waits in the outbox",
@@ -159,6 +176,8 @@ static int step(struct loop *loop)
 	if (r == 0 && adapter->failed == 0)
 		r = ask(loop);
 	if (r == 0)
+		r = forget(loop);
+	if (r == 0)
 		r = core_turn(adapter);
 	if (r == 0)
 		r = trust_step(adapter->trust, adapter->client);
@@ -169,22 +188,30 @@ static int step(struct loop *loop)
 	return r > 0 ? LOOP_ALARM : r;
 }
 
-int loop_run(struct dw_adapter *adapter, int signal_fd)
+static int serve(struct loop *loop)
 {
-	struct loop loop = {.adapter = adapter, .signal_fd = signal_fd};
 	for (;;) {
-		int r = step(&loop);
+		int r = step(loop);
 		if (r)
 			return r;
-		if (client_state(adapter->client) == CLIENT_REPLACED) {
+		if (client_state(loop->adapter->client) == CLIENT_REPLACED) {
 			log_error("adapter", "another process now speaks for this party: this one "
 					     "ends; run only one");
 			return LOOP_REPLACED;
 		}
-		if (is_over(&loop))
+		if (is_over(loop))
 			return 0;
-		r = sleep_until_something(&loop);
+		r = sleep_until_something(loop);
 		if (r)
 			return r;
 	}
+}
+
+int loop_run(struct dw_adapter *adapter, int signal_fd)
+{
+	struct loop loop = {.adapter = adapter, .signal_fd = signal_fd};
+	int r = serve(&loop);
+	if (r >= 0)
+		tell(&loop);
+	return r;
 }

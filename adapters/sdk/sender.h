@@ -71,5 +71,6 @@ int sender_prepare(struct sender *sender);
  */
 int sender_flush(struct sender *sender, struct client *client);
 
-int sender_timeout_ms(const struct sender *sender); /* until something is due; -1: nothing */
+/* Milliseconds until something is due, -1: nothing is; and the figures of this moment. */
+int sender_timeout_ms(const struct sender *sender);
 void sender_counts(const struct sender *sender, struct sender_counts *ret);
