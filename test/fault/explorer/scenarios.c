@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Two messages meet in few ways: on the same way, at the same end, from the same beginning, one for
+ * many, one that waits, one that expires, one that is another under the same name. Each way is a scenario;
+ * faults that have little to say to each other are explored apart, because worlds multiply.
+ */
+#include "test/fault/explorer/scenarios.h"
+
+enum { CITY = 0, JOBCENTER = 1 };
+
+/* Insides of a struct fixture_message. */
+#define TO_JOBCENTER        .recipient = "jobcenter", .sealed_for = "jobcenter"
+#define PLAIN(number)       TO_JOBCENTER, .id = (number)
+#define EXPIRING(number)    PLAIN(number), .expires_ms = FIXTURE_NOW_MS + 1500
+#define LATER(number)       EXPIRING(number), .not_before_ms = FIXTURE_NOW_MS + 500
+#define BULK(number)        PLAIN(number), .priority = LANE_BULK
+#define OTHER_BYTES(number) PLAIN(number), .variant = 1
+#define OF_TOWN(number)     PLAIN(number), .sender = "town", .speaker = "cooperative"
+#define FIGURES(number)     .recipient = "ministry", .service = "figures", .id = (number)
+#define NOTICE(number)      .service = "death.notice", .id = (number)
+
+#define CITY_TO_JOBCENTER                                                                          \
+	.parties = {"city", "jobcenter"}, .legs = {{"jobcenter", 0, false}, {"jobcenter", 1, true}}
+#define CITY_TO_TWO                                                                                \
+	.parties = {"city", "jobcenter", "ministry"}, .messages = {{PLAIN(1)}, {FIGURES(2)}},      \
+	.legs = {{"jobcenter", 0, true}, {"ministry", 1, false}}
+
+static const struct scenario scenarios[] = {
+	{"same way, two crashes", CITY_TO_JOBCENTER, .messages = {{PLAIN(1)}, {PLAIN(2)}},
+		.budget = {[EDGE_CRASH] = 2}},
+	{"same way, recipient breaks off", CITY_TO_JOBCENTER, .messages = {{PLAIN(1)}, {PLAIN(2)}},
+		.budget = {[EDGE_CRASH] = 1, [EDGE_LOSS] = 1}, .shaky = JOBCENTER},
+	{"same way, sender breaks off", CITY_TO_JOBCENTER, .messages = {{PLAIN(1)}, {PLAIN(2)}},
+		.budget = {[EDGE_CRASH] = 1, [EDGE_LOSS] = 1}, .shaky = CITY},
+	{"same way, nak and crash", CITY_TO_JOBCENTER, .messages = {{PLAIN(1)}, {PLAIN(2)}},
+		.budget = {[EDGE_CRASH] = 1, [EDGE_NAK] = 1}},
+	{"same way, nak and break", CITY_TO_JOBCENTER, .messages = {{PLAIN(1)}, {PLAIN(2)}},
+		.budget = {[EDGE_LOSS] = 1, [EDGE_NAK] = 1}, .shaky = JOBCENTER},
+	{"two lanes", CITY_TO_JOBCENTER, .messages = {{BULK(1)}, {PLAIN(2)}},
+		.budget = {[EDGE_CRASH] = 2}},
+	{"same id, other bytes", CITY_TO_JOBCENTER, .messages = {{PLAIN(1)}, {OTHER_BYTES(1)}},
+		.budget = {[EDGE_CRASH] = 2}},
+	{"two senders", .parties = {"city", "jobcenter", "town"},
+		.messages = {{PLAIN(1)}, {OF_TOWN(1)}},
+		.legs = {{"jobcenter", 0, false}, {"jobcenter", 1, true}},
+		.budget = {[EDGE_CRASH] = 2}},
+	{"two recipients", CITY_TO_TWO, .budget = {[EDGE_CRASH] = 2}},
+	{"two recipients, one breaks off twice", CITY_TO_TWO,
+		.budget = {[EDGE_CRASH] = 1, [EDGE_LOSS] = 2}, .shaky = JOBCENTER},
+	{"event", .parties = {"city", "jobcenter", "ministry"}, .messages = {{NOTICE(1)}, {PLAIN(2)}},
+		.legs = {{"jobcenter", 0, true}, {"ministry", 0, false}, {"jobcenter", 1, false}},
+		.budget = {[EDGE_CRASH] = 1}},
+	{"expiry, nak and crash", CITY_TO_JOBCENTER, .messages = {{EXPIRING(1)}, {PLAIN(2)}},
+		.budget = {[EDGE_CRASH] = 1, [EDGE_NAK] = 1}},
+	{"expiry, recipient breaks off", CITY_TO_JOBCENTER, .messages = {{EXPIRING(1)}, {PLAIN(2)}},
+		.budget = {[EDGE_LOSS] = 1}, .shaky = JOBCENTER},
+	{"not before, then expiry", CITY_TO_JOBCENTER, .messages = {{LATER(1)}, {PLAIN(2)}},
+		.budget = {[EDGE_CRASH] = 1}},
+};
+
+size_t scenarios_count(void)
+{
+	return ARRAY_LEN(scenarios);
+}
+
+const struct scenario *scenario_get(size_t nth)
+{
+	return &scenarios[nth];
+}
