@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/base/text.h"
 #include "test/bench/flow.h"
 #include "test/bench/machine.h"
 #include "test/kit/check.h"
@@ -109,13 +110,14 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"seconds", required_argument, NULL, 's'},
 		{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
-	double seconds = 5;
+	uint64_t seconds = 5;
 	bool json = false;
 	struct machine machine;
 	struct bus bus;
 
 	for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-		if (o == 's' && sscanf(optarg, "%lf", &seconds) == 1 && seconds > 0 && seconds <= 600)
+		if (o == 's' && text_parse_u64(BYTES_STR(optarg), &seconds) == 0 && seconds >= 1 &&
+			seconds <= 600)
 			continue;
 		if (o == 'j') {
 			json = true;
@@ -129,7 +131,7 @@ int main(int argc, char **argv)
 	machine_measure(&machine, bus.dir, 1.0);
 	machine_print(&machine, json);
 	bus_start(&bus);
-	rows_run(&bus, seconds, json);
+	rows_run(&bus, (double)seconds, json);
 	CHECK_INT(bus_end(&bus, SIGTERM), 0);
 	bus_deinit(&bus);
 	return 0;

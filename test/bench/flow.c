@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "proto/base/clock.h"
+#include "proto/base/text.h"
 #include "proto/receipt/receipt.h"
 #include "test/kit/check.h"
 
@@ -26,36 +27,52 @@ static uint64_t mono_ns(void)
 	return clock_mono_ns(clock_system());
 }
 
-double process_cpu_s(pid_t pid)
+static size_t proc_read(pid_t pid, const char *name, char *buf, size_t size)
 {
-	char path[64], text[1024];
-	unsigned long long user, sys;
+	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
 	FILE *f = fopen(path, "re");
 	CHECK(f);
-	size_t n = fread(text, 1, sizeof(text) - 1, f);
+	size_t n = fread(buf, 1, size - 1, f);
 	fclose(f);
-	text[n] = '\0';
+	buf[n] = '\0';
+	return n;
+}
+
+/* The number that stands at @p, after spaces. */
+static uint64_t number_at(const char *p)
+{
+	uint64_t value;
+
+	p += strspn(p, " \t");
+	CHECK_INT(text_parse_u64(BYTES(p, strspn(p, "0123456789")), &value), 0);
+	return value;
+}
+
+double process_cpu_s(pid_t pid)
+{
+	char text[1024];
+
+	proc_read(pid, "stat", text, sizeof(text));
+	/* Fields are counted from the end of the name, which may hold spaces: user is the 12th, system next. */
 	const char *p = strrchr(text, ')');
-	CHECK(p && sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
-			   &sys) == 2);
-	return (double)(user + sys) / (double)sysconf(_SC_CLK_TCK);
+	for (int i = 0; p && i < 12; i++)
+		p = strchr(p + 1, ' ');
+	CHECK(p);
+	uint64_t user = number_at(p);
+	p = strchr(p + 1, ' ');
+	CHECK(p);
+	return (double)(user + number_at(p)) / (double)sysconf(_SC_CLK_TCK);
 }
 
 uint64_t process_anonymous_bytes(pid_t pid)
 {
-	char path[64], line[256];
-	unsigned long long kib = 0;
+	char text[4096];
 
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	FILE *f = fopen(path, "re");
-	CHECK(f);
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "RssAnon: %llu", &kib) == 1)
-			break;
-	fclose(f);
-	return kib * 1024;
+	proc_read(pid, "status", text, sizeof(text));
+	const char *p = strstr(text, "RssAnon:");
+	return p ? number_at(p + strlen("RssAnon:")) * 1024 : 0;
 }
 
 /* ---- receiver ---- */

@@ -11,4 +11,10 @@ struct machine {
 	double messages_per_s_256; /* LMDB, 256 such values a commit */
 };
 
+/**
+ * machine_measure() - measure each limit
+ * @ret:     the figures
+ * @dir:     a folder on the file system in question
+ * @seconds: for each
+ */
 void machine_measure(struct machine *ret, const char *dir, double seconds);

@@ -15,10 +15,10 @@ struct samples {
 	uint32_t us[SAMPLES_MAX];
 };
 
-struct samples *samples_new(void); /* shared, zeroed; fails the program without memory */
-void samples_free(struct samples *samples);
-void samples_add(struct samples *samples, uint64_t ns);
-void samples_clear(struct samples *samples);
+struct samples *samples_new(void);          /* shared, zeroed; fails the program without memory */
+void samples_free(struct samples *samples); /* takes NULL */
+void samples_add(struct samples *samples, uint64_t ns); /* one more; kept in microseconds */
+void samples_clear(struct samples *samples);            /* forget all */
 
 /* Sorts; the value below which @share (0..1) of the samples lie, in microseconds; 0 without samples. */
 uint32_t samples_percentile(struct samples *samples, double share);

@@ -28,7 +28,7 @@ const char *bus_path(const struct bus *bus, const char *relative)
 	return path;
 }
 
-static void text_write(const char *path, mode_t mode, const char *format, ...)
+static void _printf_(3, 4) text_write(const char *path, mode_t mode, const char *format, ...)
 {
 	char *text = NULL;
 	va_list args;

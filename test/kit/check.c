@@ -48,6 +48,7 @@ const char *check_shared(const char *relative)
 }
 
 static char check_dir[PATH_MAX];
+static pid_t check_owner;
 
 static int check_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -57,7 +58,8 @@ static int check_remove(const char *path, const struct stat *st, int type, struc
 
 static void check_cleanup(void)
 {
-	nftw(check_dir, check_remove, 16, FTW_DEPTH | FTW_PHYS);
+	if (getpid() == check_owner) /* not a forked part of the test that failed */
+		nftw(check_dir, check_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 const char *check_tmpdir(void)
@@ -68,6 +70,7 @@ const char *check_tmpdir(void)
 	snprintf(check_dir, sizeof(check_dir), "%s/dienstweg-test-XXXXXX", base ? base : "/tmp");
 	if (!mkdtemp(check_dir))
 		CHECK_FAIL("no temporary folder: %s", check_dir);
+	check_owner = getpid();
 	atexit(check_cleanup);
 	return check_dir;
 }

@@ -211,6 +211,9 @@ void party_connect(struct party *party, const char *endpoint)
 		.clock = clock_system(),
 		.credit_messages = CREDIT_MESSAGES,
 		.credit_bytes = CREDIT_BYTES,
+		.ping_ms = party->ping_ms,
+		.reconnect_min_ms = party->reconnect_ms,
+		.reconnect_max_ms = party->reconnect_ms,
 	};
 	struct client_handler handler = {
 		.context = party, .frame = frame_take, .lost = session_lost};

@@ -53,8 +53,9 @@ struct party {
 	struct arena *arena;
 	struct uuid_source *uuids;
 	uint64_t submit_number;
-	bool manual; /* keep deliveries unacknowledged: the test does it */
-	bool lost;   /* the session ended since last looked at */
+	bool manual;                    /* keep deliveries unacknowledged: the test does it */
+	bool lost;                      /* the session ended since last looked at */
+	uint32_t ping_ms, reconnect_ms; /* for party_connect(); 0: the usual */
 	void (*on_frame)(void *context, const Dienstweg__Frame *frame); /* instead of the lists */
 	void *on_frame_context;
 	char error[64]; /* code of the last Error frame */
@@ -82,8 +83,9 @@ struct party_draft {
 	void (*twist)(Dienstweg__Header *header);
 };
 
+/* Take the keys of a party of the bus; no connection yet. */
 void party_init(struct party *party, const struct bus *bus, const char *name);
-void party_deinit(struct party *party);
+void party_deinit(struct party *party); /* says Bye when connected, forgets everything */
 
 /* Connect (through another endpoint than the bus's when given) and wait for Welcome. */
 void party_connect(struct party *party, const char *endpoint);
@@ -128,4 +130,5 @@ struct party_answer *party_send(struct party *party, const struct party_draft *d
 /* Acknowledge deliveries [from, from + count) of the list, all accepted or all rejected with a code. */
 void party_acknowledge(struct party *party, size_t from, size_t count, const char *reject_code);
 
+/* "Not now": the broker is to deliver it again after the delay. */
 void party_nak(struct party *party, uint64_t sequence, uint32_t delay_ms);

@@ -12,7 +12,7 @@ ROOMS = {
     "broker": ["proto", "conf"],
     "adapters/sdk": ["proto", "conf"],
     "adapters/connectors": ["proto", "conf", "adapters/sdk"],
-    "test/kit": ["proto", "conf"],
+    "test/kit": ["proto", "conf", "adapters/sdk"],  # bus and party speak the wire, built after the SDK
     "test": ["proto", "conf", "broker", "adapters"],
 }
 AGENCY = ["proto", "conf", "adapters/sdk", "adapters/connectors"]  # any other folder of adapters/
@@ -48,6 +48,8 @@ def check_includes(tree):
         room, allowed = room_of(source.name)
         if source.is_test():
             allowed = [*allowed, "test/kit"]
+            if room == "proto/base":
+                allowed.append("proto/frame.pb-c.h")  # something hostile to unpack
         for match in INCLUDE.finditer(source.text):
             kind, target = match.groups()
             line = source.line_of(match.start())
@@ -62,7 +64,7 @@ def check_includes(tree):
                        f'"{target}" does not exist: name files from the root of the tree')
             elif room is None:
                 yield source.name, line, "code outside every room: move it into one"
-            elif not target.startswith(tuple(r + "/" for r in [room, *allowed])):
+            elif not target.startswith(tuple(r if r.endswith(".h") else r + "/" for r in [room, *allowed])):
                 yield (source.name, line, f'"{target}" is not for {room}/, which may include '
                        f'{", ".join([room, *allowed])}: move what is shared down a floor')
 
