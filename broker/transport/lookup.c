@@ -20,9 +20,10 @@ struct lookup {
 	uint32_t slot;
 	uint64_t serial;
 	uint64_t old_size;
+	uint64_t new_size; /* 0: the newest */
 
 	/* found */
-	int result; /* 0, READER_NOT_FOUND when old_size is not of this tree, or a failure */
+	int result; /* 0, READER_NOT_FOUND when these are no sizes of this tree, or a failure */
 	uint8_t checkpoint[CHECKPOINT_NOTE_MAX];
 	size_t checkpoint_len;
 	struct merkle_hash proof[2 * MERKLE_LEVELS];
@@ -42,16 +43,12 @@ static void session_error(struct transport *transport, struct session *session, 
 	transport_send(transport, session, &frame);
 }
 
-static void checkpoint_send(struct transport *transport, struct session *session,
-	struct bytes checkpoint, struct bytes consistency, uint64_t old_size)
+static void checkpoint_send(
+	struct transport *transport, struct session *session, Dienstweg__CheckpointFrame *body)
 {
 	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
-	Dienstweg__CheckpointFrame body = DIENSTWEG__CHECKPOINT_FRAME__INIT;
-	body.checkpoint = field_bytes(checkpoint);
-	body.consistency = field_bytes(consistency);
-	body.old_size = old_size;
 	frame.body_case = DIENSTWEG__FRAME__BODY_CHECKPOINT;
-	frame.checkpoint = &body;
+	frame.checkpoint = body;
 	transport_send(transport, session, &frame);
 }
 
@@ -76,11 +73,27 @@ static int proof_read(struct lookup *lookup, struct journal_reader *reader)
 {
 	struct checkpoint now;
 	int r = checkpoint_read(reader, lookup->checkpoint, &lookup->checkpoint_len, &now);
-	if (r == 0 && (lookup->old_size < 1 || lookup->old_size > now.size))
+	if (r != 0)
+		return r;
+	uint64_t to = lookup->new_size ? lookup->new_size : now.size;
+	if (lookup->old_size < 1 || lookup->old_size > to || to > now.size)
 		return READER_NOT_FOUND;
-	return r ? r
-		 : journal_read_consistency(
-			   reader, lookup->old_size, now.size, lookup->proof, &lookup->proof_count);
+	return journal_read_consistency(
+		reader, lookup->old_size, to, lookup->proof, &lookup->proof_count);
+}
+
+/* Between two sizes that the asker holds, no checkpoint is needed. */
+static void proof_send(
+	struct transport *transport, struct session *session, const struct lookup *lookup)
+{
+	Dienstweg__CheckpointFrame body = DIENSTWEG__CHECKPOINT_FRAME__INIT;
+	if (lookup->new_size == 0)
+		body.checkpoint = field_bytes(BYTES(lookup->checkpoint, lookup->checkpoint_len));
+	body.consistency = field_bytes(
+		BYTES(lookup->proof, lookup->proof_count * sizeof(lookup->proof[0])));
+	body.old_size = lookup->old_size;
+	body.new_size = lookup->new_size;
+	checkpoint_send(transport, session, &body);
 }
 
 static void lookup_run(struct errand *errand, struct journal_reader *reader)
@@ -101,12 +114,9 @@ static void lookup_done(struct errand *errand)
 		transport->options.failed(transport->options.failed_context, r < 0 ? r : -EBADMSG);
 	else if (session && r == READER_NOT_FOUND)
 		session_error(transport, session, "unknown-size", "old_size",
-			"between 1 and the size of the newest checkpoint");
+			"1 <= old_size <= new_size <= size of the newest checkpoint");
 	else if (session)
-		checkpoint_send(transport, session,
-			BYTES(lookup->checkpoint, lookup->checkpoint_len),
-			BYTES(lookup->proof, lookup->proof_count * sizeof(lookup->proof[0])),
-			lookup->old_size);
+		proof_send(transport, session, lookup);
 }
 
 void get_proof_handle(
@@ -121,6 +131,7 @@ void get_proof_handle(
 		lookup->slot = session->slot;
 		lookup->serial = session->serial;
 		lookup->old_size = incoming->frame->get_proof->old_size;
+		lookup->new_size = incoming->frame->get_proof->new_size;
 	}
 	if (!lookup || clerk_send(transport->options.clerk, &lookup->errand) != 0) {
 		session_error(transport, session, "busy", "get_proof",
@@ -134,11 +145,12 @@ void get_proof_handle(
 void get_checkpoint_handle(
 	struct transport *transport, struct session *session, struct incoming *incoming)
 {
+	Dienstweg__CheckpointFrame body = DIENSTWEG__CHECKPOINT_FRAME__INIT;
 	uint8_t note[CHECKPOINT_NOTE_MAX];
-	uint64_t size;
 	(void)incoming;
-	size_t len = journal_checkpoint(transport->options.journal, note, sizeof(note), &size);
-	checkpoint_send(transport, session, BYTES(note, len), (struct bytes){0}, 0);
+	size_t len = journal_checkpoint(transport->options.journal, note, sizeof(note), NULL);
+	body.checkpoint = field_bytes(BYTES(note, len));
+	checkpoint_send(transport, session, &body);
 }
 
 void get_registry_handle(

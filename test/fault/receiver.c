@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * At least once from the broker, exactly once from here: what is in the file was handed over, what is not
+ * was not, and a kill between the two does not exist, because the file is the hand-over.
+ */
+#include "test/fault/receiver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "proto/base/clock.h"
+#include "test/kit/check.h"
+#include "test/kit/party.h"
+
+enum { ID_SIZE = 16, TABLE_SIZE = 1 << 20, PING_MS = 50, RECONNECT_MS = 20 };
+
+struct inbox {
+	struct party party;
+	int file;
+	uint8_t (*ids)[ID_SIZE]; /* hash table; a zero id is a free slot */
+	size_t count;
+	uint64_t last; /* sequence of the newest first attempt in this session */
+};
+
+/* Return: false when it was there before. */
+static bool id_add(struct inbox *inbox, const uint8_t id[ID_SIZE])
+{
+	static const uint8_t none[ID_SIZE];
+	size_t slot;
+
+	CHECK(inbox->count < TABLE_SIZE / 2);
+	memcpy(&slot, id + 8, sizeof(slot)); /* the random half */
+	for (slot %= TABLE_SIZE; memcmp(inbox->ids[slot], none, ID_SIZE) != 0;
+		slot = (slot + 1) % TABLE_SIZE)
+		if (memcmp(inbox->ids[slot], id, ID_SIZE) == 0)
+			return false;
+	memcpy(inbox->ids[slot], id, ID_SIZE);
+	inbox->count++;
+	return true;
+}
+
+/* A last id that was cut by a kill was never acknowledged. */
+static void file_open(struct inbox *inbox, const char *path)
+{
+	uint8_t id[ID_SIZE];
+	off_t at = 0;
+
+	inbox->file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(inbox->file >= 0);
+	for (; pread(inbox->file, id, ID_SIZE, at) == ID_SIZE; at += ID_SIZE)
+		if (!id_add(inbox, id))
+			CHECK_FAIL("a message stands twice in %s", path);
+	CHECK_INT(ftruncate(inbox->file, at), 0);
+	CHECK_INT(lseek(inbox->file, at, SEEK_SET), at);
+}
+
+/* Everything that came since the last look, on disk and then acknowledged. */
+static void deliveries_take(struct inbox *inbox)
+{
+	struct party *party = &inbox->party;
+	size_t count = party->deliveries_count;
+
+	for (size_t i = 0; i < count; i++) {
+		struct party_delivery *d = &party->deliveries[i];
+		CHECK(d->opened);
+		if (d->attempt == 1) {
+			CHECK(d->sequence > inbox->last); /* in order, but for redelivery */
+			inbox->last = d->sequence;
+		}
+		if (id_add(inbox, d->message_id))
+			CHECK_INT(write(inbox->file, d->message_id, ID_SIZE), ID_SIZE);
+		free(d->body);
+		d->body = NULL;
+	}
+	if (count == 0)
+		return;
+	CHECK_INT(fdatasync(inbox->file), 0);
+	party_acknowledge(party, 0, count, NULL);
+	party->deliveries_count = 0;
+}
+
+static void receiver_main(const struct receiver *receiver)
+{
+	struct inbox inbox = {0};
+
+	inbox.ids = calloc(TABLE_SIZE, ID_SIZE);
+	CHECK(inbox.ids);
+	file_open(&inbox, receiver->file);
+	party_init(&inbox.party, receiver->bus, receiver->name);
+	inbox.party.manual = true;
+	inbox.party.ping_ms = PING_MS;
+	inbox.party.reconnect_ms = RECONNECT_MS;
+	party_connect(&inbox.party, NULL);
+	for (;;) {
+		party_step(&inbox.party, 1000);
+		if (inbox.party.lost)
+			inbox.last = 0;
+		inbox.party.lost = false;
+		deliveries_take(&inbox);
+	}
+}
+
+void receiver_start(struct receiver *receiver)
+{
+	pid_t parent = getpid();
+
+	receiver->pid = fork();
+	CHECK(receiver->pid >= 0);
+	if (receiver->pid)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(126);
+	receiver_main(receiver);
+}
+
+void receiver_kill(struct receiver *receiver)
+{
+	if (!receiver->pid)
+		return;
+	kill(receiver->pid, SIGKILL);
+	CHECK_INT(waitpid(receiver->pid, NULL, 0), receiver->pid);
+	receiver->pid = 0;
+}
