@@ -75,7 +75,8 @@ static void effect_queued(
 	struct lane *lane = &recipient->lanes[effect->lane];
 	if (lease_holds(recipient->leases, effect->sequence, NULL) != LEASE_FREE)
 		return; /* a fetch saw the commit before it was announced */
-	if (effect->sequence < lane->next) {
+	/* Older than the commit that queued it: a snapshot may know the sequence and not yet the row. */
+	if (effect->sequence < lane->next || cursor->parcel->kind != PARCEL_SUBMIT) {
 		recipient_again(recipient, effect->lane, effect->sequence);
 		delivery_want(delivery, recipient);
 		return;
