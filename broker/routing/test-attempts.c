@@ -180,7 +180,9 @@ static void test_expire(void)
 	CHECK(due == FIXTURE_NOW_MS + 50);
 
 	uint64_t entry = f.rules.sequence;
-	struct items_decision d = expire(&f, items, 4);
+	/* What is not due is passed over, and does not count in the entry. */
+	const struct rules_item mixed[] = {items[3], items[0], items[2], items[1]};
+	struct items_decision d = expire(&f, mixed, 4);
 	CHECK(d.append);
 	CHECK_INT(d.decision->n_affected, 2);
 	CHECK_INT(d.decision->affected[1]->attempts, 1);

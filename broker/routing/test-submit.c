@@ -350,11 +350,12 @@ static void test_not_before(void)
 	check_total(&f, "jobcenter", 1, row.bytes);
 	check_state(&f);
 
-	/* In the past: at once. */
-	m.id = 2;
-	m.not_before_ms = FIXTURE_NOW_MS;
-	CHECK_INT(rules_fixture_submit(&f, rules_fixture_message(&f, &m)).due_ms, 0);
-	CHECK(has_queue(&f, "jobcenter", LANE_NORMAL, 1, &row));
+	/* Now, or in the past: at once. */
+	m.not_before_ms = f.rules.batch_ms;
+	for (m.id = 2; m.id <= 3; m.id++, m.not_before_ms--) {
+		CHECK_INT(rules_fixture_submit(&f, rules_fixture_message(&f, &m)).due_ms, 0);
+		CHECK(has_queue(&f, "jobcenter", LANE_NORMAL, m.id - 1u, &row));
+	}
 }
 
 CHECK_MAIN(CHECK_CASE(test_accept), CHECK_CASE(test_region_and_tenant), CHECK_CASE(test_event),
