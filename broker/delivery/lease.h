@@ -22,6 +22,10 @@
  *          is pushed later is decided later.
  * (free)   the commit came back: EFFECT_ENDED and EFFECT_DELAYED took it out of the queue, EFFECT_QUEUED
  *          (or an acknowledgement that was refused) makes it deliverable again.
+ *
+ * An act about a message that is free (a late acknowledgement, an expiry) takes a lease and ends it at once,
+ * so that nothing goes out while the act is under way. What comes back with the commit forgets a lease that
+ * is SETTLING; one that is OUT again by then is forgotten only when the message ended or was delayed.
  */
 enum {
 	LEASE_HELD = 1,    /* lease_take(): out or settling already */

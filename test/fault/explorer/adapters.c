@@ -44,16 +44,6 @@ static bool ack_again(struct world_leg *leg)
 	return true;
 }
 
-static uint8_t end_by(const struct lab *lab, const struct world_entry *entry, size_t item)
-{
-	if (entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED)
-		return END_EXPIRED;
-	if (entry->kind != DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED ||
-		entry->items[item].verdict != DIENSTWEG__ACK_VERDICT__ACK_CLOSED)
-		return 0;
-	return lab->scenario->legs[entry->items[item].leg].rejects ? END_REJECTED : END_ACCEPTED;
-}
-
 bool outbox_take_outcome(struct lab *lab, struct world *world, uint8_t party)
 {
 	if (world->outcome[party] == 0)
@@ -66,7 +56,7 @@ bool outbox_take_outcome(struct lab *lab, struct world *world, uint8_t party)
 	for (size_t i = 0; i < entry->count; i++) {
 		struct world_leg *leg = &world->legs[entry->items[i].leg];
 		uint8_t message = lab->scenario->legs[entry->items[i].leg].message;
-		uint8_t end = end_by(lab, entry, i);
+		uint8_t end = lab_end_by(lab, entry, i);
 		if (end == 0 || lab->senders[message] != party)
 			continue;
 		if (leg->told != 0 && leg->told != end)

@@ -174,6 +174,28 @@ static bool push_expire(struct lab *lab, struct world *world, size_t number)
 
 /* ---- outcomes ---- */
 
+/* The row tells its sender what the entry ended, no more and no less. */
+static void check_outcome(struct lab *lab, const struct world *world, uint8_t party,
+	size_t sequence, struct bytes row)
+{
+	const struct world_entry *entry = lab_entry(lab, world->journal, sequence);
+	struct outcome_item item;
+	size_t nth = 0;
+	bool same = entry != NULL;
+	for (size_t i = 0; same && i < entry->count; i++) {
+		uint8_t leg = entry->items[i].leg, message = lab->scenario->legs[leg].message;
+		uint8_t end = lab_end_by(lab, entry, i);
+		if (end == 0 || lab->senders[message] != party)
+			continue;
+		same = outcome_item_decode(row, nth++, &item) == 0 && item.state == end &&
+		       item.index == i && item.sequence == sequence_of(lab, world, leg) &&
+		       item.recipient == lab->numbers[lab->recipients[leg]] &&
+		       memcmp(item.h, lab->facts[message]->h, HASH_SIZE) == 0;
+	}
+	if (!same || outcome_item_decode(row, nth, &item) == 0)
+		lab_violate(lab, "outcome %zu does not tell what its entry did", sequence);
+}
+
 static bool send_outcome(struct lab *lab, struct world *world, uint8_t party)
 {
 	uint8_t from[QUEUE_KEY_SIZE], lane;
@@ -189,6 +211,7 @@ static bool send_outcome(struct lab *lab, struct world *world, uint8_t party)
 	lab_must(queue_key_decode(key, &owner, &lane, &entry) == 0, "a queue key is damaged");
 	if (owner != lab->numbers[party] || lane != LANE_OUTCOME)
 		return false;
+	check_outcome(lab, world, party, entry, value);
 	world->outcome[party] = (uint8_t)(entry + 1);
 	world->outcome_next[party] = (uint8_t)(entry + 1);
 	if (lab->breakage == BREAK_OUTCOME_DROPPED)

@@ -125,6 +125,16 @@ uint8_t lab_end(const struct lab *lab, uint32_t snapshot, uint32_t newest, size_
 	return row.state;
 }
 
+uint8_t lab_end_by(const struct lab *lab, const struct world_entry *entry, size_t item)
+{
+	if (entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED)
+		return END_EXPIRED;
+	if (entry->kind != DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED ||
+		entry->items[item].verdict != DIENSTWEG__ACK_VERDICT__ACK_CLOSED)
+		return 0;
+	return lab->scenario->legs[entry->items[item].leg].rejects ? END_REJECTED : END_ACCEPTED;
+}
+
 uint64_t lab_time(uint32_t ms)
 {
 	return FIXTURE_NOW_MS + ms;

@@ -253,6 +253,8 @@ int lab_sequence(const struct lab *lab, uint32_t newest, uint8_t message);
 struct place lab_place(const struct lab *lab, uint32_t snapshot, uint32_t newest, size_t leg);
 /* How a leg ended on disk: 0 when it has not. */
 uint8_t lab_end(const struct lab *lab, uint32_t snapshot, uint32_t newest, size_t leg);
+/* How an item of an entry ended its leg: 0 when it did not. */
+uint8_t lab_end_by(const struct lab *lab, const struct world_entry *entry, size_t item);
 uint64_t lab_time(uint32_t ms);
 
 /* Steps by room: true when the action could happen. */
