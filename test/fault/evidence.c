@@ -113,7 +113,8 @@ void evidence_check(const struct bus *bus, const struct letter *letters, size_t 
 			CHECK_FAIL("the receipt of entry %llu is for nothing",
 				(unsigned long long)index.letters[i]->sequence);
 	index_free(&index);
-	if (0) audit_verify(bus);
+	if (0)
+		audit_verify(bus);
 }
 
 static int by_id(const void *a, const void *b)
@@ -121,22 +122,31 @@ static int by_id(const void *a, const void *b)
 	return memcmp(a, b, 16);
 }
 
-void evidence_handed_over(
-	uint8_t (*ids)[16], size_t taken, const struct letter *letters, size_t count)
+void handed_over_add(struct handed_over *all, const uint8_t id[16])
+{
+	if (all->count == all->room) {
+		all->room = all->room ? 2 * all->room : 4096;
+		all->ids = realloc(all->ids, all->room * sizeof(*all->ids));
+		CHECK(all->ids);
+	}
+	memcpy(all->ids[all->count++], id, 16);
+}
+
+void evidence_handed_over(struct handed_over *all, const struct letter *letters, size_t count)
 {
 	size_t recorded = 0;
 
-	qsort(ids, taken, sizeof(*ids), by_id);
-	for (size_t i = 1; i < taken; i++)
-		if (memcmp(ids[i - 1], ids[i], 16) == 0)
+	qsort(all->ids, all->count, sizeof(*all->ids), by_id);
+	for (size_t i = 1; i < all->count; i++)
+		if (memcmp(all->ids[i - 1], all->ids[i], 16) == 0)
 			CHECK_FAIL("a message was handed over twice");
 	for (size_t i = 0; i < count; i++) {
 		if (!letters[i].recorded)
 			continue;
 		recorded++;
-		if (!bsearch(letters[i].message_id, ids, taken, sizeof(*ids), by_id))
+		if (!bsearch(letters[i].message_id, all->ids, all->count, sizeof(*all->ids), by_id))
 			CHECK_FAIL("entry %llu was never handed over",
 				(unsigned long long)letters[i].sequence);
 	}
-	CHECK_INT(taken, recorded);
+	CHECK_INT(all->count, recorded);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 #pragma once
 
+#include "test/fault/recipient.h"
 #include "test/fault/sender.h"
 #include "test/kit/bus.h"
 
@@ -19,10 +20,8 @@ void evidence_check(const struct bus *bus, const struct letter *letters, size_t 
 
 /**
  * evidence_handed_over() - was every recorded message handed over, and no other, and once?
- * @ids:     message ids in any order, 16 bytes each; sorted by this
- * @taken:   how many
+ * @all:     what the legacy system got; sorted by this
  * @letters: of the sender
  * @count:   how many
  */
-void evidence_handed_over(
-	uint8_t (*ids)[16], size_t taken, const struct letter *letters, size_t count);
+void evidence_handed_over(struct handed_over *all, const struct letter *letters, size_t count);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
 /*
- * At least once from the broker, exactly once from here: what is in the file was handed over, what is not
+ * A jobcenter in a process of its own whose inbox is a file of message ids, fsynced before anything is
+ * acknowledged. At least once from the broker, exactly once from here: what is in the file was handed over, what is not
  * was not, and a kill between the two does not exist, because the file is the hand-over.
  */
-#include "test/fault/receiver.h"
+#include "test/fault/recipient.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -19,6 +20,12 @@
 #include "test/kit/party.h"
 
 enum { ID_SIZE = 16, TABLE_SIZE = 1 << 20, PING_MS = 50, RECONNECT_MS = 20 };
+
+struct receiver {
+	pid_t pid;
+	const struct bus *bus;
+	char file[512];
+};
 
 struct inbox {
 	struct party party;
@@ -92,7 +99,7 @@ static void receiver_main(const struct receiver *receiver)
 	inbox.ids = calloc(TABLE_SIZE, ID_SIZE);
 	CHECK(inbox.ids);
 	file_open(&inbox, receiver->file);
-	party_init(&inbox.party, receiver->bus, receiver->name);
+	party_init(&inbox.party, receiver->bus, "jobcenter");
 	inbox.party.manual = true;
 	inbox.party.ping_ms = PING_MS;
 	inbox.party.reconnect_ms = RECONNECT_MS;
@@ -106,8 +113,9 @@ static void receiver_main(const struct receiver *receiver)
 	}
 }
 
-void receiver_start(struct receiver *receiver)
+static void receiver_start(void *context)
 {
+	struct receiver *receiver = context;
 	pid_t parent = getpid();
 
 	receiver->pid = fork();
@@ -120,11 +128,40 @@ void receiver_start(struct receiver *receiver)
 	receiver_main(receiver);
 }
 
-void receiver_kill(struct receiver *receiver)
+static void receiver_kill(void *context)
 {
-	if (!receiver->pid)
-		return;
+	struct receiver *receiver = context;
+	int status;
+
 	kill(receiver->pid, SIGKILL);
-	CHECK_INT(waitpid(receiver->pid, NULL, 0), receiver->pid);
+	CHECK_INT(waitpid(receiver->pid, &status, 0), receiver->pid);
+	CHECK(WIFSIGNALED(status)); /* it found nothing wrong until now */
 	receiver->pid = 0;
+}
+
+struct receiver *receiver_new(const struct bus *bus, struct recipient *ret)
+{
+	struct receiver *receiver = calloc(1, sizeof(*receiver));
+
+	CHECK(receiver);
+	receiver->bus = bus;
+	snprintf(receiver->file, sizeof(receiver->file), "%s", bus_path(bus, "handed-over"));
+	*ret = (struct recipient){.content_type = "application/octet-stream",
+		.start = receiver_start,
+		.kill = receiver_kill,
+		.stop = receiver_kill,
+		.context = receiver};
+	return receiver;
+}
+
+void receiver_free(struct receiver *receiver, struct handed_over *ret)
+{
+	uint8_t id[ID_SIZE];
+	FILE *file = fopen(receiver->file, "re");
+
+	CHECK(file);
+	while (fread(id, ID_SIZE, 1, file) == 1)
+		handed_over_add(ret, id);
+	fclose(file);
+	free(receiver);
 }

@@ -67,7 +67,8 @@ static struct letter *letter_new(struct sender *s)
 
 static void batch_compose(struct sender *s)
 {
-	struct party_draft draft = {.region = "051240000000", .body = s->options.body};
+	struct party_draft draft = {
+		.region = "051240000000", .content_type = s->options.content_type};
 	struct batch *batch = batch_at(s, s->ring_end++);
 
 	arena_reset(batch->arena);

@@ -27,7 +27,7 @@ struct letter {
 struct sender_options {
 	const struct bus *bus;
 	const char *name;
-	struct bytes body;  /* of every message; empty: the kit's */
+	const char *content_type;
 	size_t window;      /* most messages unanswered, a multiple of 32 */
 	size_t open_max;    /* most messages that have not ended: the recipient sets the pace */
 	uint32_t ping_ms;   /* silence after which it asks whether the broker still knows it */

@@ -43,7 +43,7 @@ static void _printf_(3, 4) text_write(const char *path, mode_t mode, const char 
 
 void bus_init(struct bus *bus, const char *dir)
 {
-	*bus = (struct bus){.extra = ""};
+	*bus = (struct bus){.extra = "", .adapter_extra = ""};
 	CHECK_INT(crypto_init(), 0);
 	snprintf(bus->dir, sizeof(bus->dir), "%s", dir);
 	bus->port = port_free();
@@ -171,8 +171,9 @@ void bus_adapter_write(const struct bus *bus, const char *party, const char *bro
 		"bus: test.demo\nbroker: \"%s\"\nparty: %s\nkeys: [keys/%s.secret]\n"
 		"registry: %s/registry.signed\npolicy: policy\nstate: %s/state\n"
 		"connector:\n  kind: folder\n  in: %s/in\n  out: %s/out\n  done: %s/done\n"
-		"  failed: %s/failed\n  receipts: %s/receipts\n",
-		broker_endpoint, party, party, party, party, party, party, party, party, party);
+		"  failed: %s/failed\n  receipts: %s/receipts\n%s",
+		broker_endpoint, party, party, party, party, party, party, party, party, party,
+		bus->adapter_extra);
 	snprintf(file, sizeof(file), "%s/registry.signed", party);
 	CHECK_INT(file_replace(bus_path(bus, file), registry_signed_bytes(bus->registry), 0644), 0);
 }

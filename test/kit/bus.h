@@ -18,8 +18,9 @@ struct bus {
 	struct registry_fixture *fixture;
 	struct registry *registry;
 	struct process broker;
-	long log_seen;     /* offset in the broker's log after its last start */
-	const char *extra; /* further lines for broker.yaml, set before bus_write() */
+	long log_seen;             /* offset in the broker's log after its last start */
+	const char *extra;         /* further lines for broker.yaml, set before bus_write() */
+	const char *adapter_extra; /* and for every adapter's, before bus_adapter_write() */
 };
 
 /**

@@ -8,6 +8,7 @@
 
 #include <ftw.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,7 +48,7 @@ const char *check_shared(const char *relative)
 	return path;
 }
 
-static char check_dir[PATH_MAX];
+static char check_dir[PATH_MAX], check_memory[PATH_MAX];
 static pid_t check_owner;
 
 static int check_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -58,8 +59,20 @@ static int check_remove(const char *path, const struct stat *st, int type, struc
 
 static void check_cleanup(void)
 {
-	if (getpid() == check_owner) /* not a forked part of the test that failed */
-		nftw(check_dir, check_remove, 16, FTW_DEPTH | FTW_PHYS);
+	if (getpid() != check_owner) /* a forked part of the test that failed */
+		return;
+	nftw(check_dir, check_remove, 16, FTW_DEPTH | FTW_PHYS);
+	if (check_memory[0])
+		nftw(check_memory, check_remove, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static bool check_mkdir(char path[PATH_MAX], const char *base)
+{
+	snprintf(path, PATH_MAX, "%s/dienstweg-test-XXXXXX", base);
+	if (mkdtemp(path))
+		return true;
+	path[0] = '\0';
+	return false;
 }
 
 const char *check_tmpdir(void)
@@ -67,12 +80,19 @@ const char *check_tmpdir(void)
 	if (check_dir[0])
 		return check_dir;
 	const char *base = getenv("TMPDIR");
-	snprintf(check_dir, sizeof(check_dir), "%s/dienstweg-test-XXXXXX", base ? base : "/tmp");
-	if (!mkdtemp(check_dir))
-		CHECK_FAIL("no temporary folder: %s", check_dir);
+	if (!check_mkdir(check_dir, base ? base : "/tmp"))
+		CHECK_FAIL("no temporary folder in %s", base ? base : "/tmp");
 	check_owner = getpid();
 	atexit(check_cleanup);
 	return check_dir;
+}
+
+const char *check_memdir(void)
+{
+	const char *other = check_tmpdir();
+	if (check_memory[0] || check_mkdir(check_memory, "/dev/shm"))
+		return check_memory;
+	return other;
 }
 
 const char *check_subdir(void)

@@ -75,5 +75,8 @@ const char *check_shared(const char *relative);
 /* A fresh private folder under $TMPDIR (or the build folder), removed at exit. */
 const char *check_tmpdir(void);
 
+/* The same in memory where the machine has it (/dev/shm), else check_tmpdir(): for what need not be on disk. */
+const char *check_memdir(void);
+
 /* A new empty folder in check_tmpdir() at every call; the path is valid until the next call. */
 const char *check_subdir(void);

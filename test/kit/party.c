@@ -268,7 +268,8 @@ static void header_fill(struct party *party, const struct party_draft *draft,
 	header->created_ms = now;
 	header->expires_ms = draft->expires_ms;
 	header->not_before_ms = draft->not_before_ms;
-	header->content_type = pb(BYTES_STR("application/octet-stream"));
+	header->content_type = pb(
+		BYTES_STR(draft->content_type ? draft->content_type : "application/octet-stream"));
 	header->channel = DIENSTWEG__CHANNEL__CHANNEL_ONLINE;
 	header->priority = 1;
 }

@@ -74,6 +74,7 @@ struct party_draft {
 	const char *recipient;
 	const char *region;
 	struct bytes body;
+	const char *content_type;
 	const uint8_t *message_id;
 	const uint8_t *case_id;
 	uint64_t expires_ms;
