@@ -60,6 +60,7 @@ void peer_hear_error(struct peer *peer, const char *code);
 void peer_hello(struct peer *peer, const char *const *parties, size_t count);
 const Dienstweg__Welcome *peer_open(struct peer *peer, const char *party);
 
+/* Totals since Hello. */
 void peer_credit(struct peer *peer, uint64_t messages, uint64_t bytes);
 /* Submit new messages of a load. Return: the parcel with their facts; parcel_free(). */
 struct parcel *peer_submit(struct peer *peer, const struct fixture_load *load, uint64_t number);

@@ -25,7 +25,7 @@ struct deadlines {
 };
 
 void deadlines_deinit(struct deadlines *deadlines); /* zero-initialised is empty */
-void deadlines_clear(struct deadlines *deadlines);
+void deadlines_clear(struct deadlines *deadlines);  /* forget all */
 
 /**
  * deadlines_add() - note one

@@ -53,6 +53,7 @@ struct world {
 struct world *world_new(const char *name);
 void world_free(struct world *world); /* stops the journal; checks that nothing is left out */
 
+/* A session of the ministry, or of the city, begins; it is lost. */
 void world_recipient_attach(struct world *world);
 void world_recipient_detach(struct world *world);
 void world_sender_attach(struct world *world);

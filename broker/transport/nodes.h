@@ -35,4 +35,4 @@ void nodes_add(struct nodes *nodes, const struct parcel *parcel, const struct pa
 	uint32_t *ret);
 
 struct bytes nodes_checkpoint(const struct nodes *nodes); /* empty without a path */
-struct bytes nodes_nodes(const struct nodes *nodes);
+struct bytes nodes_nodes(const struct nodes *nodes);      /* 32 bytes each */

@@ -162,6 +162,7 @@ int caller_new(struct gate *gate, const struct caller_options *options, struct c
 void caller_free(struct caller *caller); /* takes NULL */
 DEFINE_CLEANUP(struct caller *, caller_free);
 
+/* What to poll for before the next step. */
 enum { CALLER_FDS = 2 };
 void caller_fds(const struct caller *caller, int ret[CALLER_FDS]);
 enum caller_state caller_step(struct caller *caller); /* how far the handshake came */

@@ -103,6 +103,7 @@ bool transport_draining(const struct transport *transport);
 int transport_stop(struct transport *transport); /* 0, or -EAGAIN when no parcel is free */
 bool transport_stopped(const struct transport *transport);
 
+/* For status. */
 const struct transport_counters *transport_counters(const struct transport *transport);
 const struct sessions *transport_sessions(const struct transport *transport);
 struct registry *transport_registry_now(const struct transport *transport); /* borrowed */
