@@ -22,6 +22,7 @@ struct chain {
 	bool anchored;               /* one was signed by the policy's roots */
 };
 
+/* No registry yet; the policy is borrowed, NULL pins nothing. */
 void chain_init(struct chain *chain, const struct policy *policy);
 void chain_deinit(struct chain *chain);
 DEFINE_CLEANUP_PTR(struct chain, chain_deinit);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * The index is made by whoever asks, so the first question after a long time takes longer and says so. A
+ * record that cannot be read is not a reason to answer nothing; it is told at the end, beside the answer.
+ */
+#include "broker/admin/cases.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/admin/progress.h"
+#include "proto/base/text.h"
+
+int cases_open(const struct folders *folders, bool rebuild, struct cases *ret)
+{
+	char error[CONFIG_ERROR_SIZE];
+	struct progress progress;
+	struct audit_report report = {.progress = progress_step, .context = &progress};
+	*ret = (struct cases){};
+	int exit = folders_open(folders, &ret->audit);
+	if (exit)
+		return exit;
+	int r = case_index_open(folders->index, &ret->index, error, sizeof(error));
+	if (r)
+		return cli_fail(CLI_FAILED, "%s", error);
+	progress_begin(&progress);
+	r = case_index_update(ret->index, &ret->audit, rebuild, &report);
+	progress_clear(&progress);
+	ret->unreadable = report.findings;
+	if (r == 0)
+		r = case_index_begin(ret->index);
+	if (r)
+		return cli_fail(CLI_FAILED, "%s: the case index cannot be brought up to date: %s",
+			folders->index, strerrordesc_np(-r));
+	if (ret->unreadable)
+		fprintf(stderr,
+			"dienstweg: %" PRIu64
+			" entries cannot be read and are left out: dienstweg audit "
+			"verify names them\n",
+			ret->unreadable);
+	return 0;
+}
+
+void cases_close(struct cases *cases)
+{
+	case_index_free(steal(&cases->index));
+	audit_close(&cases->audit);
+}
+
+void cases_text(const uint8_t id[CASE_ID_SIZE], char buf[CASE_TEXT_SIZE])
+{
+	text_hex(BYTES(id, CASE_ID_SIZE), buf);
+}

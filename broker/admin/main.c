@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * The verbs that look into a broker: `dienstweg` starts this program for them. None of them changes
+ * anything, and none needs the broker: what it is asked while it runs can be read from its journal when
+ * it does not.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/admin/verbs.h"
+#include "conf/cli/cli.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/crypto.h"
+#include "proto/base/log.h"
+
+static const char help[] =
+	"usage: dienstweg status [OPTION...]\n"
+	"       dienstweg queue list [OPTION...]\n"
+	"       dienstweg case show CASE [OPTION...]\n"
+	"       dienstweg case list [OPTION...]\n"
+	"       dienstweg audit verify|replay|list|show [OPTION...]\n"
+	"\n"
+	"  status        how the broker is; when it does not run, what its journal says\n"
+	"  queue list    what waits for whom\n"
+	"  case show     the timeline of a case\n"
+	"  case list     the cases in which something happened last\n"
+	"  audit verify  is the journal what was signed?\n"
+	"  audit replay  did the broker decide what its rules say?\n"
+	"  audit list    entries, one a line\n"
+	"  audit show    one entry, opened\n"
+	"\n"
+	"VERB --help tells more. Exit codes: 0 yes or done, 1 a negative finding, 2 wrong usage, 3 "
+	"failure.\n"
+	"Manual: dienstweg-admin(1).\n";
+
+static const struct {
+	const char *verb, *second; /* of two words, or NULL */
+	int (*run)(int argc, char **argv);
+} verbs[] = {
+	{"status", NULL, status_run},
+	{"queue", "list", queue_list_run},
+	{"case", "show", case_show_run},
+	{"case", "list", case_list_run},
+	{"audit", "verify", audit_verify_run},
+	{"audit", "replay", audit_replay_run},
+	{"audit", "list", audit_list_run},
+	{"audit", "show", audit_show_run},
+};
+
+static int dispatch(int argc, char **argv)
+{
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		if (strcmp(argv[1], verbs[i].verb) != 0)
+			continue;
+		if (!verbs[i].second)
+			return verbs[i].run(argc - 1, argv + 1);
+		if (argc > 2 && strcmp(argv[2], verbs[i].second) == 0)
+			return verbs[i].run(argc - 2, argv + 2);
+	}
+	fprintf(stderr, "dienstweg: no such verb: %s%s%s\n%s", argv[1], argc > 2 ? " " : "",
+		argc > 2 ? argv[2] : "", help);
+	return CLI_USAGE;
+}
+
+/* Is help asked for instead of a verb, or of the first of a verb's two words? */
+static bool wants_help(int argc, char **argv)
+{
+	const char *word = argc == 2 ? argv[1] : argc == 3 ? argv[2] : "";
+	bool two_words = argc == 2 || strcmp(argv[1], "status") != 0;
+	return two_words && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		fputs(help, stderr);
+		return CLI_USAGE;
+	}
+	if (wants_help(argc, argv)) {
+		fputs(help, stdout);
+		return cli_flush(CLI_DONE);
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("dienstweg %s\n", DIENSTWEG_VERSION);
+		return cli_flush(CLI_DONE);
+	}
+	log_init("dienstweg", LOG_ERROR, 2);
+	if (crypto_init() < 0)
+		return cli_fail(CLI_FAILED, "the cryptographic library does not start");
+	return cli_flush(dispatch(argc, argv));
+}

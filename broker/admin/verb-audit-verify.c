@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * The verdict is the last line and the exit code; everything above it says what the verdict rests on, so
+ * that "no findings" in an empty folder cannot be mistaken for a journal that was looked at.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/admin/findings.h"
+#include "broker/admin/out.h"
+#include "broker/admin/folders.h"
+#include "broker/admin/verbs.h"
+#include "broker/audit/verify.h"
+#include "proto/base/file.h"
+
+static const char help[] =
+	"usage: dienstweg audit verify --config FILE | --state DIR [OPTION...]\n"
+	"       dienstweg audit verify --journal DIR --policy FILE [OPTION...]\n"
+	"\n"
+	"Checks that the journal is what was signed: every stub in the tree, every kept "
+	"checkpoint, the\n"
+	"registries under the policy's roots; with the keyring every record, content and "
+	"signature, under\n"
+	"the registry in force at its entry. Works while the broker runs, and without one.\n"
+	"\n" FOLDERS_HELP "  --policy FILE      the pinned roots\n"
+	"  --depth tree|full  tree needs no keys; default: full when the keys are named\n"
+	"  --checkpoint FILE  a signed checkpoint kept elsewhere: the journal must extend it\n"
+	"  --json             one object\n"
+	"\n"
+	"Exit codes: 0 no findings; 1 findings.\n";
+
+struct options {
+	struct folders *folders;
+	const char *depth, *checkpoint;
+	bool json;
+};
+
+static void print(const struct options *options, const struct audit *audit,
+	const struct audit_verify_options *how, const struct audit_verify_result *result,
+	const struct findings *findings)
+{
+	char time[OUT_TEXT_MAX];
+	uint64_t found = findings->report.findings;
+	double seconds = progress_seconds(&findings->progress);
+	printf("%sJournal %s in %s, verified %s\n", found ? "\n" : "", audit->origin,
+		options->folders->journal,
+		how->depth == AUDIT_FULL ? "in full" : "as to its tree, without opening records");
+	printf("  entries      %" PRIu64 ", the last commit at %s\n", result->entries,
+		out_time(result->batch_ms, time));
+	if (how->depth == AUDIT_FULL) {
+		printf("  records      %" PRIu64
+		       " opened, and compared with their stubs in the tree\n",
+			result->records);
+		printf("  signatures   %" PRIu64 " of senders and recipients\n", result->signatures);
+	}
+	printf("  registries   %" PRIu64 ", version %" PRIu64 " in force\n", result->registries,
+		result->registry_version);
+	printf("  checkpoints  %" PRIu64 ", the newest of %" PRIu64 " entries\n",
+		result->checkpoints, result->newest.size);
+	printf("  root         %s\n", result->newest_root);
+	if (seconds >= 1)
+		printf("  took         %.1f s, %.0f entries a second\n", seconds,
+			(double)result->entries / seconds);
+	if (found)
+		printf("FINDINGS: %" PRIu64 ". This journal is not what was signed.\n", found);
+	else
+		printf("No findings: the journal is what was signed.\n");
+}
+
+static void print_json(const struct options *options, const struct audit *audit,
+	const struct audit_verify_options *how, const struct audit_verify_result *result,
+	struct findings *findings)
+{
+	json_t *object = json_object();
+	findings_put(findings, object);
+	out_put_text(object, "journal", options->folders->journal);
+	out_put_text(object, "origin", audit->origin);
+	out_put_text(object, "depth", how->depth == AUDIT_FULL ? "full" : "tree");
+	out_put(object, "entries", result->entries);
+	out_put(object, "records", result->records);
+	out_put(object, "signatures", result->signatures);
+	out_put(object, "registries", result->registries);
+	out_put(object, "registry_version", result->registry_version);
+	out_put(object, "checkpoints", result->checkpoints);
+	out_put(object, "size", result->newest.size);
+	out_put_text(object, "root", result->newest_root);
+	out_put_time(object, "committed", result->batch_ms);
+	json_object_set_new(object, "seconds", json_real(progress_seconds(&findings->progress)));
+	out_line(object);
+}
+
+static int choose_depth(
+	const struct cli_verb *verb, const struct options *options, enum audit_depth *ret)
+{
+	bool keys = options->folders->keyring && options->folders->master_key;
+	*ret = keys ? AUDIT_FULL : AUDIT_TREE;
+	if (!options->depth)
+		return 0;
+	if (strcmp(options->depth, "tree") == 0)
+		*ret = AUDIT_TREE;
+	else if (strcmp(options->depth, "full") != 0)
+		return cli_usage(verb, "--depth is tree or full, not %s", options->depth);
+	else if (!keys)
+		return cli_usage(verb, "--depth full needs --keyring and --master-key");
+	return 0;
+}
+
+static int verify(const struct options *options, struct audit_verify_options *how)
+{
+	_cleanup_(audit_close) struct audit audit = {};
+	_cleanup_(heap_free) uint8_t *held = NULL;
+	struct audit_verify_result result;
+	struct findings findings;
+	size_t len = 0;
+	if (options->checkpoint) {
+		int r = file_read(options->checkpoint, CHECKPOINT_NOTE_MAX, &held, &len);
+		if (r)
+			return cli_fail(CLI_FAILED, "%s: no checkpoint can be read here: %s",
+				options->checkpoint, r < 0 ? strerrordesc_np(-r) : "too large");
+	}
+	how->held = BYTES(held, len);
+	int exit = folders_open(options->folders, &audit);
+	if (exit)
+		return exit;
+	findings_init(&findings, options->json);
+	int r = audit_verify(&audit, how, &findings.report, &result);
+	progress_clear(&findings.progress);
+	if (r) {
+		json_decref(findings.list);
+		return cli_fail(CLI_FAILED, "%s: it could not be verified to its end: %s",
+			options->folders->journal, strerrordesc_np(-r));
+	}
+	if (options->json)
+		print_json(options, &audit, how, &result, &findings);
+	else
+		print(options, &audit, how, &result, &findings);
+	return findings_exit(&findings);
+}
+
+int audit_verify_run(int argc, char **argv)
+{
+	_cleanup_(folders_deinit) struct folders folders = {};
+	struct options options = {.folders = &folders};
+	struct audit_verify_options how = {};
+	const struct cli_option table[] = {
+		FOLDERS_OPTIONS(&folders),
+		{"--policy", .value = &folders.policy},
+		{"--depth", .value = &options.depth},
+		{"--checkpoint", .value = &options.checkpoint},
+		{"--json", .flag = &options.json},
+	};
+	const struct cli_verb verb = {
+		.name = "audit verify",
+		.help = help,
+		.options = table,
+		.options_count = ARRAY_LEN(table),
+	};
+	int r;
+	if (!cli_parse(&verb, argc, argv, &r))
+		return r;
+	r = folders_find(&folders, &verb, FOLDERS_POLICY);
+	if (r == 0)
+		r = choose_depth(&verb, &options, &how.depth);
+	return r ? r : verify(&options, &how);
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * The timeline that a citizen's question ends at: what was sent when, who took it, what was decided. Each
+ * line names the entry that proves it, and the last column says whether the proof holds right now.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/admin/cases.h"
+#include "broker/admin/entry-json.h"
+#include "broker/admin/out.h"
+#include "broker/admin/verbs.h"
+#include "broker/audit/timeline.h"
+#include "broker/audit/words.h"
+#include "proto/base/db.h"
+#include "proto/base/text.h"
+
+static const char help[] =
+	"usage: dienstweg case show CASE --config FILE | --state DIR [OPTION...]\n"
+	"\n"
+	"Shows the timeline of a case: messages recorded or refused, accepted or rejected by "
+	"their\n"
+	"recipients, deliveries that failed, and where a case stands as far as the bus may know. "
+	"CASE is\n"
+	"a case id, or enough of its beginning.\n"
+	"\n" FOLDERS_HELP CASES_HELP "  --json             one object\n"
+	"\n"
+	"Exit codes: 0 shown; 1 no such case, or several.\n";
+
+struct show {
+	json_t *events; /* NULL: print */
+	uint64_t open;  /* messages that have not ended for somebody */
+};
+
+/* ---- for people ---- */
+
+/* Who, and for a message to whom. */
+static void say_who(struct words *words, const struct timeline_event *event)
+{
+	words_name(words, event->who);
+	for (size_t i = 0; i < event->recipients_count; i++) {
+		words_add(words, i ? ", " : " → ");
+		words_name(words, event->recipients[i].name);
+	}
+	if (event->what == TIMELINE_REFUSED && event->header->recipient.len > 0) {
+		words_add(words, " → ");
+		words_name(words, BYTES_PB(event->header->recipient));
+	}
+}
+
+/* A message that carries a status says more by it than by having been recorded. */
+static const char *say_what(const struct timeline_event *event)
+{
+	const char *status = event->header ? words_status((int)event->header->status) : "";
+	return event->what == TIMELINE_RECORDED && *status ? status
+							   : timeline_what_name(event->what);
+}
+
+static void say_states(struct words *words, const struct timeline_event *event)
+{
+	for (size_t i = 0; i < event->recipients_count; i++) {
+		const struct timeline_recipient *recipient = &event->recipients[i];
+		if (recipient->state == TIMELINE_ENDED)
+			continue;
+		words_add(words, words->len ? "; " : "");
+		if (recipient->state == TIMELINE_WAITING)
+			words_add(words, "waits for ");
+		else if (recipient->state == TIMELINE_DELAYED)
+			words_add(words, "put off, waits for ");
+		else
+			words_add(words, "unknown for ");
+		words_name(words, recipient->name);
+	}
+}
+
+/* What there is to say beside the table's columns. */
+static void say_more(struct words *words, const struct timeline_event *event)
+{
+	switch (event->what) {
+	case TIMELINE_RECORDED:
+		return say_states(words, event);
+	case TIMELINE_REFUSED:
+		words_name(words, BYTES_PB(event->decision->code));
+		words_add(words, ": ");
+		return words_name(words, BYTES_PB(event->decision->detail));
+	case TIMELINE_ACCEPTED:
+	case TIMELINE_REJECTED:
+	case TIMELINE_LATE:
+		if (event->what == TIMELINE_LATE)
+			words_add(words, "it had ended before");
+		if (event->code.len > 0) {
+			words_add(words, words->len ? ", " : "");
+			words_name(words, event->code);
+			words_add(words, ": ");
+			words_name(words, event->text);
+		}
+		return;
+	case TIMELINE_FAILED:
+		words_add(words, "attempt %" PRIu32 ", ", event->attempts);
+		words_name(words, BYTES_PB(event->decision->cause));
+		if (event->due_ms) {
+			words_add(words, ", again from ");
+			words_time(words, event->due_ms);
+		}
+		return;
+	case TIMELINE_EXPIRED:
+		words_add(words, "never acknowledged");
+		return;
+	}
+}
+
+/* printf() counts bytes, and the arrow has three. */
+static int arrows(const char *text)
+{
+	int extra = 0;
+	for (; *text; text++)
+		extra += (unsigned char)*text == 0xe2 ? 2 : 0;
+	return extra;
+}
+
+static void print_event(const struct timeline_event *event)
+{
+	char time[OUT_TEXT_MAX], about[OUT_TEXT_MAX], who_text[OUT_TEXT_MAX], more_text[600];
+	char proof[64];
+	struct words who, more;
+	words_init(&who, who_text, sizeof(who_text));
+	words_init(&more, more_text, sizeof(more_text));
+	say_who(&who, event);
+	say_more(&more, event);
+	if (event->service.len > 0)
+		out_name(event->service, about);
+	else
+		snprintf(about, sizeof(about), "message %" PRIu64, event->message);
+	snprintf(proof, sizeof(proof),
+		event->proven ? "proven in %" PRIu64 : "NOT PROVEN in %" PRIu64, event->proven_by);
+	printf("%-23s  %-15s  %-*s  %-24s  %8" PRIu64 "  %s\n", out_time(event->batch_ms, time),
+		say_what(event), 44 + arrows(who_text), who_text, about, event->sequence, proof);
+	if (more.len > 0)
+		printf("%-23s  %-15s  %s\n", "", "", more_text);
+}
+
+/* ---- for programs ---- */
+
+static json_t *recipient_json(const struct timeline_recipient *recipient)
+{
+	json_t *object = json_object();
+	out_put_name(object, "party", recipient->name);
+	switch (recipient->state) {
+	case TIMELINE_WAITING:
+		out_put_text(object, "state", "waiting");
+		break;
+	case TIMELINE_DELAYED:
+		out_put_text(object, "state", "delayed");
+		out_put_time(object, "due", recipient->due_ms);
+		break;
+	case TIMELINE_ENDED:
+		out_put_text(object, "state", end_state_name((enum end_state)recipient->end));
+		out_put(object, "entry", recipient->entry);
+		break;
+	case TIMELINE_UNKNOWN:
+		out_put_text(object, "state", "unknown");
+		break;
+	}
+	return object;
+}
+
+static json_t *receipt_json(const struct timeline_event *event)
+{
+	json_t *object = json_object();
+	json_object_set_new(object, "proven", json_boolean(event->proven));
+	out_put(object, "leaf", event->sequence);
+	out_put(object, "tree_size", event->proven_by);
+	return object;
+}
+
+static json_t *event_json(const struct timeline_event *event)
+{
+	json_t *object = json_object();
+	out_put(object, "sequence", event->sequence);
+	out_put_time(object, "time", event->batch_ms);
+	out_put_text(object, "event", timeline_what_name(event->what));
+	out_put(object, "message", event->message);
+	out_put_name(object, "party", event->who);
+	if (event->header) {
+		const char *status = words_status((int)event->header->status);
+		if (*status)
+			out_put_text(object, "status", status);
+		out_put_name(object, "service", event->service);
+		json_object_set_new(object, "header", header_json(event->header));
+	}
+	if (event->what == TIMELINE_RECORDED) {
+		json_t *array = json_array();
+		for (size_t i = 0; i < event->recipients_count; i++)
+			json_array_append_new(array, recipient_json(&event->recipients[i]));
+		json_object_set_new(object, "recipients", array);
+	}
+	if (event->what == TIMELINE_REFUSED) {
+		out_put_name(object, "code", BYTES_PB(event->decision->code));
+		out_put_name(object, "field", BYTES_PB(event->decision->field));
+		out_put_name(object, "text", BYTES_PB(event->decision->detail));
+	}
+	if (event->code.len > 0) {
+		out_put_name(object, "code", event->code);
+		out_put_name(object, "text", event->text);
+	}
+	if (event->what == TIMELINE_FAILED) {
+		out_put_name(object, "cause", BYTES_PB(event->decision->cause));
+		out_put(object, "attempts", event->attempts);
+		out_put_time(object, "due", event->due_ms);
+	}
+	json_object_set_new(object, "receipt", receipt_json(event));
+	return object;
+}
+
+static int take_event(void *context, const struct timeline_event *event)
+{
+	struct show *show = context;
+	for (size_t i = 0; i < event->recipients_count; i++)
+		show->open += event->recipients[i].state != TIMELINE_ENDED;
+	if (show->events)
+		json_array_append_new(show->events, event_json(event));
+	else
+		print_event(event);
+	return 0;
+}
+
+/* ---- the verb ---- */
+
+/* Hex digits, with the hyphens of a UUID if somebody put them in. Return: bytes, 0 when it is none. */
+static size_t parse_prefix(const char *text, uint8_t id[CASE_ID_SIZE])
+{
+	char digits[2 * CASE_ID_SIZE + 1];
+	size_t count = 0;
+	for (; *text; text++) {
+		if (*text == '-')
+			continue;
+		if (count + 1 == sizeof(digits))
+			return 0;
+		digits[count++] = *text;
+	}
+	digits[count] = '\0';
+	return count % 2 == 0 && text_unhex(digits, id, count / 2) == 0 ? count / 2 : 0;
+}
+
+static int find(struct cases *cases, const char *text, struct case_summary *ret)
+{
+	uint8_t id[CASE_ID_SIZE];
+	size_t len = parse_prefix(text, id);
+	if (len == 0)
+		return cli_fail(CLI_USAGE,
+			"%s is no case id: an even number of hex digits, at most 32, is", text);
+	int r = case_index_find(cases->index, BYTES(id, len), ret);
+	if (r == DB_NOT_FOUND)
+		return cli_fail(CLI_NEGATIVE, "the journal knows no case %s", text);
+	if (r == DB_EXISTS)
+		return cli_fail(CLI_NEGATIVE, "several cases begin with %s: give more of it", text);
+	return r ? cli_fail(CLI_FAILED, "the case index: %s", strerrordesc_np(-r)) : 0;
+}
+
+static void print_json(const struct case_summary *summary, struct show *show, uint64_t unreadable)
+{
+	json_t *object = json_object();
+	char id[CASE_TEXT_SIZE];
+	cases_text(summary->id, id);
+	out_put_text(object, "case", id);
+	out_put_time(object, "first", summary->first_ms);
+	out_put_time(object, "last", summary->last_ms);
+	out_put(object, "open", show->open);
+	out_put(object, "unreadable", unreadable);
+	json_object_set_new(object, "events", show->events);
+	out_line(object);
+}
+
+static int run(const struct folders *folders, const char *text, bool rebuild, bool json)
+{
+	_cleanup_(cases_close) struct cases cases = {};
+	struct case_summary summary;
+	struct audit_report report = {};
+	struct show show = {};
+	char id[CASE_TEXT_SIZE];
+	int exit = cases_open(folders, rebuild, &cases);
+	if (exit == 0)
+		exit = find(&cases, text, &summary);
+	if (exit)
+		return exit;
+	cases_text(summary.id, id);
+	if (json)
+		show.events = json_array();
+	else
+		printf("Case %s\n%-23s  %-15s  %-44s  %-24s  %8s  %s\n", id, "time", "what",
+			"who → whom", "about", "entry", "receipt");
+	int r = timeline_walk(&cases.audit, cases.index, summary.id, take_event, &show, &report);
+	if (r) {
+		json_decref(show.events);
+		return cli_fail(CLI_FAILED, "%s: %s", folders->journal, strerrordesc_np(-r));
+	}
+	if (json)
+		print_json(&summary, &show, report.findings);
+	else if (report.findings)
+		printf("%" PRIu64
+		       " entries of this case cannot be read: dienstweg audit verify tells more\n",
+			report.findings);
+	return CLI_DONE;
+}
+
+int case_show_run(int argc, char **argv)
+{
+	_cleanup_(folders_deinit) struct folders folders = {};
+	const char *items[1];
+	struct cli_list words = {.items = items, .max = ARRAY_LEN(items)};
+	bool json = false, rebuild = false;
+	const struct cli_option table[] = {
+		FOLDERS_OPTIONS(&folders),
+		{"--index", .value = &folders.index},
+		{"--rebuild", .flag = &rebuild},
+		{"--json", .flag = &json},
+	};
+	const struct cli_verb verb = {
+		.name = "case show",
+		.help = help,
+		.options = table,
+		.options_count = ARRAY_LEN(table),
+		.words = &words,
+	};
+	int r;
+	if (!cli_parse(&verb, argc, argv, &r))
+		return r;
+	if (words.count == 0)
+		return cli_usage(
+			&verb, "which case? give its id; dienstweg case list names the newest");
+	r = folders_find(&folders, &verb, FOLDERS_KEYS);
+	return r ? r : run(&folders, items[0], rebuild, json);
+}

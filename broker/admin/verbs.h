@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+/* The verbs of dienstweg-admin, each in a file of its own: arguments from the verb's name on, exit code. */
+int status_run(int argc, char **argv);
+int queue_list_run(int argc, char **argv);
+int case_show_run(int argc, char **argv);
+int case_list_run(int argc, char **argv);
+int audit_verify_run(int argc, char **argv);
+int audit_replay_run(int argc, char **argv);
+int audit_list_run(int argc, char **argv);
+int audit_show_run(int argc, char **argv);

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * What an operator and an auditor type, on a bus that is really running, that is killed, that is stopped,
+ * and whose journal is then tampered with. The programs are started as people start them; only their
+ * output and exit codes count.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+
+#include "proto/base/db.h"
+#include "proto/base/text.h"
+#include "test/kit/check.h"
+#include "test/kit/party.h"
+
+enum { TOOL_MS = 30000, WORDS_MAX = 12 };
+
+/* Run dienstweg-admin with the words given and the bus's configuration; keep what it printed. */
+static char *admin(const struct bus *bus, int expected, const char *first, ...)
+{
+	char program[512], *output = NULL;
+	const char *argv[WORDS_MAX + 4] = {
+		program_path("broker/dienstweg-admin", program, sizeof(program)), first};
+	size_t count = 2;
+	va_list args;
+	va_start(args, first);
+	for (const char *word; (word = va_arg(args, const char *)) != NULL;) {
+		CHECK(count < WORDS_MAX);
+		argv[count++] = word;
+	}
+	va_end(args);
+	argv[count++] = "--config";
+	argv[count] = bus_path(bus, "broker.yaml");
+	int code = process_run(argv, &output, TOOL_MS);
+	if (code != expected)
+		CHECK_FAIL("dienstweg %s %s: exit %d, expected %d:\n%s", first,
+			argv[2] ? argv[2] : "", code, expected, output);
+	return output;
+}
+
+/* The output holds every one of these texts, in this order. */
+static void holds(char *output, ...)
+{
+	const char *from = output, *text;
+	va_list args;
+	va_start(args, output);
+	while ((text = va_arg(args, const char *)) != NULL) {
+		const char *at = strstr(from, text);
+		if (!at)
+			CHECK_FAIL("\"%s\" is not (there) in:\n%s", text, output);
+		from = at + strlen(text);
+	}
+	va_end(args);
+	free(output);
+}
+
+static void in_progress(Dienstweg__Header *header)
+{
+	header->kind = DIENSTWEG__KIND__KIND_REPLY;
+	header->status = DIENSTWEG__STATUS__STATUS_IN_PROGRESS;
+}
+
+static void decided(Dienstweg__Header *header)
+{
+	header->kind = DIENSTWEG__KIND__KIND_REPLY;
+	header->status = DIENSTWEG__STATUS__STATUS_DECIDED;
+}
+
+static const uint8_t case_id[16] = {0xca, 0x5e, 0x1d};
+static const char case_text[] = "ca5e1d00000000000000000000000000";
+
+/* City applies, jobcenter is busy at first, then takes it, and answers twice. */
+static void live_a_case(struct bus *bus, struct party *city, struct party *jobcenter)
+{
+	struct party_draft application = {
+		.region = "051240000000", .body = BYTES_STR("the form"), .case_id = case_id};
+	struct party_draft status = {.service = "alg2.status",
+		.recipient = "city",
+		.body = BYTES_STR("we read it"),
+		.case_id = case_id,
+		.twist = in_progress};
+	struct party_draft decision = {.service = "alg2.decision",
+		.recipient = "city",
+		.body = BYTES_STR("granted"),
+		.case_id = case_id,
+		.twist = decided};
+	party_connect(city, NULL);
+	CHECK_INT(party_send(city, &application)->kind, ANSWER_RECEIPT);
+	holds(admin(bus, 0, "queue", "list", "--json", NULL), "\"party\":\"jobcenter\"",
+		"\"normal\":1", "\"messages\":1", "\"oldest_sequence\":2", NULL);
+	holds(admin(bus, 0, "case", "show", case_text, NULL), "recorded", "city → jobcenter",
+		"alg2.application", "proven in", "waits for jobcenter", NULL);
+	holds(admin(bus, 0, "status", "--json", NULL), "\"entries\":3", "\"party\":\"city\"",
+		"\"source\":\"broker\"", NULL);
+
+	jobcenter->manual = true;
+	party_connect(jobcenter, NULL);
+	party_until(jobcenter, jobcenter->deliveries_count == 1, 10000);
+	party_nak(jobcenter, jobcenter->deliveries[0].sequence, 10);
+	party_until(jobcenter, jobcenter->deliveries_count == 2, 20000);
+	party_acknowledge(jobcenter, 1, 1, NULL);
+	party_until(jobcenter, jobcenter->acknowledged_count == 1, 10000);
+	CHECK_INT(party_send(jobcenter, &status)->kind, ANSWER_RECEIPT);
+	CHECK_INT(party_send(jobcenter, &decision)->kind, ANSWER_RECEIPT);
+	party_until(city, city->deliveries_count == 2, 10000);
+	party_until(city, city->acknowledged_count == 2, 10000);
+	/* A second one, of another case, that the jobcenter does not want. */
+	application.case_id = NULL;
+	CHECK_INT(party_send(city, &application)->kind, ANSWER_RECEIPT);
+	party_until(jobcenter, jobcenter->deliveries_count == 3, 10000);
+	party_acknowledge(jobcenter, 2, 1, "not-responsible");
+	party_until(city, city->outcomes_count == 2, 10000);
+}
+
+static void check_timeline(const struct bus *bus)
+{
+	holds(admin(bus, 0, "case", "show", "ca5e1d", NULL), case_text, "recorded",
+		"city → jobcenter", "delivery-failed", "attempt 1", "accepted", "in progress",
+		"jobcenter → city", "alg2.status", "decided", "alg2.decision", "accepted", NULL);
+	holds(admin(bus, 0, "case", "show", case_text, "--json", NULL), "\"open\":0",
+		"\"event\":\"recorded\"", "\"state\":\"accepted\"", "\"proven\":true",
+		"\"event\":\"delivery-failed\"", "\"attempts\":1", "\"event\":\"accepted\"",
+		"\"status\":\"in progress\"", "\"status\":\"decided\"", NULL);
+	holds(admin(bus, 0, "case", "list", "--json", NULL), "\"entries\":2", case_text, NULL);
+	holds(admin(bus, 1, "case", "show", "00ff00", NULL), "knows no case 00ff00", NULL);
+	holds(admin(bus, 2, "case", "show", "a case", NULL), "is no case id", NULL);
+}
+
+static void check_audit(const struct bus *bus)
+{
+	holds(admin(bus, 0, "audit", "verify", NULL), "verified in full", "No findings", NULL);
+	holds(admin(bus, 0, "audit", "verify", "--depth", "tree", "--json", NULL),
+		"\"verdict\":\"clean\"", "\"findings_total\":0", "\"depth\":\"tree\"", NULL);
+	holds(admin(bus, 0, "audit", "replay", NULL), "No differences", NULL);
+	holds(admin(bus, 0, "audit", "replay", "--json", NULL), "\"verdict\":\"clean\"",
+		"\"complete\":true", NULL);
+}
+
+static void check_entries(const struct bus *bus)
+{
+	holds(admin(bus, 0, "audit", "list", NULL), "registry version 1 came into force",
+		"the broker started", "city submission alg2.application, accepted for jobcenter",
+		"delivery failed", "acknowledged", NULL);
+	holds(admin(bus, 0, "audit", "list", "--kind", "accepted", "--from", "3", "--json", NULL),
+		"\"kind\":\"accepted\"", "\"sender\":\"jobcenter\"", "\"service\":\"alg2.status\"",
+		NULL);
+	holds(admin(bus, 2, "audit", "list", "--kind", "gone", NULL), "no such kind", NULL);
+	holds(admin(bus, 0, "audit", "show", "2", NULL), "Entry 2, accepted", "decision",
+		"accepted for jobcenter under agreement city-jobcenter-2021",
+		"sealed for its recipient", "leaf 2 of", NULL);
+	holds(admin(bus, 0, "audit", "show", "2", "--json", NULL), "\"sequence\":2",
+		"\"recipients\":[\"jobcenter\"]", "\"header\":{", case_text, "\"path\":[", NULL);
+	holds(admin(bus, 1, "audit", "show", "4000", NULL), "no entry 4000", NULL);
+}
+
+/* An operator with a database tool: the end state of the first application, and its record. */
+static void tamper(const struct bus *bus, const char *table, const void *key, size_t len)
+{
+	struct db_options options = {
+		.map_bytes = UINT64_C(64) << 30, .tables_max = 32, .readers_max = 126};
+	struct db_env *env;
+	struct db_txn *txn;
+	db_table_id id;
+	struct bytes value;
+	uint8_t copy[4096];
+	CHECK_INT(db_env_open(bus_path(bus, "broker/journal"), &options, &env), 0);
+	CHECK_INT(db_begin(env, true, &txn), 0);
+	CHECK_INT(db_table_open(txn, table, &id), 0);
+	CHECK_INT(db_get(txn, id, BYTES(key, len), &value), 0);
+	CHECK(value.len <= sizeof(copy));
+	memcpy(copy, value.data, value.len);
+	copy[value.len - 1] ^= 1;
+	CHECK_INT(db_put(txn, id, BYTES(key, len), BYTES(copy, value.len)), 0);
+	CHECK_INT(db_commit(txn), 0);
+	db_env_close(env);
+}
+
+static void a_case_is_told_and_proven(void)
+{
+	struct bus bus;
+	struct party city, jobcenter;
+	uint8_t sequence[8], end[12];
+	bus_init_usual(&bus, check_subdir());
+	bus_write(&bus);
+	bus_start(&bus);
+	party_init(&city, &bus, "city");
+	party_init(&jobcenter, &bus, "jobcenter");
+	live_a_case(&bus, &city, &jobcenter);
+	check_timeline(&bus);
+	check_audit(&bus);
+
+	/* Killed: nobody answers, and the journal answers all the same. */
+	bus_end(&bus, SIGKILL);
+	holds(admin(&bus, 1, "status", NULL), "No broker answers", "not in order", NULL);
+	check_timeline(&bus);
+	check_audit(&bus);
+	bus_start(&bus);
+	party_until(&city, city.outcomes_count >= 2, 20000);
+	check_entries(&bus);
+	party_deinit(&city);
+	party_deinit(&jobcenter);
+	CHECK_INT(bus_end(&bus, SIGTERM), 0);
+	holds(admin(&bus, 1, "status", "--json", NULL), "\"source\":\"journal\"",
+		"\"stopped_in_order\":true", "\"registry_version\":1", NULL);
+	check_audit(&bus);
+
+	/* The end state of message 2 for party 2 (jobcenter): replay sees it, verify need not. */
+	be64_put(end, 2);
+	be32_put(end + 8, 2);
+	tamper(&bus, "end", end, sizeof(end));
+	holds(admin(&bus, 1, "audit", "replay", NULL), "entry 2:", "table end", "row-differs", NULL);
+	holds(admin(&bus, 0, "audit", "verify", NULL), "No findings", NULL);
+	tamper(&bus, "end", end, sizeof(end));
+	/* Its record: verify names it, and everything else is still told. */
+	be64_put(sequence, 2);
+	tamper(&bus, "record", sequence, sizeof(sequence));
+	holds(admin(&bus, 1, "audit", "verify", NULL), "entry 2:", "record-changed", "FINDINGS: 1",
+		NULL);
+	holds(admin(&bus, 1, "audit", "verify", "--json", NULL), "\"verdict\":\"findings\"",
+		"\"findings_total\":1", "\"sequence\":2", "\"code\":\"record-changed\"", NULL);
+	holds(admin(&bus, 1, "audit", "show", "2", NULL), "damaged", NULL);
+	holds(admin(&bus, 0, "case", "show", case_text, "--rebuild", NULL), NULL);
+	bus_deinit(&bus);
+}
+
+/* As an auditor in another house: a copy of the journal, the policy, no keys. */
+static void the_tree_needs_no_keys(void)
+{
+	struct bus bus;
+	char program[512], *output = NULL;
+	bus_init_usual(&bus, check_subdir());
+	bus_write(&bus);
+	bus_start(&bus);
+	CHECK_INT(bus_end(&bus, SIGTERM), 0);
+	const char *const argv[] = {program_path("broker/dienstweg-admin", program, sizeof(program)),
+		"audit", "verify", "--journal", bus_path(&bus, "broker/journal"), "--policy",
+		bus_path(&bus, "policy"), NULL};
+	CHECK_INT(process_run(argv, &output, TOOL_MS), 0);
+	holds(output, "as to its tree", "No findings", NULL);
+	const char *const no_policy[] = {argv[0], "audit", "verify", "--journal", argv[4], NULL};
+	CHECK_INT(process_run(no_policy, &output, TOOL_MS), 2);
+	holds(output, "--policy", NULL);
+	const char *const nowhere[] = {argv[0], "audit", "replay", NULL};
+	CHECK_INT(process_run(nowhere, &output, TOOL_MS), 2);
+	holds(output, "--config", NULL);
+	const char *const empty[] = {
+		argv[0], "queue", "list", "--journal", bus_path(&bus, "keys"), NULL};
+	CHECK_INT(process_run(empty, &output, TOOL_MS), 3);
+	holds(output, "no journal can be read here", NULL);
+	bus_deinit(&bus);
+}
+
+CHECK_MAIN(CHECK_CASE(a_case_is_told_and_proven), CHECK_CASE(the_tree_needs_no_keys))
