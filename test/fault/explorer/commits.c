@@ -134,6 +134,21 @@ static void decided(
 		answer(lab, message);
 }
 
+/* One header, one entry; but another under a used id is refused each time it comes. */
+static void check_once(
+	struct lab *lab, const struct world *world, uint8_t number, const struct submit_decision *d)
+{
+	if (d->result == SUBMIT_REFUSED && strcmp(d->code, "id-reused") == 0)
+		return;
+	for (uint32_t at = world->journal_open; at != 0; at = lab->entries[at - 1].parent) {
+		const struct world_entry *entry = &lab->entries[at - 1];
+		if ((entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED ||
+			    entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_REFUSED) &&
+			entry->message == number)
+			lab_violate(lab, "the same header was recorded twice");
+	}
+}
+
 static bool submit(struct lab *lab, struct world *world, uint8_t number)
 {
 	struct world_message *message = &world->messages[number];
@@ -151,8 +166,7 @@ static bool submit(struct lab *lab, struct world *world, uint8_t number)
 	if (d.result == SUBMIT_DUPLICATE)
 		accepted = d.earlier_kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED;
 	if (d.append) {
-		if (accepted && lab_sequence(lab, world->journal_open, number) >= 0)
-			lab_violate(lab, "the same header was accepted twice");
+		check_once(lab, world, number, &d);
 		struct world_entry entry = entry_new(lab, world,
 			accepted ? DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED
 				 : DIENSTWEG__ENTRY_KIND__ENTRY_REFUSED);

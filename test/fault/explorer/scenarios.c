@@ -15,6 +15,7 @@ enum { CITY = 0, JOBCENTER = 1 };
 #define EXPIRING(number)    PLAIN(number), .expires_ms = FIXTURE_NOW_MS + 1500
 #define LATER(number)       EXPIRING(number), .not_before_ms = FIXTURE_NOW_MS + 500
 #define BULK(number)        PLAIN(number), .priority = LANE_BULK
+#define CLEAR(number)       .recipient = "jobcenter", .id = (number)
 #define OTHER_BYTES(number) PLAIN(number), .variant = 1
 #define OF_TOWN(number)     PLAIN(number), .sender = "town", .speaker = "cooperative"
 #define FIGURES(number)     .recipient = "ministry", .service = "figures", .id = (number)
@@ -41,6 +42,9 @@ static const struct scenario scenarios[] = {
 		.budget = {[EDGE_CRASH] = 2}},
 	{"same id, other bytes", CITY_TO_JOBCENTER, .messages = {{PLAIN(1)}, {OTHER_BYTES(1)}},
 		.budget = {[EDGE_CRASH] = 2}},
+	{"refused beside accepted", .parties = {"city", "jobcenter"},
+		.messages = {{PLAIN(1)}, {CLEAR(2)}}, .legs = {{"jobcenter", 0, false}},
+		.budget = {[EDGE_CRASH] = 2, [EDGE_LOSS] = 1}, .shaky = CITY},
 	{"two senders", .parties = {"city", "jobcenter", "town"},
 		.messages = {{PLAIN(1)}, {OF_TOWN(1)}},
 		.legs = {{"jobcenter", 0, false}, {"jobcenter", 1, true}},
