@@ -14,7 +14,7 @@
  * @count:   how many
  *
  * Every receipt's sequence holds that very message, accepted; no message stands there twice; nothing is
- * there that was never sent; and `audit verify` says yes. Fails the test otherwise.
+ * there that was never sent; `audit verify` and `audit replay` say yes. Fails the test otherwise.
  */
 void evidence_check(const struct bus *bus, const struct letter *letters, size_t count);
 
