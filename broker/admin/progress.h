@@ -11,6 +11,7 @@ struct progress {
 	uint64_t start_ns, last_ns;
 };
 
+/* The clock starts. */
 void progress_begin(struct progress *progress);
 
 /**

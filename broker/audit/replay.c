@@ -21,7 +21,7 @@
 enum {
 	RULES_ARENA = 4 << 20,
 	TICK_ROWS = 256,
-	COMMIT_ENTRIES = 32 * AUDIT_SLICE, /* of the state: few fsyncs, and few dirty pages */
+	COMMIT_ENTRIES = 8 * AUDIT_SLICE, /* of the state: few fsyncs, and few dirty pages */
 	STATE_MAP_MIN = 256 << 20,
 	STATE_ROW_BYTES = 1024, /* most that an entry leaves in the state, generously */
 };
