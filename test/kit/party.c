@@ -456,5 +456,6 @@ void party_nak(struct party *party, uint64_t sequence, uint32_t delay_ms)
 	nak.reason = pb(BYTES_STR("later"));
 	frame.body_case = DIENSTWEG__FRAME__BODY_NAK;
 	frame.nak = &nak;
-	CHECK_INT(client_send(party->client, &frame), 0);
+	int r = client_send(party->client, &frame);
+	CHECK(r == 0 || r == CLIENT_BUSY); /* the connection went meanwhile: the lease goes with it */
 }

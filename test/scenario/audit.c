@@ -251,4 +251,73 @@ static void the_tree_needs_no_keys(void)
 	bus_deinit(&bus);
 }
 
-CHECK_MAIN(CHECK_CASE(a_case_is_told_and_proven), CHECK_CASE(the_tree_needs_no_keys))
+/* The recipient takes a few of what came since, and wants every fifth again. */
+static void take_some(struct party *jobcenter, size_t *taken)
+{
+	size_t left = jobcenter->deliveries_count - *taken;
+	if (left == 0 || client_state(jobcenter->client) != CLIENT_READY)
+		return;
+	if (*taken % 5 == 4) {
+		party_nak(jobcenter, jobcenter->deliveries[(*taken)++].sequence, 5);
+		return;
+	}
+	size_t run = 4 - *taken % 5;
+	run = run < left ? run : left;
+	party_acknowledge(jobcenter, *taken, run, NULL);
+	*taken += run;
+}
+
+static void submit_some(struct party *city, size_t count)
+{
+	struct party_draft draft = {.region = "051240000000", .body = BYTES_STR("figures")};
+	_cleanup_(arena_free) struct arena *arena = arena_new(64 << 20);
+	CHECK(arena);
+	party_submit(city, party_compose(city, &draft, count, arena), count, true);
+}
+
+/* Audits read a journal that is written to at this very moment, and must never see half a commit. */
+static void agrees_while_the_broker_works(void)
+{
+	enum { ROUNDS = 8, MESSAGES = 150 };
+	struct bus bus;
+	struct party city, jobcenter;
+	char program[512];
+	size_t taken = 0;
+	bus_init_usual(&bus, check_subdir());
+	bus_write(&bus);
+	bus_start(&bus);
+	party_init(&city, &bus, "city");
+	party_init(&jobcenter, &bus, "jobcenter");
+	jobcenter.manual = true;
+	party_connect(&city, NULL);
+	party_connect(&jobcenter, NULL);
+	program_path("broker/dienstweg-admin", program, sizeof(program));
+	for (int round = 0; round < ROUNDS; round++) {
+		struct process tool = {};
+		const char *const argv[] = {program, "audit", round % 2 ? "verify" : "replay",
+			"--config", bus_path(&bus, "broker.yaml"), NULL};
+		submit_some(&city, MESSAGES);
+		party_step(&city, 20);
+		process_start(&tool, bus_path(&bus, "logs/audit.log"), argv);
+		long long deadline = now_ms() + TOOL_MS;
+		while (process_running(&tool) || taken < (size_t)(round + 1) * MESSAGES / 2) {
+			CHECK(now_ms() < deadline);
+			party_step(&city, 0);
+			party_step(&jobcenter, 1);
+			take_some(&jobcenter, &taken);
+		}
+		CHECK_INT(process_wait(&tool, TOOL_MS), 0);
+		if (round == ROUNDS / 2) {
+			bus_end(&bus, SIGKILL);
+			bus_start(&bus);
+		}
+	}
+	party_deinit(&city);
+	party_deinit(&jobcenter);
+	CHECK_INT(bus_end(&bus, SIGTERM), 0);
+	check_audit(&bus);
+	bus_deinit(&bus);
+}
+
+CHECK_MAIN(CHECK_CASE(a_case_is_told_and_proven), CHECK_CASE(the_tree_needs_no_keys),
+	CHECK_CASE(agrees_while_the_broker_works))
