@@ -230,7 +230,10 @@ class Client:
     def update_registry(self, seconds=30):
         """Fetch the registry in force; it must follow the one held, by the roots of that one."""
         self.session.send(get_registry=pb.GetRegistry())
-        registry = Registry(self.expect("registry", seconds).signed, self.registry.roots())
+        self.adopt(self.expect("registry", seconds).signed)
+
+    def adopt(self, signed):
+        registry = Registry(signed, self.registry.roots())
         if registry.digest != self.registry.digest:
             registry.check_successor(self.registry)
             self.registry = registry

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: EUPL-1.2
 """Messages that go as they should: receipt, delivery, acknowledgement, outcome."""
-
 from envelope import Message
+from proto import frame_pb2
 from world import CITY, JOBCENTER, MINISTRY, YOUTH, holds, same
 
 
@@ -86,6 +86,8 @@ def outcomes_come_until_confirmed(world):
     message = world.message(b"after the confirmation")
     world.submit(message)
     city.outcomes.clear()
+    city.take_deliver(frame_pb2.Deliver(items=before.values()))
+    same("old ones", city.outcomes, {})
     city.confirmed.clear()
     city.connect()
     world.settle(jobcenter, world.receive(jobcenter, [message]))

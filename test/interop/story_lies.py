@@ -3,12 +3,16 @@
 
 The broker under test is honest, so without these stories a client that checks nothing would pass.
 """
+import base64
 import copy
 import dataclasses
 
-from envelope import Secret
-from evidence import check_consistency
-from world import CITY, fault_of, holds, same
+from envelope import (ACKNOWLEDGEMENT, MESSAGE, Secret, blake2b, envelopes, now_ms, open_message, read_keys,
+                      read_secrets, read_strict, sign_batch, verify_batch)
+from evidence import check_consistency, key_hash
+from proto import frame_pb2
+from proto.envelope_pb2 import Header, Payload
+from world import CITY, JOBCENTER, MINISTRY, fault_of, holds, same
 
 
 def record(client):
@@ -33,7 +37,7 @@ def flipped(data, at=0):
 
 
 def variants(message, paths):
-    """(what, copy of the message changed there) for each path: names, numbers of list elements, a field."""
+    """(path, copy of the message changed there); a path is names and places in lists, a field last."""
     for path in paths:
         changed = copy.deepcopy(message)
         *way, field = path.split()
@@ -139,8 +143,120 @@ def a_false_history(world):
     client.connect()
 
 
+def bytes_with_two_readings(world):
+    """A parser that takes either would let two readers of one signature see two messages."""
+    message = world.message(b"one reading")
+    header, salt = message.header, b"\x0a\x20" + bytes(32)
+    read_strict(Header, header)
+    read_strict(Payload, b"\x0a\x22" + salt)
+    for what, kind, data in (
+            ("cut off", Header, header[:-1]), ("a tag alone", Header, header + b"\x08"),
+            ("a field twice", Header, header + header[:2]), ("an unknown field", Header, header + b"\xfa\7\0"),
+            ("another wire type", Header, b"\x0a\0" + header), ("a group", Header, header + b"\x0b\x0c"),
+            ("a long number", Header, b"\x08\x80\0"), ("a long tag", Header, b"\x88\0\0"),
+            ("a number of 33 bits", Header, b"\x08\x80\x80\x80\x80\x10"),
+            ("a number without end", Header, b"\x58" + b"\x80" * 12),
+            ("two forms", Payload, b"\x0a\x22" + salt + b"\x12\0"),
+            ("a field twice inside", Payload, b"\x0a\x44" + salt + salt)):
+        same(what, fault_of(read_strict, kind, data), "malformed")
+
+
+def a_false_key_file(world):
+    path = world.bus.keys / "city.interop.keys"
+    lines = path.read_text().splitlines()
+    for what, words in (("id", 1), ("public", 2), ("possession key", 3), ("possession", 4)):
+        seal = next(line for line in lines if line.startswith("seal ")).split()
+        sign = next(line for line in lines if line.startswith("sign ")).split()
+        seal[words] = sign[words]
+        text = "\n".join([lines[0], " ".join(seal)])
+        holds(what, fault_of(read_keys, text))
+    holds("another owner", fault_of(read_keys, path.read_text().replace("city.interop", "youth.interop")))
+    secret = world.folder / "open.secret"
+    secret.write_text("dienstweg-secret 0 nobody\n")
+    secret.chmod(0o640)
+    same("others can read it", fault_of(read_secrets, secret), "key-file")
+
+
+def a_false_content_or_signature(world):
+    """What a recipient must find, whoever spoiled it."""
+    city, secret = world.city, world.jobcenter.secrets[JOBCENTER]["seal"]
+    message, other = world.message(b"this"), world.message(b"that")
+    header, sealed = message.fields, Payload.FromString(message.content)
+    same("true", open_message(header, message.content, [secret]), b"this")
+    same("another content", fault_of(open_message, header, other.content, [secret]), "content-mismatch")
+    header.content_length += 1
+    same("length", fault_of(open_message, header, message.content, [secret]), "content-mismatch")
+    header = message.fields
+    header.sealed_recipients.append(bytes(16))
+    same("wraps", fault_of(open_message, header, message.content, [secret]), "content-mismatch")
+    same("no wrap for us", fault_of(open_message, message.fields, message.content, []), "wrap")
+    sealed.sealed.box = flipped(sealed.sealed.box)
+    header = message.fields
+    header.content_hash = blake2b(sealed.SerializeToString())
+    same("box", fault_of(open_message, header, sealed.SerializeToString(), [secret]), "seal")
+
+    sign = city.secrets[CITY]["sign"]
+    one, = sign_batch(sign, MESSAGE, city.bus, [message.h])
+    verify_batch(sign.public, MESSAGE, city.bus, message.h, one)
+    for what, changes in (("path", {"path": bytes(32)}), ("odd path", {"path": bytes(31)}),
+                          ("size", {"size": 0}), ("size", {"size": 33}), ("index", {"index": 1}),
+                          ("root", {"root": bytes(63)}), ("key", {"key_id": b""})):
+        changed = copy.deepcopy(one)
+        for field, value in changes.items():
+            setattr(changed, field, value)
+        same(what, fault_of(verify_batch, sign.public, MESSAGE, city.bus, message.h, changed), "signature-form")
+    many = sign_batch(sign, MESSAGE, city.bus, [message.h] * 33)[32]
+    same("33 leaves", fault_of(verify_batch, sign.public, MESSAGE, city.bus, message.h, many), "signature-form")
+    for domain, bus in ((ACKNOWLEDGEMENT, city.bus), (MESSAGE, b"other.demo")):
+        same("domain", fault_of(verify_batch, sign.public, domain, bus, message.h, one), "signature")
+
+    figures = world.message(b"in clear", service=b"figures", recipient=MINISTRY)
+    item = frame_pb2.Item(sequence=1, party=MINISTRY, envelope=envelopes([figures], sign)[0],
+                          batch_ms=now_ms())
+    client = world.client(MINISTRY)
+    same("for us", (client.open(item).fault, client.open(item).body), (None, b"in clear"))
+    client = world.jobcenter
+    item.party = JOBCENTER
+    same("for another", client.open(item).fault.code, "not-responsible")
+
+
+def a_forged_checkpoint(world):
+    """By one who has the log's key and tells each his own story, or has another key under its name."""
+    client = world.city
+    _, secrets = read_secrets(world.bus.keys / "interop.demo.secret")
+
+    def note(secret, name, size, root):
+        text = f"interop.demo/0\n{size}\n{base64.b64encode(root).decode()}\n"
+        blob = key_hash(name, secret.public) + secret.sign(text.encode())
+        return f"{text}\n\u2014 {name} {base64.b64encode(blob).decode()}\n".encode()
+
+    log, size, root = secrets["log"], client.newest.size, client.newest.root
+    client.see(note(log, "interop.demo/0", size, root))
+    same("a fork", fault_of(client.see, note(log, "interop.demo/0", size, bytes(32))), "fork")
+    same("another name", fault_of(client.see, note(log, "interop.demo/1", size, root)), "checkpoint")
+    another = Secret("log", bytes(32))
+    same("another key", fault_of(client.see, note(another, "interop.demo/0", size, root)), "checkpoint")
+    client.see(note(log, "interop.demo/0", size - 1, bytes(32)))
+    same("an old one", fault_of(client.link), "fork")
+    client.unlinked = []
+
+
+def late_frames_of_an_earlier_session(world):
+    client = world.city
+    client.session.send(ping=frame_pb2.Ping(number=5))
+    heard = record(client)
+    client.recover()
+    world.fence(client)
+    same("pongs", len([name for name, _ in heard if name == "pong"]), 1)
+
+
 STORIES = [
     a_false_receipt,
     a_false_delivery_or_outcome,
     a_false_history,
+    bytes_with_two_readings,
+    a_false_key_file,
+    a_false_content_or_signature,
+    a_forged_checkpoint,
+    late_frames_of_an_earlier_session,
 ]

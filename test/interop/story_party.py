@@ -53,7 +53,8 @@ def python_sends_and_c_receives(world):
     world.submit(message)
     agency.finish(agency.start("receive", "--count", "1", "--reject", "schema", "unknown form"))
     outcome = world.ended(world.city, [message])[0].outcome
-    same("outcome", (outcome.state, outcome.code, outcome.text), (b"rejected", b"schema", b"unknown form"))
+    same("outcome", (outcome.state, outcome.code, outcome.text),
+         (b"rejected", b"schema", b"unknown form"))
     world.city.link()
 
 

@@ -4,7 +4,6 @@ import dataclasses
 import signal
 import time
 
-import evidence
 from bus import ROOTS
 from envelope import MESSAGE, Message, Secret, compose, h_of, now_ms, sign_batch, uuid7
 from proto.envelope_pb2 import Envelope
@@ -211,11 +210,11 @@ def killed_in_the_middle(world):
 def a_new_registry(world):
     """What it allows is allowed from then on, and receipts name its version."""
     bus, city = world.bus, world.city
-    fresh, other = world.folder / "registry.2", world.folder / "registry.other"
-    bus.build_registry(fresh, previous=bus.registry, changes={
-        "from: [jobcenter.interop], to: youth": "from: [jobcenter.interop, city.interop], to: youth"})
-    bus.build_registry(other, previous=bus.registry, changes={"400 days": "399 days"})
-    for registry in (fresh, other):
+    fresh, other, after = (world.folder / name for name in ("fresh", "other", "after"))
+    flow, wider = "from: [jobcenter.interop], to: youth", "from: [jobcenter.interop, city.interop], to: youth"
+    for registry, previous, changes in ((fresh, bus.registry, {flow: wider}),
+                                        (other, bus.registry, {"400 days": "399 days"}), (after, other, {})):
+        bus.build_registry(registry, previous, changes)
         for root in ROOTS[1:]:
             bus.sign_registry(registry, root)
     fields = {"service": b"alg2.status", "recipient": YOUTH, "body": b"im Hause"}
@@ -225,8 +224,8 @@ def a_new_registry(world):
     while city.registry.version == 1 and time.monotonic() < until:
         city.update_registry()
     same("version", city.registry.version, 2)
-    forged = evidence.Registry(other.read_bytes(), world.roots)
-    same("another version 2", fault_of(forged.check_successor, city.registry), "registry")
+    same("another version 2", fault_of(city.adopt, other.read_bytes()), "registry")
+    same("its successor", fault_of(city.adopt, after.read_bytes()), "registry")
     message = world.message(**fields)
     receipt, = world.submit(message)
     same("version", int.from_bytes(receipt.disclosed[9:17], "big"), 2)
