@@ -27,7 +27,12 @@
 
 enum { OUTPUT_MAX = 4 << 20, TAIL_BYTES = 3000, LOOK_AGAIN_MS = 250 };
 
-static struct process *started[KIT_PROCESSES_MAX];
+/* Copies, because a test's struct may lie on a stack that has gone when the program ends. */
+struct started {
+	pid_t pid; /* 0: ended */
+	char log[sizeof(((struct process *)0)->log)];
+};
+static struct started started[KIT_PROCESSES_MAX];
 static pid_t owner;
 
 long long now_ms(void)
@@ -57,8 +62,8 @@ static void processes_end(int status, void *unused)
 	if (getpid() != owner)
 		return;
 	for (size_t i = 0; i < KIT_PROCESSES_MAX; i++) {
-		struct process *p = started[i];
-		if (!p)
+		struct started *p = &started[i];
+		if (!p->log[0])
 			continue;
 		if (status != 0 && status != 77)
 			tail_show(p->log);
@@ -69,21 +74,29 @@ static void processes_end(int status, void *unused)
 	}
 }
 
-static void process_register(struct process *process)
+/* One place per log: a daemon that is started again tells its whole story in one. */
+static void process_register(const struct process *process)
 {
 	if (!owner) {
 		owner = getpid();
 		on_exit(processes_end, NULL);
 	}
 	for (size_t i = 0; i < KIT_PROCESSES_MAX; i++) {
-		if (started[i] == process)
-			return;
-		if (!started[i]) {
-			started[i] = process;
-			return;
-		}
+		bool same = strcmp(started[i].log, process->log) == 0 && started[i].pid == 0;
+		if (started[i].log[0] && !same)
+			continue;
+		started[i].pid = process->pid;
+		memcpy(started[i].log, process->log, sizeof(started[i].log));
+		return;
 	}
 	CHECK_FAIL("more than %d processes", KIT_PROCESSES_MAX);
+}
+
+static void process_forget(pid_t pid)
+{
+	for (size_t i = 0; i < KIT_PROCESSES_MAX; i++)
+		if (started[i].pid == pid)
+			started[i].pid = 0;
 }
 
 static pid_t child_start(int out, const char *const *argv)
@@ -139,6 +152,7 @@ int process_wait(struct process *process, int timeout_ms)
 		CHECK_FAIL("%s (pid %d) has not ended within %d ms", process->name, process->pid,
 			timeout_ms);
 	CHECK(waitpid(process->pid, &status, 0) == process->pid);
+	process_forget(process->pid);
 	close(process->pidfd);
 	process->pid = 0;
 	process->pidfd = -1;
