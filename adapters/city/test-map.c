@@ -241,7 +241,6 @@ static void application_survives_the_way(void)
 
 static void answers_for_the_portal(void)
 {
-	_cleanup_(reading_deinit) struct reading t = {};
 	const char *file = NULL;
 	json_t *json = NULL;
 	Dienstweg__Case content;
