@@ -85,7 +85,7 @@ void clerk_free(struct clerk *clerk)
 
 int clerk_send(struct clerk *clerk, struct errand *errand)
 {
-	if (clerk->out >= clerk->errands_max)
+	if (clerk_is_full(clerk))
 		return QUEUE_FULL;
 	int r = queue_push(clerk->sent, errand);
 	if (r == 0)
@@ -109,6 +109,11 @@ size_t clerk_collect(struct clerk *clerk)
 		errand->done(errand);
 	}
 	return count;
+}
+
+bool clerk_is_full(const struct clerk *clerk)
+{
+	return clerk->out >= clerk->errands_max;
 }
 
 size_t clerk_out(const struct clerk *clerk)

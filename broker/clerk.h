@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "broker/journal/reader.h"
@@ -49,3 +50,4 @@ int clerk_fd(const struct clerk *clerk); /* readable when errands have come back
  */
 size_t clerk_collect(struct clerk *clerk);
 size_t clerk_out(const struct clerk *clerk); /* errands sent and not collected; reactor only */
+bool clerk_is_full(const struct clerk *clerk); /* clerk_send() would say QUEUE_FULL; reactor only */

@@ -288,7 +288,7 @@ static void fetch_ask(struct delivery *delivery, struct fetch *fetch, struct rec
 	recipient->fetch_stale = false;
 }
 
-/* Return: false when no errand is free: the recipient keeps its place. */
+/* Return: false when no errand is free, or the clerk has no room: the recipient keeps its place. */
 static bool recipient_pump(struct delivery *delivery, struct recipient *recipient)
 {
 	if (delivery->stopped || recipient->fetch || !recipient->outlet)
@@ -296,7 +296,7 @@ static bool recipient_pump(struct delivery *delivery, struct recipient *recipien
 	if (!messages_wanted(recipient) && !outcomes_wanted(recipient))
 		return true;
 	struct fetch *fetch = delivery->idle;
-	if (!fetch)
+	if (!fetch || clerk_is_full(delivery->options.clerk))
 		return false;
 	delivery->idle = fetch->next;
 	fetch_ask(delivery, fetch, recipient);

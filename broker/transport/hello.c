@@ -16,7 +16,11 @@
 #include "proto/base/text.h"
 #include "proto/envelope/envelope.h"
 
-enum { PROTOCOL_VERSION = 0, SOFTWARE_BYTES_MAX = 63, PARTY_KEY_MAX = NAME_BYTES_MAX };
+enum {
+	PROTOCOL_VERSION = 0,
+	SOFTWARE_BYTES_MAX = 63,
+	OPENING_MAX = 16, /* Hellos of one speaker at the clerk: its time is everybody's */
+};
 
 struct hello {
 	struct errand errand; /* first */
@@ -276,6 +280,20 @@ static struct session *session_begin(struct transport *transport, const struct i
 	return session;
 }
 
+/* A Hello whose look-up is out costs until it is back, even when its connection says another. */
+static bool is_opening_too_much(const struct transport *transport, const struct session *session,
+	const struct incoming *incoming)
+{
+	size_t slot = 0, opening = 0;
+	const struct session *other;
+	if (session && session->state == SESSION_OPENING)
+		return true;
+	while ((other = sessions_walk(transport->sessions, &slot)) != NULL)
+		opening += other->state == SESSION_OPENING &&
+			   bytes_equal(BYTES_STR(other->speaker), incoming->speaker);
+	return opening >= OPENING_MAX;
+}
+
 void hello_handle(struct transport *transport, struct session *session, struct incoming *incoming)
 {
 	_cleanup_(heap_free) struct hello *hello = calloc(1, sizeof(*hello));
@@ -285,6 +303,11 @@ void hello_handle(struct transport *transport, struct session *session, struct i
 	}
 	if (!hello_check(transport, hello, incoming, incoming->frame->hello))
 		return;
+	if (is_opening_too_much(transport, session, incoming)) {
+		transport_send_error(transport, incoming, "busy",
+			"hello", "an earlier Hello is being looked up: wait for Welcome, or say it again later");
+		return;
+	}
 	/* The same connection starts anew: its earlier session ends without Replaced, it is the same process. */
 	if (session)
 		transport_close(transport, session, "session-replaced");
