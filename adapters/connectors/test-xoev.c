@@ -42,7 +42,7 @@ static void heads_by_hand(void)
 	CHECK_STR(t.head.reader.scheme, "psw");
 	CHECK_STR(t.head.reader.value, "1");
 	CHECK_INT(read_text(&t, G2G("<leser><kennung>ohne</kennung></leser>")), 0);
-	CHECK_STR(t.head.reader.scheme, "");
+	CHECK_STR(t.head.reader.scheme, "xoev");
 	CHECK_STR(t.head.reader.value, "ohne");
 	CHECK_INT(read_text(&t, G2G("<leser><kennung></kennung></leser>")), 0);
 	CHECK_STR(t.head.reader.value, "");

@@ -188,6 +188,8 @@ static void party_end(struct xoev_party *party, const struct rule *rule)
 		memcpy(party->scheme, party->value, len);
 		party->scheme[len] = '\0';
 		memmove(party->value, colon + 1, strlen(colon + 1) + 1);
+	} else {
+		snprintf(party->scheme, sizeof(party->scheme), "xoev");
 	}
 	if (!*party->value)
 		party->scheme[0] = '\0';

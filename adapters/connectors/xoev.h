@@ -21,7 +21,8 @@ enum {
 	XOEV_SCHEME_MAX = 32,
 };
 
-/* "psw:01003110" is scheme "psw", value "01003110". Both empty when the document does not say. */
+/* "psw:01003110" is scheme "psw", value "01003110"; without a prefix the scheme is "xoev". Both empty when
+   the document does not say. */
 struct xoev_party {
 	char scheme[XOEV_SCHEME_MAX + 1];
 	char value[XOEV_TEXT_MAX + 1];
