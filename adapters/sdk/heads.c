@@ -200,14 +200,20 @@ int heads_advance(struct heads *heads, const struct heads_question *question,
 	return 0;
 }
 
-int head_restore(struct head *head, struct bytes note)
+int head_parse(struct bytes note, struct checkpoint *ret)
 {
 	const uint8_t *end = note.len ? memmem(note.data, note.len, "\n\n", 2) : NULL;
+	if (!end || checkpoint_parse(BYTES(note.data, (size_t)(end - note.data) + 1), ret) != 0)
+		return -EBADMSG;
+	return 0;
+}
+
+int head_restore(struct head *head, struct bytes note)
+{
 	struct checkpoint checkpoint;
 	if (note.len == 0)
 		return 0;
-	if (note.len > HEAD_NOTE_MAX || !end ||
-		checkpoint_parse(BYTES(note.data, (size_t)(end - note.data) + 1), &checkpoint) != 0)
+	if (note.len > HEAD_NOTE_MAX || head_parse(note, &checkpoint) != 0)
 		return -EBADMSG;
 	head->set = true;
 	head->checkpoint = checkpoint;

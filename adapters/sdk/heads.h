@@ -115,6 +115,14 @@ int heads_advance(struct heads *heads, const struct heads_question *question,
 	const struct heads_shown *shown, struct bytes proof, struct heads_clash *clash);
 
 /**
+ * head_parse() - what a note says, whoever signed it
+ * @note: untrusted
+ * @ret:  its checkpoint
+ * Return: 0 or -EBADMSG.
+ */
+int head_parse(struct bytes note, struct checkpoint *ret);
+
+/**
  * head_restore() - take a head back from disk, where it was put after it was verified
  * @head: to set
  * @note: a note, or empty
