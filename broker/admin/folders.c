@@ -34,6 +34,8 @@ static void find_config(struct folders *folders)
 		if (exists(path))
 			folders->config = path;
 	}
+	if (folders->config) /* it says itself where the state is */
+		folders->state = NULL;
 }
 
 static int read_config(struct folders *folders)
@@ -43,11 +45,11 @@ static int read_config(struct folders *folders)
 	if (r)
 		return cli_fail(CLI_FAILED, "%s", error);
 	const struct config_broker *broker = folders->broker;
-	if (!folders->state)
-		folders->state = broker->state;
 	/* A state folder named beside it is another one: its keys and socket are its own. */
-	if (strcmp(folders->state, broker->state) == 0)
+	if (!folders->state) {
+		folders->state = broker->state;
 		snprintf(folders->socket, sizeof(folders->socket), "%s", broker->admin_socket);
+	}
 	if (!folders->master_key)
 		folders->master_key = broker->master_key;
 	if (!folders->policy)

@@ -244,6 +244,18 @@ static void the_tree_needs_no_keys(void)
 	const char *const nowhere[] = {argv[0], "audit", "replay", NULL};
 	CHECK_INT(process_run(nowhere, &output, TOOL_MS), 2);
 	holds(output, "--config", NULL);
+	/* A folder with everything in it: its configuration is found. One with less: as deep as it goes. */
+	const char *const whole[] = {argv[0], "audit", "verify", "--state", bus.dir, NULL};
+	CHECK_INT(process_run(whole, &output, TOOL_MS), 0);
+	holds(output, "verified in full", "No findings", NULL);
+	const char *const less[] = {argv[0], "audit", "verify", "--state", bus_path(&bus, "broker"),
+		"--policy", argv[6], NULL};
+	CHECK_INT(process_run(less, &output, TOOL_MS), 0);
+	holds(output, "as to its tree", NULL);
+	const char *const deep[] = {argv[0], "audit", "verify", "--state", less[4], "--policy",
+		argv[6], "--depth", "full", NULL};
+	CHECK_INT(process_run(deep, &output, TOOL_MS), 2);
+	holds(output, "--master-key", NULL);
 	const char *const empty[] = {
 		argv[0], "queue", "list", "--journal", bus_path(&bus, "keys"), NULL};
 	CHECK_INT(process_run(empty, &output, TOOL_MS), 3);
