@@ -107,6 +107,24 @@ static int unknown_keep(struct trust *trust, struct bytes note)
 	return TRUST_UNKNOWN;
 }
 
+static int other_alarm(struct trust *trust, struct bytes note)
+{
+	return trust_alarm(trust,
+		"The broker sent a checkpoint that is malformed or of another log. (A bus that "
+		"lost its "
+		"journal opens a new origin; then its operator has to tell you so.)",
+		note, BYTES(NULL, 0));
+}
+
+/* Lines of keys that are not ours count for nothing, so a foreign origin looks like a foreign key. */
+static int unverified(struct trust *trust, struct bytes note)
+{
+	struct checkpoint said;
+	if (head_parse(note, &said) == 0 && strcmp(said.origin, trust->origin) == 0)
+		return unknown_keep(trust, note);
+	return other_alarm(trust, note);
+}
+
 static int verify(struct trust *trust, struct bytes note, struct heads_shown *ret)
 {
 	struct bytes none = BYTES(NULL, 0);
@@ -118,19 +136,14 @@ static int verify(struct trust *trust, struct bytes note, struct heads_shown *re
 		note, trust->log_keys, trust->log_keys_count, trust->origin, &ret->checkpoint);
 	switch (r) {
 	case NOTE_UNVERIFIED:
-		return unknown_keep(trust, note);
+		return unverified(trust, note);
 	case NOTE_BAD_SIGNATURE:
 		return trust_alarm(trust,
 			"The broker sent a checkpoint whose signature by the log does not hold.",
 			note, none);
 	case NOTE_MALFORMED:
 	case NOTE_KEY_MALFORMED:
-		return trust_alarm(trust,
-			"The broker sent a checkpoint that is malformed or of another log. (A bus "
-			"that "
-			"lost its journal opens a new origin; then its operator has to tell you "
-			"so.)",
-			note, none);
+		return other_alarm(trust, note);
 	default:
 		return r;
 	}
