@@ -95,6 +95,19 @@ static int64_t clock_step(struct journal *journal, uint64_t wall_ms, uint64_t mo
 	return step >= CLOCK_STEP_MS || step <= -CLOCK_STEP_MS ? step : 0;
 }
 
+/* Messages in queues, and those delayed; who may expire counts twice, which errs on the safe side. */
+static int count_waiting(struct journal *journal)
+{
+	const struct state_store *store = &journal->store;
+	uint64_t queued, timed;
+	int r = db_count(store->txn, store->tables[STATE_QUEUE], &queued);
+	if (r == 0)
+		r = db_count(store->txn, store->tables[STATE_TIMER], &timed);
+	if (r == 0)
+		journal->fill.waiting = queued + timed;
+	return r;
+}
+
 static int batch_begin(struct journal *journal, struct batch *batch)
 {
 	struct entry_log *log = &journal->log;
@@ -115,7 +128,7 @@ static int batch_begin(struct journal *journal, struct batch *batch)
 		.batch_ms = log->batch_ms,
 		.sequence = log->sequence,
 	};
-	return 0;
+	return count_waiting(journal);
 }
 
 /* ---- deciding ---- */

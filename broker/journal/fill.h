@@ -11,8 +11,9 @@
 struct fill {
 	struct db_env *env;
 	const char *dir;
-	unsigned int limit_percent; /* of the map */
+	unsigned int limit_percent; /* of the map; above 100: everything is admitted */
 	uint64_t reserve_bytes;     /* of the file system */
+	uint64_t waiting;           /* messages that have not ended: kept up to date by the owner */
 
 	bool measured;
 	uint64_t measured_ns;
@@ -37,6 +38,7 @@ int fill_measure(struct fill *fill, uint64_t put, uint64_t now_ns);
  * @fill:   measured
  * @put:    bytes put so far, ever
  * @bytes:  what the messages are about to put
+ * @messages: how many they are
  * Return: true when they may be journaled.
  */
-bool fill_admits(const struct fill *fill, uint64_t put, uint64_t bytes);
+bool fill_admits(const struct fill *fill, uint64_t put, uint64_t bytes, uint64_t messages);

@@ -187,7 +187,8 @@ static uint64_t parcel_bytes(const struct parcel *parcel)
 static bool is_full(struct journal *journal, struct batch *batch, const struct parcel *parcel)
 {
 	if (!batch->full)
-		batch->full = !fill_admits(&journal->fill, journal->log.bytes, parcel_bytes(parcel));
+		batch->full = !fill_admits(&journal->fill, journal->log.bytes, parcel_bytes(parcel),
+			parcel->submits_count);
 	if (batch->full != atomic_load(&journal->shared.full)) {
 		atomic_store(&journal->shared.full, batch->full);
 		if (batch->full)

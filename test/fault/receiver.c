@@ -67,13 +67,12 @@ static void file_open(struct inbox *inbox, const char *path)
 	CHECK_INT(lseek(inbox->file, at, SEEK_SET), at);
 }
 
-/* Everything that came since the last look, on disk and then acknowledged. */
-static void deliveries_take(struct inbox *inbox)
+/* On disk. Return: how many deliveries are, and may be acknowledged. */
+static size_t deliveries_take(struct inbox *inbox, size_t from)
 {
 	struct party *party = &inbox->party;
-	size_t count = party->deliveries_count;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = from; i < party->deliveries_count; i++) {
 		struct party_delivery *d = &party->deliveries[i];
 		CHECK(d->opened);
 		if (d->attempt == 1) {
@@ -85,11 +84,21 @@ static void deliveries_take(struct inbox *inbox)
 		free(d->body);
 		d->body = NULL;
 	}
-	if (count == 0)
-		return;
-	CHECK_INT(fdatasync(inbox->file), 0);
-	party_acknowledge(party, 0, count, NULL);
-	party->deliveries_count = 0;
+	if (party->deliveries_count > from)
+		CHECK_INT(fdatasync(inbox->file), 0);
+	return party->deliveries_count;
+}
+
+/* What the socket does not take now stays in the list for the next turn. */
+static size_t deliveries_acknowledge(struct inbox *inbox, size_t count)
+{
+	struct party *party = &inbox->party;
+	size_t done = party_acknowledge(party, 0, count, NULL);
+
+	party->deliveries_count -= done;
+	memmove(party->deliveries, party->deliveries + done,
+		party->deliveries_count * sizeof(*party->deliveries));
+	return count - done;
 }
 
 static void receiver_main(const struct receiver *receiver)
@@ -104,12 +113,13 @@ static void receiver_main(const struct receiver *receiver)
 	inbox.party.ping_ms = PING_MS;
 	inbox.party.reconnect_ms = RECONNECT_MS;
 	party_connect(&inbox.party, NULL);
-	for (;;) {
-		party_step(&inbox.party, 1000);
+	for (size_t taken = 0;;) {
+		party_step(&inbox.party, taken ? RECONNECT_MS : 1000);
 		if (inbox.party.lost)
 			inbox.last = 0;
 		inbox.party.lost = false;
-		deliveries_take(&inbox);
+		taken = deliveries_take(&inbox, taken);
+		taken = deliveries_acknowledge(&inbox, taken);
 	}
 }
 

@@ -40,6 +40,7 @@ struct sender {
 	struct checkpoint asked;  /* a proof from linked to this one is under way; size 0: none */
 	struct sender_counts counts;
 	uint64_t number;
+	struct party_answer deferral; /* the last */
 	bool resting;
 	bool put_off; /* by the broker, until `again_ms` */
 	bool resume;  /* says the next Submit */
@@ -216,8 +217,21 @@ static void receipt_take(struct sender *s, const Dienstweg__Receipt *receipt)
 static void try_again(struct sender *s, uint32_t retry_ms)
 {
 	CHECK(s->options.deferral_fine);
+	s->counts.deferred++;
 	s->put_off = true;
 	s->again_ms = now_ms() + retry_ms;
+}
+
+static void deferral_take(struct sender *s, const Dienstweg__Deferral *deferral)
+{
+	struct party_answer *last = &s->deferral;
+
+	try_again(s, deferral->retry_ms);
+	last->kind = ANSWER_DEFERRAL;
+	snprintf(last->code, sizeof(last->code), "%.*s", (int)deferral->reason.len,
+		(const char *)deferral->reason.data);
+	snprintf(last->detail, sizeof(last->detail), "%.*s", (int)deferral->detail.len,
+		(const char *)deferral->detail.data);
 }
 
 static void answer_take(struct sender *s, const Dienstweg__Answer *answer)
@@ -230,7 +244,7 @@ static void answer_take(struct sender *s, const Dienstweg__Answer *answer)
 	for (size_t i = 0; i < answer->n_receipts; i++)
 		receipt_take(s, answer->receipts[i]);
 	for (size_t i = 0; i < answer->n_deferrals; i++)
-		try_again(s, answer->deferrals[i]->retry_ms);
+		deferral_take(s, answer->deferrals[i]);
 	if (answer->frame) {
 		s->resume = true;
 		try_again(s, answer->frame->retry_ms);
@@ -407,4 +421,9 @@ const struct letter *sender_letters(const struct sender *sender, size_t *ret_cou
 void sender_counts(const struct sender *sender, struct sender_counts *ret)
 {
 	*ret = sender->counts;
+}
+
+const struct party_answer *sender_deferral(const struct sender *sender)
+{
+	return sender->deferral.kind ? &sender->deferral : NULL;
 }

@@ -58,5 +58,9 @@ struct sender_counts {
 	size_t again; /* receipts for what had one before: the same sequence, or the test has failed */
 	size_t sessions; /* opened */
 	size_t proofs;   /* of consistency, checked */
+	size_t deferred; /* messages put off by the broker, each time */
 };
 void sender_counts(const struct sender *sender, struct sender_counts *ret);
+
+/* The last deferral that came; NULL: none yet. */
+const struct party_answer *sender_deferral(const struct sender *sender);

@@ -117,6 +117,14 @@ static void parties_write(struct bus *bus)
 	}
 }
 
+void bus_config_write(const struct bus *bus, const char *extra)
+{
+	text_write(bus_path(bus, "broker.yaml"), 0644,
+		"bus: test.demo\nlisten: [\"%s\"]\nstate: broker\nregistry: registry.signed\n"
+		"policy: policy\nkeys: keys/bus.secret\nmaster_key: keys/master\n%s",
+		bus->endpoint, extra);
+}
+
 void bus_write(struct bus *bus)
 {
 	static const enum key_use bus_uses[] = {KEY_LOG, KEY_TRANSPORT};
@@ -131,10 +139,7 @@ void bus_write(struct bus *bus)
 	secret_write(bus, "test.demo", "bus", bus_uses, ARRAY_LEN(bus_uses));
 	random_fill(master, sizeof(master));
 	CHECK_INT(file_replace(bus_path(bus, "keys/master"), BYTES(master, 32), 0600), 0);
-	text_write(bus_path(bus, "broker.yaml"), 0644,
-		"bus: test.demo\nlisten: [\"%s\"]\nstate: broker\nregistry: registry.signed\n"
-		"policy: policy\nkeys: keys/bus.secret\nmaster_key: keys/master\n%s",
-		bus->endpoint, bus->extra);
+	bus_config_write(bus, bus->extra);
 }
 
 void bus_start(struct bus *bus)

@@ -37,6 +37,9 @@ void bus_init_usual(struct bus *bus, const char *dir);
 /* Writes registry.signed, policy, keys/, broker.yaml. Fails the test on any error. */
 void bus_write(struct bus *bus);
 
+/* Writes broker.yaml anew, with other lines at its end: for the next start. */
+void bus_config_write(const struct bus *bus, const char *extra);
+
 /* Start the broker and wait until it serves; kill it with a signal and wait until it ended. */
 void bus_start(struct bus *bus);
 int bus_end(struct bus *bus, int signal);

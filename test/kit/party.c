@@ -141,7 +141,6 @@ static void deliver_take(struct party *party, const Dienstweg__Deliver *deliver)
 static void frame_take(void *context, const Dienstweg__Frame *frame)
 {
 	struct party *party = context;
-	size_t before = party->deliveries_count;
 
 	if (party->on_frame) {
 		party->on_frame(party->on_frame_context, frame);
@@ -153,8 +152,6 @@ static void frame_take(void *context, const Dienstweg__Frame *frame)
 		break;
 	case DIENSTWEG__FRAME__BODY_DELIVER:
 		deliver_take(party, frame->deliver);
-		if (!party->manual && party->deliveries_count > before)
-			party_acknowledge(party, before, party->deliveries_count - before, NULL);
 		break;
 	case DIENSTWEG__FRAME__BODY_ACKNOWLEDGED:
 		party->acknowledged_count += frame->acknowledged->n_states;
@@ -172,6 +169,7 @@ static void session_lost(void *context, const char *why)
 	struct party *party = context;
 	(void)why;
 	party->lost = true;
+	party->acknowledged_to = party->deliveries_count; /* they come again */
 }
 
 void party_init(struct party *party, const struct bus *bus, const char *name)
@@ -243,6 +241,10 @@ void party_step(struct party *party, int wait_ms)
 	if (timeout > 0)
 		poll(&p, 1, timeout);
 	CHECK(client_step(party->client) >= 0);
+	if (party->manual || party->on_frame)
+		party->acknowledged_to = party->deliveries_count;
+	party->acknowledged_to += party_acknowledge(party, party->acknowledged_to,
+		party->deliveries_count - party->acknowledged_to, NULL);
 }
 
 static void header_fill(struct party *party, const struct party_draft *draft,
@@ -397,7 +399,7 @@ struct party_answer *party_send(struct party *party, const struct party_draft *d
 	return &party->answers[before];
 }
 
-static void acks_send(struct party *party, size_t from, size_t count, const char *reject_code)
+static bool acks_send(struct party *party, size_t from, size_t count, const char *reject_code)
 {
 	_cleanup_(arena_free) struct arena *arena = arena_new(1 << 20);
 	Dienstweg__Ack acks[BATCH_MAX], *list[BATCH_MAX];
@@ -435,13 +437,16 @@ static void acks_send(struct party *party, size_t from, size_t count, const char
 	frame.acknowledge = &acknowledge;
 	int r = client_send(party->client, &frame);
 	CHECK(r == 0 || r == CLIENT_BUSY);
+	return r == 0;
 }
 
-void party_acknowledge(struct party *party, size_t from, size_t count, const char *reject_code)
+size_t party_acknowledge(struct party *party, size_t from, size_t count, const char *reject_code)
 {
 	for (size_t i = 0; i < count; i += BATCH_MAX)
-		acks_send(party, from + i, count - i < BATCH_MAX ? count - i : BATCH_MAX,
-			reject_code);
+		if (!acks_send(party, from + i, count - i < BATCH_MAX ? count - i : BATCH_MAX,
+			    reject_code))
+			return i;
+	return count;
 }
 
 void party_nak(struct party *party, uint64_t sequence, uint32_t delay_ms)

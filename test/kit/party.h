@@ -63,6 +63,7 @@ struct party {
 	size_t answers_count, answers_room;
 	struct party_delivery *deliveries;
 	size_t deliveries_count, deliveries_room;
+	size_t acknowledged_to; /* of the deliveries, where the party does it by itself */
 	struct party_outcome *outcomes;
 	size_t outcomes_count, outcomes_room;
 	size_t acknowledged_count;
@@ -128,8 +129,15 @@ void party_step(struct party *party, int wait_ms);
 /* Send one message and wait for its answer. */
 struct party_answer *party_send(struct party *party, const struct party_draft *draft);
 
-/* Acknowledge deliveries [from, from + count) of the list, all accepted or all rejected with a code. */
-void party_acknowledge(struct party *party, size_t from, size_t count, const char *reject_code);
+/**
+ * party_acknowledge() - acknowledge deliveries of the list, all accepted or all rejected with a code
+ * @party:       connected
+ * @from:        first of them
+ * @count:       how many
+ * @reject_code: NULL: accepted
+ * Return: how many of them; fewer when the socket had no room for more.
+ */
+size_t party_acknowledge(struct party *party, size_t from, size_t count, const char *reject_code);
 
 /* "Not now": the broker is to deliver it again after the delay. */
 void party_nak(struct party *party, uint64_t sequence, uint32_t delay_ms);
