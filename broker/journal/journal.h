@@ -90,7 +90,7 @@ DEFINE_CLEANUP(struct journal *, journal_free);
 
 /* The registry in force (referenced for the caller). Any thread. */
 struct registry *journal_registry(struct journal *journal);
-/* Parcels handed over and not yet back; any thread. */
+/* Parcels handed over and not yet back, confirmations aside (they may rest a while); any thread. */
 size_t journal_pending(const struct journal *journal);
 /* The environment, for readers of this process (broker/journal/reader.h). */
 struct db_env *journal_env(struct journal *journal);

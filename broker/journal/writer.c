@@ -6,6 +6,9 @@
  * message is on disk after one.
  *
  * Everything but submits goes first. It is little, it frees room, and a registry must open its commit.
+ *
+ * A confirmation is no reason to commit: it promises nothing and answers nobody. It rides along with the next
+ * batch, and is alone in one only when none came for a while. That saves a lone message one of three commits.
  */
 #include "broker/journal/writer.h"
 
@@ -18,7 +21,9 @@
 
 enum {
 	POP_MAX = 256,
-	NAP_MS = 1000, /* longest sleep: the wall clock may be set meanwhile */
+	ACTS_WEIGHT_MAX = 512, /* batches of acknowledgements in a commit: messages wait for all of it */
+	NAP_MS = 1000,     /* longest sleep: the wall clock may be set meanwhile */
+	PATIENCE_MS = 100, /* how long confirmations wait for company */
 };
 static const uint64_t REAP_NS = 60 * UINT64_C(1000000000);
 
@@ -34,6 +39,9 @@ static int take_one(struct journal *journal, struct parcel *parcel, uint64_t now
 		journal->due_ms = 0; /* look again what is due */
 		return 0;
 	}
+	if (!journal->acts)
+		journal->acts_ns = now_ns;
+	journal->acts_urgent += parcel->kind != PARCEL_CONFIRM;
 	parcel->next = NULL;
 	*journal->acts_tail = parcel;
 	journal->acts_tail = &parcel->next;
@@ -56,17 +64,24 @@ static int take_queued(struct journal *journal)
 	return 0;
 }
 
-static bool is_idle(const struct journal *journal)
+/* How long what there is may still wait for company; 0: not at all. */
+static uint64_t patience_ms(const struct journal *journal)
 {
-	return !journal->acts && fair_count(journal->fair) == 0;
+	if (fair_count(journal->fair) || journal->acts_urgent)
+		return 0;
+	if (!journal->acts)
+		return NAP_MS;
+	uint64_t waited_ms = (clock_mono_ns(journal->options.clock) - journal->acts_ns) / 1000000;
+	return waited_ms < PATIENCE_MS ? PATIENCE_MS - waited_ms : 0;
 }
 
 static void wait_for_work(struct journal *journal)
 {
 	uint64_t now_ms = clock_wall_ms(journal->options.clock);
 	uint64_t left_ms = journal->due_ms > now_ms ? journal->due_ms - now_ms : 0;
-	if (is_idle(journal))
-		queue_wait(journal->input, left_ms < NAP_MS ? (int)left_ms : NAP_MS);
+	uint64_t nap_ms = patience_ms(journal);
+	if (nap_ms)
+		queue_wait(journal->input, (int)(left_ms < nap_ms ? left_ms : nap_ms));
 }
 
 /* ---- choosing ---- */
@@ -77,18 +92,32 @@ static struct parcel *pop_act(struct journal *journal)
 	journal->acts = act->next;
 	if (!journal->acts)
 		journal->acts_tail = &journal->acts;
+	journal->acts_urgent -= act->kind != PARCEL_CONFIRM;
 	act->next = NULL;
 	return act;
 }
 
-/* May the act at the head go into this batch, which has @count already? */
-static bool act_fits(const struct journal *journal, size_t count)
+/* What is in a batch already. */
+struct chosen {
+	size_t count;
+	size_t weight;
+};
+
+static size_t act_weight(const struct parcel *act)
+{
+	return act->acks_count ? act->acks_count : 1;
+}
+
+/* May the act at the head go into this batch? The first always, however large. */
+static bool act_fits(const struct journal *journal, const struct chosen *chosen)
 {
 	const struct parcel *act = journal->acts;
-	if (!act || count >= journal->options.batch_parcels_max)
+	if (!act || chosen->count >= journal->options.batch_parcels_max)
+		return false;
+	if (chosen->count > 0 && chosen->weight + act_weight(act) > ACTS_WEIGHT_MAX)
 		return false;
 	if (act->kind == PARCEL_REGISTRY)
-		return count == 0;
+		return chosen->count == 0;
 	if (act->kind == PARCEL_STOP)
 		return !act->next && fair_count(journal->fair) == 0;
 	return true;
@@ -97,14 +126,15 @@ static bool act_fits(const struct journal *journal, size_t count)
 static struct parcel *choose(struct journal *journal)
 {
 	struct parcel *list = NULL, **tail = &list;
-	size_t count = 0;
+	struct chosen chosen = {};
 	/* Whatever came after a stop still goes before it. */
 	if (journal->acts && journal->acts->kind == PARCEL_STOP && journal->acts->next)
 		take_one(journal, pop_act(journal), 0);
-	while (act_fits(journal, count)) {
+	while (act_fits(journal, &chosen)) {
+		chosen.count++;
+		chosen.weight += act_weight(journal->acts);
 		*tail = pop_act(journal);
 		tail = &(*tail)->next;
-		count++;
 	}
 	tail = fair_take(journal->fair, clock_mono_ns(journal->options.clock), tail);
 	*tail = NULL;
@@ -132,7 +162,8 @@ static bool hand_back(struct journal *journal, const struct batch *batch)
 		next = parcel->next;
 		parcel->next = NULL;
 		stopped = parcel->kind == PARCEL_STOP;
-		atomic_fetch_sub(&journal->shared.pending, 1);
+		if (parcel->kind != PARCEL_CONFIRM)
+			atomic_fetch_sub(&journal->shared.pending, 1);
 		hand_over(journal, parcel);
 	}
 	return stopped;
@@ -186,7 +217,7 @@ static void *writer_main(void *argument)
 		if (r)
 			break;
 		reap_readers(journal);
-		if (is_idle(journal) && !is_due(journal))
+		if (patience_ms(journal) && !is_due(journal))
 			continue;
 		batch.parcels = choose(journal);
 		r = batch_run(journal, &batch);
@@ -211,7 +242,8 @@ int journal_start(struct journal *journal)
 void journal_push(struct journal *journal, struct parcel *parcel)
 {
 	assert(parcel->kind != PARCEL_TICK);
-	atomic_fetch_add(&journal->shared.pending, 1);
+	if (parcel->kind != PARCEL_CONFIRM)
+		atomic_fetch_add(&journal->shared.pending, 1);
 	int r = queue_push(journal->input, parcel);
 	assert(r == 0); /* sized by options.parcels_max */
 }

@@ -58,6 +58,8 @@ struct journal {
 	struct queue *input;
 	struct fair *fair;
 	struct parcel *acts, **acts_tail;    /* everything but submits, in order of arrival */
+	size_t acts_urgent;                  /* of them, those that are no confirmations */
+	uint64_t acts_ns;                    /* when the oldest of them came */
 	struct parcel *ticks[JOURNAL_TICKS]; /* all of them */
 	struct parcel *ticks_idle;
 	struct tick_cursor announced;
