@@ -207,7 +207,7 @@ static json_t *sessions_json(const struct status *status)
 	const struct session *session;
 	size_t slot = 0;
 	while ((session = sessions_walk(sessions, &slot)) != NULL) {
-		if (session->state == SESSION_OPEN)
+		if (session->state == SESSION_OPEN && !session->ending)
 			json_array_append_new(array, session_json(session, now_ns));
 	}
 	return array;

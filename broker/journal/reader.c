@@ -235,6 +235,34 @@ int journal_read_registry(struct journal_reader *reader, uint64_t sequence, stru
 			    : READER_DAMAGED;
 }
 
+int journal_read_registry_version(struct journal_reader *reader, uint64_t version,
+	struct arena *arena, struct bytes *ret_signed)
+{
+	struct record_source source = reader_records(reader);
+	struct bytes key, value;
+	uint64_t sequence = UINT64_MAX;
+	int r = 0;
+	if (!reader->registries)
+		r = db_cursor_open(reader->txn, reader->tables.registry, &reader->registries);
+	/* Versions rise with the sequence, and there are few. */
+	while (r == 0) {
+		r = row_at_most(reader->registries, sequence, &key, &value);
+		if (r)
+			return r;
+		const Dienstweg__RegistryRow *row = dienstweg__registry_row__unpack(
+			arena_allocator(arena), value.len, value.data);
+		if (!row || key.len != 8)
+			return READER_DAMAGED;
+		sequence = be64_get(key.data);
+		if (row->version == version)
+			return content_read(&source, sequence, arena, ret_signed);
+		if (row->version < version || sequence == 0)
+			return READER_NOT_FOUND;
+		sequence--;
+	}
+	return r;
+}
+
 /* ---- tree ---- */
 
 static int read_nodes(struct journal_reader *reader, uint64_t size,

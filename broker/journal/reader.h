@@ -207,6 +207,17 @@ int journal_read_registry(struct journal_reader *reader, uint64_t sequence, stru
 	struct bytes *ret_signed);
 
 /**
+ * journal_read_registry_version() - a registry by its version
+ * @reader:     begun
+ * @version:    which
+ * @arena:      owns the result
+ * @ret_signed: a serialized SignedRegistry
+ * Return: 0, READER_NOT_FOUND when no such version was ever in force, READER_*, negative errno.
+ */
+int journal_read_registry_version(struct journal_reader *reader, uint64_t version,
+	struct arena *arena, struct bytes *ret_signed);
+
+/**
  * journal_read_party_name() - name of a party number
  * @reader: begun
  * @number: of the party

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
 /*
- * What adapters and witnesses ask of the log: registry, checkpoint, consistency. One proof at a time per
- * session: the clerk's time is everybody's.
+ * What adapters and witnesses ask of the log: checkpoint and consistency. One errand at a time per session:
+ * the clerk's time is everybody's.
  */
 #include "broker/transport/room.h"
 
@@ -10,9 +10,6 @@
 #include <stdlib.h>
 
 #include "broker/field.h"
-#include "proto/envelope/envelope.h"
-
-enum { FRAME_OVERHEAD = 64 };
 
 struct lookup {
 	struct errand errand; /* first */
@@ -30,7 +27,7 @@ struct lookup {
 	size_t proof_count;
 };
 
-static void session_error(struct transport *transport, struct session *session, const char *code,
+void session_error(struct transport *transport, struct session *session, const char *code,
 	const char *field, const char *detail)
 {
 	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
@@ -151,26 +148,4 @@ void get_checkpoint_handle(
 	size_t len = journal_checkpoint(transport->options.journal, note, sizeof(note), NULL);
 	body.checkpoint = field_bytes(BYTES(note, len));
 	checkpoint_send(transport, session, &body);
-}
-
-void get_registry_handle(
-	struct transport *transport, struct session *session, struct incoming *incoming)
-{
-	uint64_t version = incoming->frame->get_registry->version;
-	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
-	Dienstweg__Registry body = DIENSTWEG__REGISTRY__INIT;
-	if (version != 0 && version != registry_version(transport->registry)) {
-		session_error(transport, session, "unknown-version", "version",
-			"only the registry in force is given: ask for version 0");
-		return;
-	}
-	if (registry_signed_bytes(transport->registry).len > FRAME_BYTES_MAX - FRAME_OVERHEAD) {
-		session_error(transport, session, "frame-too-large", "registry",
-			"the registry does not fit a frame: get it from the bus operator");
-		return;
-	}
-	body.signed_ = field_bytes(registry_signed_bytes(transport->registry));
-	frame.body_case = DIENSTWEG__FRAME__BODY_REGISTRY;
-	frame.registry = &body;
-	transport_send(transport, session, &frame);
 }

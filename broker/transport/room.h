@@ -107,6 +107,10 @@ void budget_return(struct transport *transport, struct parcel *parcel);
 int checkpoint_read(
 	struct journal_reader *reader, uint8_t *buf, size_t *ret_len, struct checkpoint *ret);
 
+/* An Error about something that a session asked for. */
+void session_error(struct transport *transport, struct session *session, const char *code,
+	const char *field, const char *detail);
+
 /* ---- one handler per kind of frame; @session is open, but for Hello ---- */
 void hello_handle(struct transport *transport, struct session *session, struct incoming *incoming);
 void submit_handle(struct transport *transport, struct session *session, struct incoming *incoming);

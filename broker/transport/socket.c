@@ -176,6 +176,7 @@ void gate_free(struct gate *gate)
 void gate_set_admission(struct gate *gate, const struct gate_admission *admission)
 {
 	gate->admission = *admission;
+	gate->strangers = 0;
 }
 
 int gate_fd(const struct gate *gate)

@@ -68,12 +68,12 @@ int gate_new(const struct gate_admission *admission, struct gate **ret);
 void gate_free(struct gate *gate); /* every router and caller must be freed; takes NULL */
 DEFINE_CLEANUP(struct gate *, gate_free);
 
-/* Ask somebody else from now on. */
+/* Ask somebody else from now on; strangers are counted anew. */
 void gate_set_admission(struct gate *gate, const struct gate_admission *admission);
 int gate_fd(const struct gate *gate);
 bool gate_ready(const struct gate *gate);
 int gate_step(struct gate *gate); /* answers what handshakes wait for; 0 or negative errno */
-uint64_t gate_strangers(const struct gate *gate); /* handshakes denied since the start */
+uint64_t gate_strangers(const struct gate *gate); /* handshakes denied since then */
 
 /* ---- the bus's socket ---- */
 struct router;

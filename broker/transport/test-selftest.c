@@ -25,7 +25,8 @@ static void the_door_is_shut(void)
 	int r = selftest_run(gate, error, sizeof(error));
 	CHECK_STR(error, "");
 	CHECK_INT(r, 0);
-	CHECK_INT(gate_strangers(gate), 2); /* the unknown key, the denied one; no CURVE never asks */
+	/* The unknown key, the denied one; who speaks no CURVE never asks. */
+	CHECK_INT(gate_strangers(gate), 2);
 	gate_free(gate);
 	uint64_t ms = (clock_mono_ns(clock_system()) - begin) / 1000000u;
 	printf("# %llu ms\n", (unsigned long long)ms);
