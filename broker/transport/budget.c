@@ -2,13 +2,16 @@
 
 /*
  * What a party has under way is counted in bytes and charged until it is answered, so that one flooder
- * can fill its own budget only. A small frame counts as much as the parcel that carries it, or memory would
- * be bounded in name only. Acknowledgements have a budget of their own: they free what the broker
- * holds, so they must get through when submits do not.
+ * can fill its own budget only. A small frame counts as much as the parcel that carries it, and one that
+ * takes more memory than an honest frame of its size counts by that, or memory would be bounded in name
+ * only: an empty envelope is two bytes on the wire and close to a KiB here. Acknowledgements have a budget
+ * of their own: they free what the broker holds, so they must get through when submits do not.
  */
 #include <assert.h>
 
 #include "broker/transport/room.h"
+
+enum { HONEST_FACTOR = 4 /* memory of an honest frame, unpacked, in its bytes; at most */ };
 
 static uint64_t cost_of(size_t bytes)
 {
@@ -52,7 +55,8 @@ void budget_charge(
 		.speaker_number = session->speaker_number,
 	};
 	memcpy(parcel->origin.speaker, session->speaker, sizeof(session->speaker));
-	parcel->charge = cost_of(bytes);
+	size_t share = arena_used(parcel->arena) / HONEST_FACTOR;
+	parcel->charge = cost_of(bytes > share ? bytes : share);
 	*share_of(&session->budget, parcel) += parcel->charge;
 	*share_of(&transport->budget, parcel) += parcel->charge;
 }

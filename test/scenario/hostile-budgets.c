@@ -5,6 +5,7 @@
  * an entry in the journal. Each story asks for far too much of one of them and then looks at the others.
  */
 #include "test/kit/check.h"
+#include "test/kit/usage.h"
 #include "test/scenario/bystanders.h"
 
 enum { BACKLOG = 3000 };
@@ -61,4 +62,50 @@ static void hellos_leave_the_clerk_to_others(void)
 	bystanders_close(&all);
 }
 
-CHECK_MAIN(CHECK_CASE(hellos_leave_the_clerk_to_others))
+/* A Submit of as many empty envelopes as it may have: two bytes each, and nearly a KiB in memory. */
+static struct bytes hollow_submit(struct wire *wire, uint32_t envelopes)
+{
+	enum { ENVELOPE_TAG = 3 << 3 | 2, ENVELOPES_MAX = 1024 };
+	uint8_t content[2 * ENVELOPES_MAX];
+
+	CHECK(envelopes <= ENVELOPES_MAX);
+	for (size_t i = 0; i < envelopes; i++) {
+		content[2 * i] = ENVELOPE_TAG;
+		content[2 * i + 1] = 0;
+	}
+	return wire_pack_raw(
+		wire, DIENSTWEG__FRAME__BODY_SUBMIT, BYTES(content, 2 * (size_t)envelopes));
+}
+
+/* What counts against a budget is what the broker holds, not what came over the wire. */
+static void hollow_frames_pay_for_the_memory_they_take(void)
+{
+	enum { FRAMES = 6000, READ_EVERY = 100 };
+	/* Limits.party_bytes is 16 MiB; of unpacked memory that is four times as much, in blocks that double. */
+	enum { MEMORY_MAX = 256 << 20, MEMORY_LEFT = 64 << 20 };
+	struct bystanders all;
+	struct bytes raw;
+
+	bystanders_open(&all, "");
+	struct wire *wire = wire_new(&all.bus, "ministry");
+	wire_open_session(wire, "ministry");
+	uint64_t most = 0;
+	for (size_t i = 0; i < FRAMES; i++) {
+		CHECK(wire_send(wire, hollow_submit(wire, 512), 20000));
+		while (wire_receive(wire, &raw, 0))
+			;
+		if (i % READ_EVERY == 0) {
+			uint64_t memory = usage_anonymous_bytes(all.bus.broker.pid);
+			most = memory > most ? memory : most;
+		}
+	}
+	printf("# at most %llu KiB meanwhile\n", (unsigned long long)most >> 10);
+	CHECK(most < MEMORY_MAX);
+	party_until(&all.city, usage_anonymous_bytes(all.bus.broker.pid) < all.memory + MEMORY_LEFT,
+		60000);
+	wire_free(wire);
+	bystanders_close(&all);
+}
+
+CHECK_MAIN(CHECK_CASE(hellos_leave_the_clerk_to_others),
+	CHECK_CASE(hollow_frames_pay_for_the_memory_they_take))
