@@ -156,7 +156,7 @@ static const struct {
 	{"{\"service\": \"a\", \"applicant\": " PERSON ", \"fields\": {\"rent\": null}}",
 		"fields.rent: must be a text"},
 	{"{\"service\": \"a\", \"applicant\": " PERSON ", \"fields\": {\"\": \"x\"}}",
-		"fields: is empty"},
+		"fields.: is empty"},
 	{"{\"service\": \"a\", \"applicant\": " PERSON ", \"fields\": [{\"name\": \"rent\"}]}",
 		"fields[0].value: missing"},
 	{"{\"service\": \"a\", \"applicant\": " PERSON

@@ -161,9 +161,7 @@ static int field_object_read(struct form *form, Dienstweg__Application *applicat
 	json_object_foreach(fields.object, name, value)
 	{
 		Dienstweg__FormField *field = application->fields[i++];
-		json_t *text = json_string(name);
-		r = text ? form_scalar(form, "fields", text, &field->name) : -ENOMEM;
-		json_decref(text);
+		r = form_key(&fields, name, &field->name);
 		if (r == 0)
 			r = form_scalar(&fields, field->name, value, &field->value);
 		if (r)

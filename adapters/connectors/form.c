@@ -155,13 +155,11 @@ static bool is_printable(struct bytes text, bool lines)
 	return true;
 }
 
-static int text_copy(
-	const struct form *form, const char *name, const json_t *value, bool lines, char **ret)
+static int bytes_copy(
+	const struct form *form, const char *name, struct bytes text, bool lines, char **ret)
 {
 	size_t max = lines ? FORM_TEXT_MAX : FORM_LINE_MAX;
-	if (!json_is_string(value))
-		return wrong_type(form, name, "a text in quotes", value);
-	struct bytes text = BYTES(json_string_value(value), json_string_length(value)), copy;
+	struct bytes copy;
 	if (text.len == 0)
 		return form_fail(form, name, "is empty; fill it or leave it out");
 	if (text.len > max)
@@ -173,6 +171,22 @@ static int text_copy(
 	if (r == 0)
 		*ret = (char *)(uintptr_t)copy.data;
 	return r;
+}
+
+static int text_copy(
+	const struct form *form, const char *name, const json_t *value, bool lines, char **ret)
+{
+	if (!json_is_string(value))
+		return wrong_type(form, name, "a text in quotes", value);
+	return bytes_copy(
+		form, name, BYTES(json_string_value(value), json_string_length(value)), lines, ret);
+}
+
+int form_key(const struct form *form, const char *key, char **ret)
+{
+	char shown[NAME_SHOWN_MAX + 1];
+	name_shown(key, shown);
+	return bytes_copy(form, shown, BYTES_STR(key), false, ret);
 }
 
 int form_line(struct form *form, const char *name, enum form_need need, char **ret)

@@ -176,6 +176,15 @@ int form_entry(const struct form *form, const char *name, json_t *list, size_t i
 int form_entry_line(const struct form *form, const char *name, json_t *list, size_t i, char **ret);
 
 /**
+ * form_key() - the name of a field as a text of one line, for objects whose names are content
+ * @form: the object
+ * @key:  a name in it
+ * @ret:  in the arena
+ * Return: 0, FORM_BAD, -ENOMEM.
+ */
+int form_key(const struct form *form, const char *key, char **ret);
+
+/**
  * form_scalar() - a text, whole number or truth value as text
  * @form:  the object it is in
  * @name:  field, for the complaint

@@ -149,7 +149,7 @@ static const char *dir_new(void)
 {
 	static char path[PATH_SIZE];
 	static int number;
-	snprintf(path, sizeof(path), "%s/%d", check_tmpdir(), number++);
+	snprintf(path, sizeof(path), "%s/%d", check_memdir(), number++);
 	CHECK_INT(dir_make(path, 0700), 0);
 	return path;
 }
