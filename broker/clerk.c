@@ -61,7 +61,7 @@ int clerk_new(struct db_env *env, struct keyring *keyring, size_t errands_max, s
 	if (r == 0)
 		r = journal_reader_new(env, keyring, &clerk->reader);
 	if (r == 0)
-		r = thread_start(&clerk->thread, clerk_main, clerk);
+		r = thread_start(&clerk->thread, "clerk", clerk_main, clerk);
 	if (r != 0)
 		return r;
 	clerk->started = true;

@@ -8,12 +8,14 @@
 
 #include <signal.h>
 
-int thread_start(pthread_t *thread, void *(*main)(void *), void *argument)
+int thread_start(pthread_t *thread, const char *name, void *(*main)(void *), void *argument)
 {
 	sigset_t all, before;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int r = pthread_create(thread, NULL, main, argument);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r == 0)
+		pthread_setname_np(*thread, name);
 	return -r;
 }

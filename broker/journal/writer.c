@@ -206,7 +206,6 @@ static void *writer_main(void *argument)
 	struct journal *journal = argument;
 	struct batch batch = {.start = true};
 	bool stopped = false;
-	pthread_setname_np(pthread_self(), "journal");
 	int r = batch_run(journal, &batch);
 	if (r == 0)
 		hand_back(journal, &batch);
@@ -232,7 +231,7 @@ static void *writer_main(void *argument)
 int journal_start(struct journal *journal)
 {
 	assert(!journal->started);
-	int r = thread_start(&journal->thread, writer_main, journal);
+	int r = thread_start(&journal->thread, "journal", writer_main, journal);
 	journal->started = r == 0;
 	return r;
 }

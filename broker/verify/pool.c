@@ -4,6 +4,10 @@
  * One queue per worker and a party bound to one worker: order per party holds without a reorder buffer,
  * and a worker's signature cache sees all of a party's batches. The price is one core per busy party,
  * which the batch signature pays back.
+ *
+ * Behind its queue a worker keeps one line per party and takes from them in turn. A frame of a thousand
+ * bad signatures costs a tenth of a second, and a party may have a hundred of them under way: in one line
+ * everybody else would wait for all of them.
  */
 #include "broker/verify/verify.h"
 
@@ -13,13 +17,16 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "broker/journal/fair.h"
 #include "broker/thread.h"
+#include "proto/base/clock.h"
 
 enum { VERIFY_TAKE_MAX = 64 };
 
 struct verify_worker {
 	struct verify_pool *pool;
 	struct queue *queue;
+	struct fair *lines; /* worker's thread */
 	struct verify_worker_state *state;
 	pthread_t thread;
 	bool started;
@@ -42,21 +49,41 @@ static void worker_handle(struct verify_worker *worker, struct parcel *parcel)
 	atomic_fetch_add_explicit(&worker->forwarded, 1, memory_order_release);
 }
 
+/* What has come goes into the lines; waits only when they are empty. Return: false when all is done. */
+static bool worker_refill(struct verify_worker *worker, uint64_t now_ns)
+{
+	void *parcels[VERIFY_TAKE_MAX];
+	if (fair_count(worker->lines) == 0 && !queue_wait(worker->queue, -1))
+		return false;
+	size_t count = queue_pop_all(worker->queue, parcels, VERIFY_TAKE_MAX);
+	for (size_t i = 0; i < count; i++) {
+		if (fair_push(worker->lines, parcels[i], now_ns) < 0)
+			worker_handle(worker,
+				parcels[i]); /* no memory for a new line: nobody waits in it */
+	}
+	return true;
+}
+
 static void *worker_main(void *argument)
 {
 	struct verify_worker *worker = argument;
-	void *parcels[VERIFY_TAKE_MAX];
-	while (queue_wait(worker->queue, -1)) {
-		size_t count = queue_pop_all(worker->queue, parcels, VERIFY_TAKE_MAX);
-		for (size_t i = 0; i < count; i++)
-			worker_handle(worker, parcels[i]);
+	uint64_t now_ns;
+	while (worker_refill(worker, now_ns = clock_mono_ns(clock_system()))) {
+		struct parcel *parcel = NULL;
+		fair_take(worker->lines, now_ns, &parcel);
+		if (parcel)
+			worker_handle(worker, parcel);
 	}
 	return NULL;
 }
 
 static int worker_start(struct verify_worker *worker, size_t depth)
 {
+	const struct fair_limits one = {.parcels = 1, .messages = SIZE_MAX, .party_messages = 1};
 	int r = queue_new(depth, &worker->queue);
+	if (r < 0)
+		return r;
+	r = fair_new(&one, &worker->lines);
 	if (r < 0)
 		return r;
 	r = verify_state_new(&worker->state);
@@ -102,6 +129,7 @@ void verify_pool_free(struct verify_pool *pool)
 			pthread_join(worker->thread, NULL);
 		}
 		verify_state_free(worker->state);
+		fair_free(worker->lines);
 		queue_free(worker->queue);
 	}
 	free(pool->workers);
