@@ -89,6 +89,8 @@ class Session:
                 continue
             frame = pb.Frame.FromString(self.socket.recv())
             body = frame.WhichOneof("body")
+            if body == "error" and not frame.session:  # of bytes in which it found no session
+                return body, frame.error
             if frame.session == self.nonce and body is not None:
                 self.heard = time.monotonic()
                 return body, getattr(frame, body)
@@ -103,7 +105,7 @@ class Client:
 
     def __init__(self, endpoint, registry, secrets, window=(1000, 8_000_000)):
         self.endpoint, self.registry, self.secrets = endpoint, registry, secrets
-        self.bus, self.window = registry.bus, window
+        self.bus, self.window, self.registry_wanted = registry.bus, window, False
         self.context, self.session = zmq.Context(), None
         self.newest, self.unlinked = None, []     # checkpoints: trusted, and not yet linked to it
         self.outbox = {}                          # h: Envelope, until answered for good
@@ -150,8 +152,9 @@ class Client:
         if self.newest:
             check_consistency(self.newest, checkpoint, welcome.consistency)
         self.newest, self.limits = checkpoint, welcome.limits
-        if welcome.registry_version > self.registry.version:
-            self.update_registry()
+        self.registry_wanted = False
+        for version in range(self.registry.version + 1, welcome.registry_version + 1):
+            self.update_registry(version)
         for batch in self.acks.values():
             self.session.send(acknowledge=pb.Acknowledge(batches=[batch]))
         self.submit_envelopes(list(self.outbox.values()))
@@ -189,6 +192,8 @@ class Client:
                 if condition():
                     return True
                 self.step(left)
+                if self.registry_wanted:
+                    self.recover(left)  # Welcome tells which version is in force
             except Fault as fault:
                 if fault.code not in ("hello-required", "silence"):
                     raise
@@ -227,13 +232,14 @@ class Client:
             self.newest = new
         self.unlinked = []
 
-    def update_registry(self, seconds=30):
-        """Fetch the registry in force; it must follow the one held, by the roots of that one."""
-        self.session.send(get_registry=pb.GetRegistry())
+    def update_registry(self, version=0, seconds=30):
+        """Fetch a registry, 0: the one in force."""
+        self.session.send(get_registry=pb.GetRegistry(version=version))
         self.adopt(self.expect("registry", seconds).signed)
 
     def adopt(self, signed):
-        registry = Registry(signed, self.registry.roots())
+        """It must be signed by the pinned roots and follow the one held."""
+        registry = Registry(signed, self.registry.pinned)
         if registry.digest != self.registry.digest:
             registry.check_successor(self.registry)
             self.registry = registry
@@ -305,7 +311,7 @@ class Client:
         for item in deliver.items:
             if item.HasField("outcome"):
                 if item.sequence > self.confirmed.get(item.party, -1):
-                    self.check_outcome(item.outcome)
+                    self.check_outcome(item)
                     self.outcomes[item.outcome.h, item.outcome.recipient] = item
                 continue
             self.received[0] += 1
@@ -313,26 +319,39 @@ class Client:
             key = item.party, item.sequence
             if key in self.inbox:
                 self.inbox[key].attempt = item.attempt
-            else:
-                self.inbox[key] = self.open(item)
+                continue
+            self.inbox[key] = self.open(item)
+            if self.inbox[key].fault and self.inbox[key].fault.code == "unknown-key":
+                self.nak(self.inbox[key], 500, b"unknown-key")
+                self.registry_wanted = True
 
     def open(self, item):
-        """Every check of section Deliver; a fault is kept for the rejection."""
-        message, body, fault = Message(item.envelope.header, item.envelope.content), b"", None
-        header = envelope_pb2.Header()
+        """Every check of section Deliver; a fault names the code to reject it with."""
+        envelope, header, body, fault = item.envelope, envelope_pb2.Header(), b"", None
         try:
-            header = read_strict(envelope_pb2.Header, message.header)
-            if header.bus != self.bus:
-                raise Fault("wrong-bus", "bus")
-            if item.party not in ([header.recipient] if header.recipient else self.registry.resolve(
-                    header.sender, header.service, item.batch_ms, region=header.region)):
-                raise Fault("not-responsible", "recipient")
-            public = self.registry.sign_key(header.sender, item.envelope.signature.key_id)
-            verify_batch(public, MESSAGE, self.bus, message.h, item.envelope.signature)
-            body = open_message(header, message.content, [self.secrets[item.party]["seal"]])
+            header = read_strict(envelope_pb2.Header, envelope.header)
+            self.check_address(header, item)
+            self.check_sender(header, item)
+            body = open_message(header, envelope.content, [self.secrets[item.party]["seal"]])
         except Fault as wrong:
             fault = wrong
-        return Delivery(item.sequence, item.party, item.attempt, message.header, header, body, fault)
+        return Delivery(item.sequence, item.party, item.attempt, envelope.header, header, body, fault)
+
+    def check_address(self, header, item):
+        parties = [header.recipient]
+        if not header.recipient:
+            parties = self.registry.resolve(header.sender, header.service, item.batch_ms,
+                                            region=header.region)
+        if header.bus != self.bus or item.party not in parties:
+            raise Fault("not-addressed", "recipient")
+
+    def check_sender(self, header, item):
+        signature = item.envelope.signature
+        public = self.registry.sign_key(header.sender, signature.key_id, item.sequence)
+        try:
+            verify_batch(public, MESSAGE, self.bus, h_of(item.envelope.header), signature)
+        except Fault as wrong:
+            raise Fault("signature", wrong.field) from wrong
 
     def acknowledge(self, deliveries, code=b"", text=b""):
         """Accept deliveries, or with a code reject them. This is final."""
@@ -379,13 +398,16 @@ class Client:
 
     # Outcomes
 
-    def check_outcome(self, outcome):
+    def check_outcome(self, item):
         """Accepted and rejected are the recipient's own signed word; the rest is the broker's."""
+        outcome, receipt = item.outcome, self.receipts.get(item.outcome.h)
+        if receipt and receipt.sequence != outcome.message_sequence:
+            raise Fault("outcome", "message_sequence")
         if outcome.state not in (b"accepted", b"rejected"):
             return
         ack = pb.Ack(sequence=outcome.message_sequence, h=outcome.h, code=outcome.code,
                      accepted=outcome.state == b"accepted", text=outcome.text)
-        public = self.registry.sign_key(outcome.recipient, outcome.signature.key_id)
+        public = self.registry.sign_key(outcome.recipient, outcome.signature.key_id, item.sequence)
         verify_batch(public, ACKNOWLEDGEMENT, self.bus,
                      ack_digest(self.bus, outcome.recipient, ack), outcome.signature)
 

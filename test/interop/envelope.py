@@ -316,7 +316,7 @@ def unseal(context, sealed, secrets):
     mine = {secret.id: secret for secret in secrets}
     wrap = next((wrap for wrap in sealed.wraps if wrap.key_id in mine), None)
     if wrap is None:
-        raise Fault("wrap", "sealed_recipients", "sealed for others")
+        raise Fault("sealing", "sealed_recipients", "sealed for others")
     secret = mine[wrap.key_id]
     try:
         shared = bindings.crypto_scalarmult(secret.x25519, sealed.ephemeral)
@@ -326,10 +326,10 @@ def unseal(context, sealed, secrets):
         text = bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(
             sealed.box, context, sealed.nonce, key)
     except (CryptoError, RuntimeError, ValueError, TypeError) as wrong:
-        raise Fault("seal", "content", "does not open") from wrong
+        raise Fault("sealing", "content", "does not open") from wrong
     text = text.rstrip(b"\0")
     if text[-1:] != b"\x80":
-        raise Fault("seal", "content", "no mark before the padding")
+        raise Fault("sealing", "content", "no mark before the padding")
     return text[:-1]
 
 
@@ -401,16 +401,23 @@ def envelopes(messages, secret):
 def open_message(header, content, secrets):
     """The document, after every check of "To open"."""
     if len(content) != header.content_length or blake2b(content) != header.content_hash:
-        raise Fault("content-mismatch", "content_hash")
-    payload = read_strict(pb.Payload, content)
+        raise Fault("sealing", "content_hash")
+    payload = read_inside(pb.Payload, content)
     form, context = payload.WhichOneof("form"), context_of(header)
     listed = list(header.sealed_recipients)
     if form is None or [wrap.key_id for wrap in payload.sealed.wraps] != listed:
-        raise Fault("content-mismatch", "sealed_recipients")
+        raise Fault("sealing", "sealed_recipients")
     inside = payload.clear
     if form == "sealed":
-        inside = read_strict(pb.Content, unseal(context, payload.sealed, secrets))
+        inside = read_inside(pb.Content, unseal(context, payload.sealed, secrets))
     commitment = commitment_of(context, inside.salt, inside.body)
     if len(inside.salt) != 32 or commitment != header.body_commitment:
         raise Fault("commitment", "body_commitment")
     return inside.body
+
+
+def read_inside(kind, data):
+    try:
+        return read_strict(kind, data)
+    except Fault as wrong:
+        raise Fault("sealing", "content") from wrong

@@ -177,7 +177,7 @@ class Registry:
     """A signed registry, verified with the pinned roots: who is who, and who may send what to whom."""
 
     def __init__(self, signed, roots):
-        outer = pb.SignedRegistry.FromString(signed)
+        outer, self.pinned = pb.SignedRegistry.FromString(signed), roots
         text, names = open_note(outer.note, roots)
         lines = text.split("\n")
         if len(lines) != 8 or lines[0] != "dienstweg/v1/registry" or lines[7]:
@@ -189,16 +189,14 @@ class Registry:
         self.bus, self.version, self.previous = lines[1].encode(), int(lines[2]), lines[3]
         self.note, self.digest, self.stale_after = outer.note, sha256(text.encode()), lines[5]
         self.content = pb.RegistryContent.FromString(outer.content)
-        self._check_content(outer.note)
+        self._check_content()
         self.parties = {party.name: party for party in self.content.parties}
 
-    def _check_content(self, note):
+    def _check_content(self):
         content = self.content
         if content.version != 0 or content.bus != self.bus:
             raise Fault("registry", "bus")
-        own = [(root.name.decode(), root.key.public) for root in content.roots
-               if root.key.state == pb.KEY_STATE_ACTIVE]
-        if len(own) != 3 or len(open_note(note, own)[1]) < 2:
+        if len(self.roots()) != 3 or len(open_note(self.note, self.roots())[1]) < 2:
             raise Fault("registry", "roots", "two of the listed roots must sign")
         for rows in (content.parties, content.services):
             names = [row.name for row in rows]
@@ -211,12 +209,15 @@ class Registry:
                 check_key(owner, key)
 
     def check_successor(self, held):
-        """May this registry replace the one held? It must have been opened with the roots of that."""
+        """May this registry replace the one held? Two of the roots of that must have signed it, too."""
         if self.version <= held.version or base64_of(self.previous) != held.digest:
             raise Fault("registry", "previous")
+        if len(open_note(self.note, held.roots())[1]) < 2:
+            raise Fault("registry", "roots")
 
     def roots(self):
-        return [(root.name.decode(), root.key.public) for root in self.content.roots]
+        return [(root.name.decode(), root.key.public) for root in self.content.roots
+                if root.key.state == pb.KEY_STATE_ACTIVE]
 
     def keys(self, owner, use):
         """Active keys of a party."""
@@ -224,11 +225,21 @@ class Registry:
         return [key for key in (party.keys if party else ())
                 if key.use == USES[use] and key.state == pb.KEY_STATE_ACTIVE]
 
-    def sign_key(self, owner, identity):
-        for key in self.keys(owner, "sign"):
-            if key.id == identity:
-                return key.public
-        raise Fault("unknown-key", "signature")
+    def sign_key(self, owner, identity, sequence):
+        """The public key of a signature in the entry with this sequence.
+
+        A retired key counts: that it was active when it signed follows from the order of the journal,
+        which the broker judged by. A key that is not here at all may be in a newer registry.
+        """
+        found = [(party.name, key) for party in self.content.parties for key in party.keys
+                 if key.id == identity]
+        if not found:
+            raise Fault("unknown-key", "key_id")
+        name, key = found[0]
+        if name != owner or key.use != USES["sign"] or key.state == pb.KEY_STATE_REVOKED or \
+                0 < key.suspect_from <= sequence:
+            raise Fault("signature", "key_id", "does not count")
+        return key.public
 
     def curve_key(self):
         return next(key.public for key in self.content.bus_keys
@@ -236,7 +247,8 @@ class Registry:
 
     def log_keys(self, epoch=0):
         name = f"{self.bus.decode()}/{epoch}"
-        return [(name, key.public) for key in self.content.bus_keys if key.use == USES["log"]]
+        return [(name, key.public) for key in self.content.bus_keys
+                if key.use == USES["log"] and key.state != pb.KEY_STATE_REVOKED]
 
     def is_sealed(self, service):
         """Must content of this service be sealed?"""

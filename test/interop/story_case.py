@@ -81,6 +81,8 @@ def outcomes_come_until_confirmed(world):
     city.outcomes.clear()
     city.connect()
     holds("the same again", city.wait(lambda: city.outcomes.keys() == before.keys()))
+    entries = [item.sequence for item in city.outcomes.values()]
+    same("order", entries, sorted(entries))
     city.confirm(CITY, max(item.sequence for item in before.values()))
     # Confirm has no answer, but what was submitted after it is recorded after it.
     message = world.message(b"after the confirmation")

@@ -7,8 +7,8 @@ import base64
 import copy
 import dataclasses
 
-from envelope import (ACKNOWLEDGEMENT, MESSAGE, Secret, blake2b, envelopes, now_ms, open_message, read_keys,
-                      read_secrets, read_strict, sign_batch, verify_batch)
+from envelope import (ACKNOWLEDGEMENT, MESSAGE, Secret, blake2b, envelopes, now_ms, open_message,
+                      read_keys, read_secrets, read_strict, sign_batch, verify_batch)
 from evidence import check_consistency, key_hash
 from proto import frame_pb2
 from proto.envelope_pb2 import Header, Payload
@@ -101,13 +101,18 @@ def a_false_delivery_or_outcome(world):
     holds("for another party", client.open(stolen).fault)
     del client.secrets[CITY]
 
-    client, outcome = world.city, last(city_heard, "deliver").items[0].outcome
-    client.check_outcome(outcome)
-    for what, changed in variants(outcome, ["message_sequence", "h", "recipient", "code", "text",
-                                            "signature key_id", "signature root", "signature index"]):
+    client, item = world.city, last(city_heard, "deliver").items[0]
+    client.check_outcome(item)
+    for what, changed in variants(item, [f"outcome {field}" for field in (
+            "message_sequence", "h", "recipient", "code", "text", "signature key_id", "signature root",
+            "signature index")]):
         holds(what, fault_of(client.check_outcome, changed))
-    outcome.state = b"accepted"
-    holds("the contrary", fault_of(client.check_outcome, outcome))
+    item.outcome.state = b"accepted"
+    holds("the contrary", fault_of(client.check_outcome, item))
+    item.outcome.state = b"expired"
+    client.check_outcome(item)
+    item.outcome.message_sequence += 1
+    holds("of another entry", fault_of(client.check_outcome, item))
 
 
 def a_false_history(world):
@@ -151,7 +156,8 @@ def bytes_with_two_readings(world):
     read_strict(Payload, b"\x0a\x22" + salt)
     for what, kind, data in (
             ("cut off", Header, header[:-1]), ("a tag alone", Header, header + b"\x08"),
-            ("a field twice", Header, header + header[:2]), ("an unknown field", Header, header + b"\xfa\7\0"),
+            ("a field twice", Header, header + header[:2]),
+            ("an unknown field", Header, header + b"\xfa\7\0"),
             ("another wire type", Header, b"\x0a\0" + header), ("a group", Header, header + b"\x0b\x0c"),
             ("a long number", Header, b"\x08\x80\0"), ("a long tag", Header, b"\x88\0\0"),
             ("a number of 33 bits", Header, b"\x08\x80\x80\x80\x80\x10"),
@@ -170,7 +176,8 @@ def a_false_key_file(world):
         seal[words] = sign[words]
         text = "\n".join([lines[0], " ".join(seal)])
         holds(what, fault_of(read_keys, text))
-    holds("another owner", fault_of(read_keys, path.read_text().replace("city.interop", "youth.interop")))
+    text = path.read_text().replace("city.interop", "youth.interop")
+    holds("another owner", fault_of(read_keys, text))
     secret = world.folder / "open.secret"
     secret.write_text("dienstweg-secret 0 nobody\n")
     secret.chmod(0o640)
@@ -183,32 +190,37 @@ def a_false_content_or_signature(world):
     message, other = world.message(b"this"), world.message(b"that")
     header, sealed = message.fields, Payload.FromString(message.content)
     same("true", open_message(header, message.content, [secret]), b"this")
-    same("another content", fault_of(open_message, header, other.content, [secret]), "content-mismatch")
+    same("another content", fault_of(open_message, header, other.content, [secret]), "sealing")
     header.content_length += 1
-    same("length", fault_of(open_message, header, message.content, [secret]), "content-mismatch")
+    same("length", fault_of(open_message, header, message.content, [secret]), "sealing")
     header = message.fields
     header.sealed_recipients.append(bytes(16))
-    same("wraps", fault_of(open_message, header, message.content, [secret]), "content-mismatch")
-    same("no wrap for us", fault_of(open_message, message.fields, message.content, []), "wrap")
+    same("wraps", fault_of(open_message, header, message.content, [secret]), "sealing")
+    same("no wrap for us", fault_of(open_message, message.fields, message.content, []), "sealing")
     sealed.sealed.box = flipped(sealed.sealed.box)
     header = message.fields
     header.content_hash = blake2b(sealed.SerializeToString())
-    same("box", fault_of(open_message, header, sealed.SerializeToString(), [secret]), "seal")
+    same("box", fault_of(open_message, header, sealed.SerializeToString(), [secret]), "sealing")
 
     sign = city.secrets[CITY]["sign"]
     one, = sign_batch(sign, MESSAGE, city.bus, [message.h])
-    verify_batch(sign.public, MESSAGE, city.bus, message.h, one)
+    many = sign_batch(sign, MESSAGE, city.bus, [message.h] * 33)
+
+    def verify(signature, domain=MESSAGE, bus=city.bus):
+        verify_batch(sign.public, domain, bus, message.h, signature)
+
+    verify(one)
+    verify(sign_batch(sign, MESSAGE, city.bus, [message.h] * 32)[31])
+    same("33 leaves", fault_of(verify, many[32]), "signature-form")
     for what, changes in (("path", {"path": bytes(32)}), ("odd path", {"path": bytes(31)}),
                           ("size", {"size": 0}), ("size", {"size": 33}), ("index", {"index": 1}),
                           ("root", {"root": bytes(63)}), ("key", {"key_id": b""})):
         changed = copy.deepcopy(one)
         for field, value in changes.items():
             setattr(changed, field, value)
-        same(what, fault_of(verify_batch, sign.public, MESSAGE, city.bus, message.h, changed), "signature-form")
-    many = sign_batch(sign, MESSAGE, city.bus, [message.h] * 33)[32]
-    same("33 leaves", fault_of(verify_batch, sign.public, MESSAGE, city.bus, message.h, many), "signature-form")
+        same(what, fault_of(verify, changed), "signature-form")
     for domain, bus in ((ACKNOWLEDGEMENT, city.bus), (MESSAGE, b"other.demo")):
-        same("domain", fault_of(verify_batch, sign.public, domain, bus, message.h, one), "signature")
+        same("domain", fault_of(verify, one, domain, bus), "signature")
 
     figures = world.message(b"in clear", service=b"figures", recipient=MINISTRY)
     item = frame_pb2.Item(sequence=1, party=MINISTRY, envelope=envelopes([figures], sign)[0],
@@ -217,7 +229,7 @@ def a_false_content_or_signature(world):
     same("for us", (client.open(item).fault, client.open(item).body), (None, b"in clear"))
     client = world.jobcenter
     item.party = JOBCENTER
-    same("for another", client.open(item).fault.code, "not-responsible")
+    same("for another", client.open(item).fault.code, "not-addressed")
 
 
 def a_forged_checkpoint(world):

@@ -30,7 +30,6 @@ def c_sends_and_python_receives(world):
     agency.finish(agency.start("evidence", "--message", uuid, "--out", proof, "--header", header))
     same("header", header.read_bytes(), delivery.raw)
     world.check_with_handbook(proof.read_bytes(), header.read_bytes())
-    world.city = world.client(CITY, YOUTH)
     world.city.connect()
 
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: EUPL-1.2
 """Messages that do not go as wished, and a broker that is killed."""
 import dataclasses
+import shutil
 import signal
-import time
 
 from bus import ROOTS
-from envelope import MESSAGE, Message, Secret, compose, h_of, now_ms, sign_batch, uuid7
+from envelope import MESSAGE, Message, Secret, compose, h_of, now_ms, read_secrets, sign_batch, uuid7
 from proto.envelope_pb2 import Envelope
 from world import APPLICATION, CITY, JOBCENTER, MINISTRY, YOUTH, fault_of, holds, same
 
@@ -31,9 +31,11 @@ def acknowledgements_that_end_nothing(world):
 
     world.settle(jobcenter, [delivery])
     jobcenter.inbox[JOBCENTER, delivery.sequence] = delivery
+    proofs = len(jobcenter.ack_receipts)
     jobcenter.acknowledge([delivery])
     holds("a state", jobcenter.wait(lambda: not jobcenter.acks))
     same("twice", jobcenter.ack_states[JOBCENTER, delivery.sequence], b"already")
+    same("no second receipt", len(jobcenter.ack_receipts), proofs)
     world.ended(city, [message])
 
 
@@ -211,19 +213,17 @@ def a_new_registry(world):
     """What it allows is allowed from then on, and receipts name its version."""
     bus, city = world.bus, world.city
     fresh, other, after = (world.folder / name for name in ("fresh", "other", "after"))
-    flow, wider = "from: [jobcenter.interop], to: youth", "from: [jobcenter.interop, city.interop], to: youth"
+    flow, wider = "[jobcenter.interop], to: youth", "[jobcenter.interop, city.interop], to: youth"
     for registry, previous, changes in ((fresh, bus.registry, {flow: wider}),
-                                        (other, bus.registry, {"400 days": "399 days"}), (after, other, {})):
+                                        (other, bus.registry, {"400 days": "399 days"}),
+                                        (after, other, {})):
         bus.build_registry(registry, previous, changes)
         for root in ROOTS[1:]:
             bus.sign_registry(registry, root)
     fields = {"service": b"alg2.status", "recipient": YOUTH, "body": b"im Hause"}
     same("not yet", fault_of(lambda: world.message(**fields)), "no-agreement")
     bus.reload(fresh)
-    until = time.monotonic() + 30
-    while city.registry.version == 1 and time.monotonic() < until:
-        city.update_registry()
-    same("version", city.registry.version, 2)
+    world.wait_registry(city, 2)
     same("another version 2", fault_of(city.adopt, other.read_bytes()), "registry")
     same("its successor", fault_of(city.adopt, after.read_bytes()), "registry")
     message = world.message(**fields)
@@ -233,9 +233,46 @@ def a_new_registry(world):
     world.ended(city, [message], YOUTH)
 
 
+def a_key_is_replaced(world):
+    """What the old key signed in its time counts; who is behind fetches all registries that followed."""
+    bus, city, jobcenter = world.bus, world.city, world.jobcenter
+    same("behind", jobcenter.registry.version, 1)
+    before = world.message(b"signed before", sender=YOUTH)
+    world.submit(before)
+    world.receive(jobcenter, [before])
+    jobcenter.inbox.clear()  # so that it is opened again, with the newer registry
+
+    (bus.keys / "youth.interop.keys").rename(bus.keys / "youth.old.keys")
+    bus.run("keygen", "party", "youth.interop", "--out", world.folder / "new")
+    shutil.copy(world.folder / "new" / "youth.interop.keys", bus.keys)
+    party = "operated_by: city.interop"
+    files = "keys: [{file: youth.old, state: retired}, {file: youth.interop}]"
+    registry = world.folder / "replaced"
+    bus.build_registry(registry, bus.registry, {party: f"{party}, {files}"})
+    for root in ROOTS[:2]:
+        bus.sign_registry(registry, root)
+    bus.reload(registry)
+    world.wait_registry(city, 3)
+
+    refused = world.message(b"signed with the old key", sender=YOUTH)
+    city.submit([refused])
+    holds("an answer", city.wait(lambda: not city.outbox))
+    same("refusal", (city.refusals[refused.h].code, city.refusals[refused.h].field),
+         (b"key-not-active", b"key_id"))
+    city.secrets[YOUTH] = read_secrets(world.folder / "new" / "youth.interop.secret")[1]
+    after = world.message(b"signed with the new key", sender=YOUTH)
+    world.submit(after)
+    deliveries = world.receive(jobcenter, [before, after])
+    same("registry", jobcenter.registry.version, 3)
+    same("bodies", [(delivery.fault, delivery.body) for delivery in deliveries],
+         [(None, b"signed before"), (None, b"signed with the new key")])
+    world.settle(jobcenter, deliveries)
+    world.ended(city, [before, after])
+
+
 def a_newer_process_takes_over(world):
     newer = world.client(CITY, YOUTH)
-    newer.registry = world.city.registry
+    newer.registry, newer.secrets = world.city.registry, world.city.secrets
     newer.connect()
     same("the older one", fault_of(world.city.expect, "pong"), "replaced")
     world.city.disconnect()
@@ -251,5 +288,6 @@ STORIES = [
     more_than_the_broker_holds,
     killed_in_the_middle,
     a_new_registry,
+    a_key_is_replaced,
     a_newer_process_takes_over,
 ]

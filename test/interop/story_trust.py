@@ -129,6 +129,8 @@ def a_session_begins_with_hello(world):
     unknown = frame_pb2.Frame(session=client.session.nonce).SerializeToString() + b"\xa2\x06\0"
     client.session.socket.send(unknown)
     same("body 100", fault_of(client.expect, "pong"), "unknown-frame")
+    client.session.socket.send(b"no frame")
+    same("no frame", fault_of(client.expect, "pong"), "malformed")
     client.session.send(ping=frame_pb2.Ping(number=77))
     same("ping", client.expect("pong").number, 77)
     world.city, world.jobcenter = client, world.client(JOBCENTER)

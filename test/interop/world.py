@@ -5,6 +5,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import evidence
 from bus import Bus
@@ -63,6 +64,13 @@ class World:
 
     def read_registry(self, roots=None):
         return evidence.Registry(self.bus.registry.read_bytes(), roots or self.roots)
+
+    def wait_registry(self, client, version):
+        """A new registry is in force a moment after the broker has logged it."""
+        until = time.monotonic() + 30
+        while client.registry.version < version and time.monotonic() < until:
+            client.update_registry()
+        same("version", client.registry.version, version)
 
     def message(self, body, client=None, **fields):
         if "region" not in fields:
