@@ -49,5 +49,5 @@ int clerk_fd(const struct clerk *clerk); /* readable when errands have come back
  * Return: how many.
  */
 size_t clerk_collect(struct clerk *clerk);
-size_t clerk_out(const struct clerk *clerk); /* errands sent and not collected; reactor only */
+size_t clerk_out(const struct clerk *clerk);   /* errands sent and not collected; reactor only */
 bool clerk_is_full(const struct clerk *clerk); /* clerk_send() would say QUEUE_FULL; reactor only */

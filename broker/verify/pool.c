@@ -89,7 +89,7 @@ static int worker_start(struct verify_worker *worker, size_t depth)
 	r = verify_state_new(&worker->state);
 	if (r < 0)
 		return r;
-	r = thread_start(&worker->thread, worker_main, worker);
+	r = thread_start(&worker->thread, "verify", worker_main, worker);
 	worker->started = r == 0;
 	return r;
 }
