@@ -201,9 +201,10 @@ Dienstweg__Flow *registry_fixture_flow(struct registry_fixture *f, Dienstweg__Ag
 const struct key_secret *registry_fixture_secret(
 	const struct registry_fixture *f, const char *owner, enum key_use use)
 {
-	for (size_t i = 0; i < f->secrets_count; i++)
-		if (strcmp(f->secrets[i].owner, owner) == 0 && f->secrets[i].key->pub.use == use)
-			return f->secrets[i].key;
+	for (size_t i = f->secrets_count; i > 0; i--)
+		if (strcmp(f->secrets[i - 1].owner, owner) == 0 &&
+			f->secrets[i - 1].key->pub.use == use)
+			return f->secrets[i - 1].key;
 	return NULL;
 }
 

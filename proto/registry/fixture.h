@@ -92,7 +92,7 @@ Dienstweg__Flow *registry_fixture_flow(struct registry_fixture *fixture,
 	const char *regions);
 
 /**
- * registry_fixture_secret() - the secret half of a key made here
+ * registry_fixture_secret() - the secret half of a key made here, the newest when several
  * @fixture: made here
  * @owner:   party name, bus id, or "root1".."root3"
  * @use:     which
