@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * The real loop in a process of its own, killed at random moments with SIGKILL, over and over, while the
+ * desk answers. The legacy system here is a list of files to send and a folder of what arrived, both
+ * surviving the process; at the end every key is in the log exactly once, was reported, and every delivery
+ * arrived. This is the promise that the SDK makes, and the only way to see it broken.
+ */
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "adapters/sdk/test-world.h"
+#include "proto/base/file.h"
+#include "proto/base/log.h"
+#include "test/kit/check.h"
+
+enum { LETTERS = 120, DELIVERIES = 60, ROUNDS = 40, DEADLINE_MS = 60000 };
+
+struct legacy {
+	char out[500];  /* an empty file per key handed over and durable: "forgotten" */
+	char in[500];   /* a file per delivery, named by h */
+	char told[500]; /* a file per report */
+	size_t next;
+};
+
+static void mark(const char *dir, const char *name)
+{
+	char path[700];
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	CHECK_INT(file_replace(path, BYTES_STR("x"), 0600), 0);
+}
+
+static bool marked(const char *dir, const char *name)
+{
+	char path[700];
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return access(path, F_OK) == 0;
+}
+
+static size_t marks(const char *dir)
+{
+	size_t count = 0;
+	struct dirent *entry;
+	DIR *folder = opendir(dir);
+	CHECK(folder);
+	while ((entry = readdir(folder)))
+		count += entry->d_name[0] != '.';
+	closedir(folder);
+	return count;
+}
+
+/* ---- the adapter's process ---- */
+
+static int op_open(
+	struct dw_adapter *adapter, const struct config_adapter *config, void **ret_context)
+{
+	*ret_context = dw_adapter_user(adapter);
+	return 0;
+}
+
+/* What is not marked as durable is handed over, from the beginning, at every start. */
+static int op_from_agency(struct dw_adapter *adapter, void *context, bool *ret_more)
+{
+	struct legacy *legacy = context;
+	char key[32], why[512];
+	struct dw_submitted ids;
+	for (size_t taken = 0; legacy->next < LETTERS && taken < 5; legacy->next++) {
+		uint8_t case_id[16] = {(uint8_t)(legacy->next % 7)};
+		snprintf(key, sizeof(key), "key-%03zu", legacy->next);
+		if (marked(legacy->out, key))
+			continue;
+		struct dw_message message = {
+			.key = BYTES_STR(key),
+			.kind = DW_SUBMISSION,
+			.service = BYTES_STR("alg2.application"),
+			.recipient = BYTES_STR("jobcenter"),
+			.content_type = BYTES_STR("text/plain"),
+			.body = BYTES_STR(key),
+			.case_id = case_id,
+		};
+		int r = dw_submit(adapter, &message, &ids, why, sizeof(why));
+		if (r)
+			return r < 0 ? r : -1;
+		taken++;
+	}
+	*ret_more = legacy->next < LETTERS;
+	return 0;
+}
+
+static int op_submitted(
+	struct dw_adapter *adapter, void *context, struct bytes key, const struct dw_submitted *ids)
+{
+	struct legacy *legacy = context;
+	char name[32];
+	snprintf(name, sizeof(name), "%.*s", (int)key.len, (const char *)key.data);
+	mark(legacy->out, name);
+	return 0;
+}
+
+static int op_to_agency(struct dw_adapter *adapter, void *context,
+	const struct dw_delivery *delivery, struct dw_verdict *ret)
+{
+	struct legacy *legacy = context;
+	char name[64];
+	snprintf(name, sizeof(name), "%.*s", (int)delivery->body.len,
+		(const char *)delivery->body.data);
+	mark(legacy->in, name);
+	ret->disposition = DW_ACCEPTED;
+	return 0;
+}
+
+static int op_report(struct dw_adapter *adapter, void *context, const struct dw_report *report)
+{
+	struct legacy *legacy = context;
+	char name[64];
+	snprintf(name, sizeof(name), "%d-%.*s", report->event, (int)report->key.len,
+		(const char *)report->key.data);
+	mark(legacy->told, name);
+	return 0;
+}
+
+static void op_close(void *context)
+{
+}
+
+static const struct dw_adapter_ops ops = {
+	.name = "dienstweg-crash",
+	.open = op_open,
+	.from_agency = op_from_agency,
+	.submitted = op_submitted,
+	.to_agency = op_to_agency,
+	.report = op_report,
+	.close = op_close,
+	.poll_ms = 20,
+};
+
+static pid_t start(const struct world *world, const struct legacy *legacy)
+{
+	pid_t child = fork();
+	CHECK(child >= 0);
+	if (child > 0)
+		return child;
+	struct legacy mine = *legacy;
+	log_init("crash", LOG_ERROR, 2);
+	_exit(dw_adapter_run(&world->config, &ops, &mine));
+}
+
+/* ---- the desk's process ---- */
+
+static uint64_t now_ms(void)
+{
+	return clock_mono_ns(clock_system()) / 1000000;
+}
+
+static void deliver_some(struct world *world, size_t *delivered)
+{
+	struct desk *desk = world->desk;
+	if (!desk->open || *delivered >= DELIVERIES)
+		return;
+	char *body = desk_take(desk, 32);
+	snprintf(body, 32, "delivery-%03zu", (*delivered)++);
+	struct desk_letter letter = {.sender = "jobcenter",
+		.recipient = "city",
+		.service = "alg2.decision",
+		.body = BYTES_STR(body)};
+	(void)desk_deliver(desk, &letter);
+}
+
+/* What was delivered to a session that died comes again in the next one. */
+static void deliver_again(struct desk *desk)
+{
+	for (size_t i = 0; i < desk->letters_count; i++) {
+		bool acked = false;
+		for (size_t j = 0; j < desk->acks_count; j++)
+			acked = acked || desk->acks[j].sequence == desk->letters[i].sequence;
+		if (!acked)
+			desk_deliver_again(desk, desk->letters[i].sequence);
+	}
+}
+
+static void serve_for(struct world *world, uint64_t ms, size_t *hellos, size_t *delivered)
+{
+	uint64_t end = now_ms() + ms;
+	while (now_ms() < end) {
+		desk_step(world->desk, 1);
+		if (world->desk->hellos != *hellos) {
+			*hellos = world->desk->hellos;
+			deliver_again(world->desk);
+		}
+		deliver_some(world, delivered);
+	}
+}
+
+/* Deliveries that were acknowledged, all of them accepted, each by the recipient's own signature. */
+static size_t acked(const struct desk *desk)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < desk->letters_count; i++) {
+		for (size_t j = 0; j < desk->acks_count; j++) {
+			CHECK(desk->acks[j].accepted && desk->acks[j].signature_ok);
+			if (desk->acks[j].sequence != desk->letters[i].sequence)
+				continue;
+			count++;
+			break;
+		}
+	}
+	return count;
+}
+
+static bool all_recorded(const struct world *world, const struct legacy *legacy)
+{
+	return marks(legacy->out) == LETTERS && marks(legacy->told) >= LETTERS &&
+	       marks(legacy->in) == DELIVERIES && world->desk->messages_count >= LETTERS &&
+	       acked(world->desk) == DELIVERIES;
+}
+
+static void folders_make(const struct world *world, struct legacy *legacy)
+{
+	snprintf(legacy->out, sizeof(legacy->out), "%s/out", world->dir);
+	snprintf(legacy->in, sizeof(legacy->in), "%s/in", world->dir);
+	snprintf(legacy->told, sizeof(legacy->told), "%s/told", world->dir);
+	CHECK_INT(dir_make(legacy->out, 0700), 0);
+	CHECK_INT(dir_make(legacy->in, 0700), 0);
+	CHECK_INT(dir_make(legacy->told, 0700), 0);
+}
+
+static void kill_it(pid_t child)
+{
+	int status;
+	kill(child, SIGKILL);
+	CHECK_INT(waitpid(child, &status, 0), child);
+	if (!WIFSIGNALED(status))
+		CHECK_FAIL("the adapter ended by itself: %d", WEXITSTATUS(status));
+}
+
+static void nothing_is_lost_or_doubled(void)
+{
+	_cleanup_(world_free) struct world *world = world_new();
+	struct legacy legacy = {};
+	size_t hellos = 0, delivered = 0;
+	uint64_t dice = (uint64_t)now_ms();
+	int status;
+	printf("seed %llu\n", (unsigned long long)dice);
+	folders_make(world, &legacy);
+	for (int round = 0; round < ROUNDS; round++) {
+		dice = dice * 6364136223846793005u + 1442695040888963407u;
+		pid_t child = start(world, &legacy);
+		serve_for(world, (dice >> 33) % 120, &hellos, &delivered);
+		kill_it(child);
+	}
+	pid_t child = start(world, &legacy);
+	uint64_t deadline = now_ms() + DEADLINE_MS;
+	while (!all_recorded(world, &legacy)) {
+		if (now_ms() > deadline)
+			CHECK_FAIL("handed over %zu, told %zu, arrived %zu of %d, in the log %zu",
+				marks(legacy.out), marks(legacy.told), marks(legacy.in), DELIVERIES,
+				world->desk->messages_count);
+		serve_for(world, 20, &hellos, &delivered);
+	}
+	/* In the log once each: the desk counts a message by its h, so one sent twice is one. */
+	CHECK_INT(world->desk->messages_count, LETTERS);
+	CHECK_INT(acked(world->desk), DELIVERIES);
+	kill(child, SIGTERM);
+	for (int i = 0; i < 200; i++) {
+		desk_step(world->desk, 5);
+		if (waitpid(child, &status, WNOHANG) == child) {
+			CHECK(WIFEXITED(status));
+			CHECK_INT(WEXITSTATUS(status), 0);
+			return;
+		}
+	}
+	CHECK_FAIL("SIGTERM does not end it");
+}
+
+CHECK_MAIN(CHECK_CASE(nothing_is_lost_or_doubled))
