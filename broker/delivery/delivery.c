@@ -210,8 +210,9 @@ void delivery_nak(struct delivery *delivery, struct outlet *outlet, const Dienst
 {
 	struct recipient *recipient = outlet_recipient(outlet, BYTES_PB(nak->party));
 	struct parcel *parcel = NULL;
+	uint64_t now_ns = clock_mono_ns(delivery->options.clock);
 	for (size_t i = 0; recipient && i < nak->n_sequences && i < NAK_SEQUENCES_MAX; i++) {
-		if (!parcel)
+		if (!parcel && recipient_may_fail(recipient, now_ns))
 			parcel = nak_parcel(delivery, nak);
 		if (!parcel)
 			return; /* the leases run out instead */

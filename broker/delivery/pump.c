@@ -120,6 +120,7 @@ void delivery_confirm_next(struct delivery *delivery, struct recipient *recipien
 /* Return: false when parcels ran out. */
 static bool leaver_fail(struct delivery *delivery, struct recipient *recipient)
 {
+	uint64_t now_ns = clock_mono_ns(delivery->options.clock);
 	size_t count;
 	do {
 		struct parcel *parcel = delivery_fail_new(delivery, recipient->leaver_cause);
@@ -128,6 +129,8 @@ static bool leaver_fail(struct delivery *delivery, struct recipient *recipient)
 		count = lease_end_session(
 			recipient->leases, recipient->leaver, parcel->items, RULES_ITEMS_MAX);
 		parcel->items_count = count;
+		/* Whoever comes and goes all day waits for its messages, longer each time. */
+		parcel->backoff = count > 0 && !recipient_may_fail(recipient, now_ns);
 		if (count > 0)
 			delivery_fail(delivery, recipient, parcel);
 		else

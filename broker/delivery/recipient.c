@@ -11,6 +11,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Entries of failed attempts: so many at once, one an interval in the long run. */
+enum { FAILS_BURST = 256, FAILS_INTERVAL_MS = 250 };
+
 int recipient_new(uint32_t number, struct bytes name, struct recipient **ret)
 {
 	_cleanup_(recipient_free) struct recipient *recipient = calloc(1, sizeof(*recipient));
@@ -149,6 +152,16 @@ void recipient_again(struct recipient *recipient, uint8_t lane, uint64_t sequenc
 		return;
 	}
 	recipient->again[recipient->again_count++] = (struct again){lane, sequence};
+}
+
+bool recipient_may_fail(struct recipient *recipient, uint64_t now_ns)
+{
+	const uint64_t interval_ns = FAILS_INTERVAL_MS * UINT64_C(1000000);
+	uint64_t from_ns = recipient->failed_until_ns > now_ns ? recipient->failed_until_ns : now_ns;
+	if (from_ns - now_ns >= FAILS_BURST * interval_ns)
+		return false;
+	recipient->failed_until_ns = from_ns + interval_ns;
+	return true;
 }
 
 bool recipient_outcome_room(const struct recipient *recipient)

@@ -69,7 +69,8 @@ struct recipient {
 	bool fetch_stale;    /* what it brings may be outdated: fetch anew */
 	uint64_t need_bytes; /* the next message did not fit; wait for so much room */
 
-	size_t failing;  /* PARCEL_FAILs on their way; nothing is sent meanwhile, to keep order */
+	size_t failing; /* PARCEL_FAILs on their way; nothing is sent meanwhile, to keep order */
+	uint64_t failed_until_ns; /* its failed attempts have used up the allowance up to then */
 	uint64_t leaver; /* serial of a session that ended and whose leases still are to be failed */
 	const char *leaver_cause;
 
@@ -151,6 +152,18 @@ void recipient_reopen(struct recipient *recipient, uint8_t lane, uint64_t sequen
 
 /* A message that was sent before is deliverable again; LANE_UNKNOWN: look through all lanes. */
 void recipient_again(struct recipient *recipient, uint8_t lane, uint64_t sequence);
+
+/**
+ * recipient_may_fail() - may its session's doing become one more entry of failed attempts?
+ * @recipient: the recipient; one is counted when it may
+ * @now_ns:    monotonic
+ *
+ * Giving back and leaving cost the session nothing, and the journal an entry each: a burst is free, after
+ * that some a second.
+ *
+ * Return: false when it has used up its allowance.
+ */
+bool recipient_may_fail(struct recipient *recipient, uint64_t now_ns);
 
 /* An outcome row was sent; they were confirmed up to an entry (inclusive). */
 bool recipient_outcome_room(const struct recipient *recipient);

@@ -4,6 +4,7 @@
  * Everything a valid key may ask for costs somebody something: a look-up, a signature to check, memory,
  * an entry in the journal. Each story asks for far too much of one of them and then looks at the others.
  */
+#include "proto/base/crypto.h"
 #include "test/kit/check.h"
 #include "test/kit/usage.h"
 #include "test/scenario/bystanders.h"
@@ -107,5 +108,137 @@ static void hollow_frames_pay_for_the_memory_they_take(void)
 	bystanders_close(&all);
 }
 
+enum { FORGED = 1000 };
+
+/* A Submit of messages that each need a look at a signature of their own, and all in vain. */
+static struct bytes forged_submit(struct bystanders *all, struct wire *wire, struct arena *arena)
+{
+	static const struct party_draft figures = {
+		.service = "uvg.figures", .recipient = "city", .body = {(const uint8_t *)"7", 1}};
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__Submit submit = DIENSTWEG__SUBMIT__INIT;
+
+	arena_reset(arena);
+	submit.envelopes = party_compose(&all->ministry, &figures, FORGED, arena);
+	submit.n_envelopes = FORGED;
+	for (size_t i = 0; i < FORGED; i++) {
+		Dienstweg__Signature *signature = submit.envelopes[i]->signature;
+		signature->size = 1;
+		signature->index = 0;
+		signature->path.len = 0;
+		signature->root.data = arena_alloc(arena, SIGNATURE_SIZE);
+		CHECK(signature->root.data);
+		random_fill(signature->root.data, SIGNATURE_SIZE);
+		signature->root.data[SIGNATURE_SIZE - 1] &= 0x0f;
+	}
+	frame.body_case = DIENSTWEG__FRAME__BODY_SUBMIT;
+	frame.submit = &submit;
+	return wire_pack(wire, &frame);
+}
+
+/* Seconds of useless work lie before the workers; an honest message does not wait for them. */
+static void forged_signatures_cost_their_sender_time(void)
+{
+	enum { FRAMES = 20 /* within Limits.party_bytes */ };
+	static const struct party_draft application = {
+		.region = "051240000000", .body = {(const uint8_t *)"ok", 2}};
+	struct arena *arena = arena_new(64 << 20);
+	struct bystanders all;
+	size_t refused = 0;
+
+	CHECK(arena);
+	bystanders_open(&all, "");
+	struct wire *wire = wire_new(&all.bus, "ministry");
+	wire_open_session(wire, "ministry");
+	struct bytes frame = forged_submit(&all, wire, arena);
+	long long start = now_ms();
+	for (size_t i = 0; i < FRAMES; i++)
+		CHECK(wire_send(wire, frame, 20000));
+	CHECK_INT(party_send(&all.city, &application)->kind, ANSWER_RECEIPT);
+	long long honest = now_ms() - start;
+	while (refused < FRAMES * FORGED)
+		refused += wire_reply(wire, DIENSTWEG__FRAME__BODY_ANSWER)->answer->n_refusals;
+	long long whole = now_ms() - start;
+	printf("# answered after %lld ms, the flood after %lld ms\n", honest, whole);
+	CHECK(honest < whole / 2);
+	bystanders_undisturbed(&all);
+	wire_free(wire);
+	arena_free(arena);
+	bystanders_close(&all);
+}
+
+/* Free entries of failed attempts, and how many more a second (docs/protocol.md "Nak"). */
+enum { FAILS_BURST = 256, FAILS_A_SECOND = 4 };
+
+/* Every Nak is an entry. A party that gives back what it gets, at once and for ever, fills no disk. */
+static void naks_do_not_fill_the_journal(void)
+{
+	enum { MESSAGES = 64, WATCHED_MS = 6000, SLACK = 16 };
+	static const struct party_draft application = {
+		.region = "051240000000", .body = {(const uint8_t *)"no", 2}};
+	struct bystanders all;
+	size_t done = 0;
+
+	bystanders_open(&all, "");
+	party_disconnect(&all.jobcenter);
+	all.jobcenter.manual = true;
+	party_connect(&all.jobcenter, NULL);
+	size_t before = done = all.jobcenter.deliveries_count;
+	for (int i = 0; i < MESSAGES; i++)
+		CHECK_INT(party_send(&all.city, &application)->kind, ANSWER_RECEIPT);
+	long long start = now_ms();
+	while (now_ms() < start + WATCHED_MS) {
+		party_step(&all.jobcenter, 20);
+		for (; done < all.jobcenter.deliveries_count; done++)
+			party_nak(&all.jobcenter, all.jobcenter.deliveries[done].sequence, 1);
+	}
+	size_t again = done - before - MESSAGES;
+	size_t most = FAILS_BURST + (size_t)(now_ms() - start) * FAILS_A_SECOND / 1000 + SLACK;
+	printf("# delivered again %zu times, allowed %zu\n", again, most);
+	CHECK(again >= FAILS_BURST);
+	CHECK(again <= most);
+	bystanders_close(&all);
+}
+
+static bool delivery_comes(struct wire *wire, int timeout_ms)
+{
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__Credit credit = DIENSTWEG__CREDIT__INIT;
+	struct bytes raw;
+
+	credit.messages = credit.bytes = 1 << 20;
+	frame.body_case = DIENSTWEG__FRAME__BODY_CREDIT;
+	frame.credit = &credit;
+	CHECK(wire_send(wire, wire_pack(wire, &frame), 20000));
+	/* Nothing else comes after Welcome. */
+	return wire_receive(wire, &raw, timeout_ms);
+}
+
+/* Leaving with a delivery in hand is a failed attempt, too. Who does nothing else waits for its messages. */
+static void comings_and_goings_do_not_fill_the_journal(void)
+{
+	enum { ROUNDS_MAX = 4 * FAILS_BURST, WAIT_MS = 2000 };
+	static const struct party_draft figures = {.service = "uvg.figures",
+		.recipient = "ministry",
+		.body = {(const uint8_t *)"7", 1}};
+	struct bystanders all;
+	size_t rounds = 0;
+
+	bystanders_open(&all, "");
+	CHECK_INT(party_send(&all.city, &figures)->kind, ANSWER_RECEIPT);
+	struct wire *wire = wire_new(&all.bus, "ministry");
+	do
+		wire_open_session(wire, "ministry");
+	while (rounds < ROUNDS_MAX && delivery_comes(wire, WAIT_MS) && ++rounds);
+	printf("# delivered %zu times\n", rounds);
+	CHECK(rounds >= FAILS_BURST && rounds < ROUNDS_MAX);
+	bystanders_undisturbed(&all);
+	wire_free(wire);
+	bystanders_close(&all);
+}
+
 CHECK_MAIN(CHECK_CASE(hellos_leave_the_clerk_to_others),
-	CHECK_CASE(hollow_frames_pay_for_the_memory_they_take))
+	CHECK_CASE(hollow_frames_pay_for_the_memory_they_take),
+	CHECK_CASE(forged_signatures_cost_their_sender_time),
+	CHECK_CASE(naks_do_not_fill_the_journal),
+	CHECK_CASE(comings_and_goings_do_not_fill_the_journal))
