@@ -1,59 +1,17 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
 /*
- * Names and order of simple fields stand in one table per message that serves both directions, so what
- * one agency writes is what the other one can read. Bounds on lists are far above what a form has; they
- * keep a file from becoming more memory than it deserves.
+ * From a form to the case. Bounds on lists are far above what a form has; they keep a file from becoming
+ * more memory than it deserves.
  */
 #include "adapters/connectors/case-form.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "adapters/connectors/case-rules.h"
 #include "adapters/connectors/file-name.h"
 #include "proto/envelope.pb-c.h"
-
-struct rule {
-	const char *name;
-	size_t offset; /* of a char * */
-	enum form_need need;
-	int (*read)(struct form *form, const char *name, enum form_need need, char **ret);
-};
-
-static const struct rule address_rules[] = {
-	{"street", offsetof(Dienstweg__Address, street), FORM_OPTIONAL, form_line},
-	{"house_number", offsetof(Dienstweg__Address, house_number), FORM_OPTIONAL, form_line},
-	{"postal_code", offsetof(Dienstweg__Address, postal_code), FORM_OPTIONAL, form_line},
-	{"town", offsetof(Dienstweg__Address, town), FORM_OPTIONAL, form_line},
-	{"region", offsetof(Dienstweg__Address, region), FORM_OPTIONAL, form_region},
-};
-static const struct rule person_rules[] = {
-	{"given_name", offsetof(Dienstweg__Person, given_name), FORM_REQUIRED, form_line},
-	{"family_name", offsetof(Dienstweg__Person, family_name), FORM_REQUIRED, form_line},
-	{"date_of_birth", offsetof(Dienstweg__Person, date_of_birth), FORM_OPTIONAL, form_date},
-	{"relation", offsetof(Dienstweg__Person, relation), FORM_OPTIONAL, form_line},
-};
-static const struct rule field_rules[] = {
-	{"name", offsetof(Dienstweg__FormField, name), FORM_REQUIRED, form_line},
-	{"value", offsetof(Dienstweg__FormField, value), FORM_REQUIRED, form_text},
-};
-static const struct rule application_rules[] = {
-	{"submitted_at", offsetof(Dienstweg__Application, submitted_at), FORM_OPTIONAL, form_time},
-};
-static const struct rule status_rules[] = {
-	{"state", offsetof(Dienstweg__StatusReport, state), FORM_REQUIRED, form_line},
-	{"text", offsetof(Dienstweg__StatusReport, text), FORM_OPTIONAL, form_text},
-};
-static const struct rule decision_rules[] = {
-	{"result", offsetof(Dienstweg__DecisionNotice, result), FORM_REQUIRED, form_line},
-	{"decided_on", offsetof(Dienstweg__DecisionNotice, decided_on), FORM_OPTIONAL, form_date},
-	{"text", offsetof(Dienstweg__DecisionNotice, text), FORM_OPTIONAL, form_text},
-	{"remedy", offsetof(Dienstweg__DecisionNotice, remedy), FORM_OPTIONAL, form_text},
-};
-static const struct rule amount_rules[] = {
-	{"purpose", offsetof(Dienstweg__Amount, purpose), FORM_REQUIRED, form_line},
-	{"period", offsetof(Dienstweg__Amount, period), FORM_OPTIONAL, form_line},
-};
 
 /* ---- reading ---- */
 
@@ -65,17 +23,6 @@ static void *message_new(struct arena *arena, const ProtobufCMessageDescriptor *
 	return message;
 }
 
-static int rules_read(struct form *form, const struct rule *rules, size_t count, void *message)
-{
-	for (size_t i = 0; i < count; i++) {
-		char **text = (void *)((uint8_t *)message + rules[i].offset);
-		int r = rules[i].read(form, rules[i].name, rules[i].need, text);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
 static int address_read(struct form *person, Dienstweg__Address **ret)
 {
 	struct form form;
@@ -85,7 +32,7 @@ static int address_read(struct form *person, Dienstweg__Address **ret)
 	*ret = message_new(form.reader->arena, &dienstweg__address__descriptor);
 	if (!*ret)
 		return -ENOMEM;
-	r = rules_read(&form, address_rules, ARRAY_LEN(address_rules), *ret);
+	r = case_rules_read(&form, &case_rules_address, *ret);
 	return r ? r : form_end(&form);
 }
 
@@ -94,7 +41,7 @@ static int person_read(struct form *form, Dienstweg__Person **ret)
 	Dienstweg__Person *person = message_new(form->reader->arena, &dienstweg__person__descriptor);
 	if (!person)
 		return -ENOMEM;
-	int r = rules_read(form, person_rules, ARRAY_LEN(person_rules), person);
+	int r = case_rules_read(form, &case_rules_person, person);
 	if (r == 0)
 		r = address_read(form, &person->address);
 	if (r == 0)
@@ -140,8 +87,7 @@ static int field_list_read(struct form *form, Dienstweg__Application *applicatio
 		struct form field;
 		r = form_entry(form, "fields", list, i, &field);
 		if (r == 0)
-			r = rules_read(&field, field_rules, ARRAY_LEN(field_rules),
-				application->fields[i]);
+			r = case_rules_read(&field, &case_rules_field, application->fields[i]);
 		if (r == 0)
 			r = form_end(&field);
 	}
@@ -203,7 +149,7 @@ int case_form_application(struct form *form, Dienstweg__Application **ret)
 	if (r == 0)
 		r = fields_read(form, application);
 	if (r == 0)
-		r = rules_read(form, application_rules, ARRAY_LEN(application_rules), application);
+		r = case_rules_read(form, &case_rules_application, application);
 	*ret = application;
 	return r;
 }
@@ -236,7 +182,7 @@ static int status_read(struct form *form, struct case_answer *ret)
 		return -ENOMEM;
 	int r = form_choice(form, "state", FORM_REQUIRED, states, &state);
 	if (r == 0)
-		r = rules_read(form, status_rules, ARRAY_LEN(status_rules), status);
+		r = case_rules_read(form, &case_rules_status, status);
 	if (r == 0)
 		r = missing_read(form, status);
 	ret->content->content_case = DIENSTWEG__CASE__CONTENT_STATUS;
@@ -265,7 +211,7 @@ static int amounts_read(struct form *form, Dienstweg__DecisionNotice *decision)
 		decision->amounts[i] = amount;
 		r = amount ? form_entry(form, "amounts", list, i, &entry) : -ENOMEM;
 		if (r == 0)
-			r = rules_read(&entry, amount_rules, ARRAY_LEN(amount_rules), amount);
+			r = case_rules_read(&entry, &case_rules_amount, amount);
 		if (r == 0)
 			r = form_integer(&entry, "cents", FORM_REQUIRED, -cents_max, cents_max,
 				&amount->cents);
@@ -287,7 +233,7 @@ static int decision_read(struct form *form, struct case_answer *ret)
 		return -ENOMEM;
 	int r = form_choice(form, "result", FORM_REQUIRED, results, &result);
 	if (r == 0)
-		r = rules_read(form, decision_rules, ARRAY_LEN(decision_rules), decision);
+		r = case_rules_read(form, &case_rules_decision, decision);
 	if (r == 0)
 		r = amounts_read(form, decision);
 	ret->content->content_case = DIENSTWEG__CASE__CONTENT_DECISION;
@@ -372,144 +318,4 @@ int case_form_pack(const Dienstweg__Case *content, struct arena *arena, struct b
 	dienstweg__case__pack(content, buf);
 	*ret = BYTES(buf, len);
 	return 0;
-}
-
-/* ---- writing ---- */
-
-static int set_text(json_t *object, const char *name, const char *text)
-{
-	if (!text || !*text)
-		return 0;
-	return json_object_set_new(object, name, json_string(text)) ? CASE_UNPRINTABLE : 0;
-}
-
-/* Takes @value over, whatever happens. */
-static int set_value(json_t *object, const char *name, json_t *value)
-{
-	return json_object_set_new(object, name, value) ? -ENOMEM : 0;
-}
-
-static int rules_write(json_t *object, const struct rule *rules, size_t count, const void *message)
-{
-	for (size_t i = 0; i < count; i++) {
-		char *const *text = (const void *)((const uint8_t *)message + rules[i].offset);
-		int r = set_text(object, rules[i].name, *text);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-/* A list of as many objects as there are messages, each filled by @write; none: no list. */
-static int set_list(json_t *object, const char *name, const void *messages, size_t count,
-	int (*write)(json_t *entry, const void *message))
-{
-	const void *const *all = messages;
-	json_t *list = count > 0 ? json_array() : NULL;
-	if (count == 0)
-		return 0;
-	int r = set_value(object, name, list);
-	for (size_t i = 0; i < count && r == 0; i++) {
-		json_t *entry = json_object();
-		r = json_array_append_new(list, entry) ? -ENOMEM : write(entry, all[i]);
-	}
-	return r;
-}
-
-static int person_write(json_t *object, const void *message)
-{
-	const Dienstweg__Person *person = message;
-	int r = rules_write(object, person_rules, ARRAY_LEN(person_rules), person);
-	if (r || !person->address)
-		return r;
-	json_t *address = json_object();
-	r = set_value(object, "address", address);
-	return r ? r
-		 : rules_write(address, address_rules, ARRAY_LEN(address_rules), person->address);
-}
-
-static int field_write(json_t *object, const void *message)
-{
-	return rules_write(object, field_rules, ARRAY_LEN(field_rules), message);
-}
-
-static int amount_write(json_t *object, const void *message)
-{
-	const Dienstweg__Amount *amount = message;
-	int r = rules_write(object, amount_rules, ARRAY_LEN(amount_rules), amount);
-	return r ? r : set_value(object, "cents", json_integer(amount->cents));
-}
-
-static int application_write(json_t *object, const Dienstweg__Case *content)
-{
-	const Dienstweg__Application *application = content->application;
-	int r = set_text(object, "service", application->service);
-	if (r == 0)
-		r = rules_write(
-			object, application_rules, ARRAY_LEN(application_rules), application);
-	if (r == 0 && application->applicant) {
-		json_t *applicant = json_object();
-		r = set_value(object, "applicant", applicant);
-		if (r == 0)
-			r = person_write(applicant, application->applicant);
-	}
-	if (r == 0)
-		r = set_list(object, "household", application->household, application->n_household,
-			person_write);
-	if (r == 0)
-		r = set_list(
-			object, "fields", application->fields, application->n_fields, field_write);
-	return r;
-}
-
-static int status_write(json_t *object, const Dienstweg__Case *content)
-{
-	const Dienstweg__StatusReport *status = content->status;
-	int r = rules_write(object, status_rules, ARRAY_LEN(status_rules), status);
-	if (r || status->n_missing == 0)
-		return r;
-	json_t *list = json_array();
-	r = set_value(object, "missing", list);
-	for (size_t i = 0; i < status->n_missing && r == 0; i++) {
-		if (json_array_append_new(list, json_string(status->missing[i])))
-			r = CASE_UNPRINTABLE;
-	}
-	return r;
-}
-
-static int decision_write(json_t *object, const Dienstweg__Case *content)
-{
-	const Dienstweg__DecisionNotice *decision = content->decision;
-	int r = rules_write(object, decision_rules, ARRAY_LEN(decision_rules), decision);
-	return r ? r
-		 : set_list(object, "amounts", decision->amounts, decision->n_amounts, amount_write);
-}
-
-static int content_write(const Dienstweg__Case *content,
-	int (*write)(json_t *object, const Dienstweg__Case *content), json_t **ret)
-{
-	_cleanup_(json_decref) json_t *object = json_object();
-	if (!object)
-		return -ENOMEM;
-	int r = set_text(object, "reference", content->reference);
-	if (r == 0)
-		r = write(object, content);
-	if (r == 0)
-		*ret = steal(&object);
-	return r;
-}
-
-int case_form_application_write(const Dienstweg__Case *content, json_t **ret)
-{
-	return content_write(content, application_write, ret);
-}
-
-int case_form_status_write(const Dienstweg__Case *content, json_t **ret)
-{
-	return content_write(content, status_write, ret);
-}
-
-int case_form_decision_write(const Dienstweg__Case *content, json_t **ret)
-{
-	return content_write(content, decision_write, ret);
 }

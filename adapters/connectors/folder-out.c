@@ -278,17 +278,36 @@ static int reveal(const struct folder_out *out, const struct out_letter *letter,
 	return r;
 }
 
+/* Somebody may have replaced the folder: then the name counts, not what it once meant. */
+static int refresh(struct folder_out *out)
+{
+	struct stat held, named;
+	if (fstat(out->dir, &held) < 0 || stat(out->options.path, &named) < 0)
+		return -errno;
+	if (held.st_ino == named.st_ino && held.st_dev == named.st_dev)
+		return 0;
+	int fd = open(out->options.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	fd_close_at(&out->dir);
+	out->dir = fd;
+	return 0;
+}
+
 int folder_out_put(struct folder_out *out, const struct out_letter *letter)
 {
 	char staged[STAGE_NAME_SIZE];
 	struct stat st;
+	int r = refresh(out);
+	if (r)
+		return r;
 	stage_name(letter->id, staged);
 	if (is_noted(out, letter->id)) {
 		if (fstatat(out->dir, staged, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			return reveal(out, letter, staged);
 		return errno == ENOENT ? 0 : -errno;
 	}
-	int r = stage(out, letter, staged);
+	r = stage(out, letter, staged);
 	if (r == 0)
 		r = note(out, letter->id);
 	if (r == 0)

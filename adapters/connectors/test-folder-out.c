@@ -185,6 +185,19 @@ static void unusable_folders_are_named(void)
 	CHECK(strstr(why, "connector.out: the folder cannot be used"));
 }
 
+static void folder_may_be_replaced(void)
+{
+	_cleanup_(desk_deinit) struct desk desk;
+	char old[PATH_SIZE];
+	desk_init(&desk, "replaced");
+	snprintf(old, sizeof(old), "%s/old", desk.dir);
+	CHECK_INT(rename(desk.path, old), 0);
+	CHECK_INT(put(&desk, 1, "1-status", "1"), -ENOENT);
+	CHECK_INT(mkdir(desk.path, 0700), 0);
+	CHECK_INT(put(&desk, 1, "1-status", "1"), 0);
+	CHECK_INT(mode_of(&desk, "case/1-status"), 0700);
+}
+
 /* A link in place of a folder of ours leads nowhere. */
 static void links_are_not_followed(void)
 {
@@ -203,4 +216,5 @@ static void links_are_not_followed(void)
 CHECK_MAIN(CHECK_CASE(letters_appear_private), CHECK_CASE(same_letter_is_put_once),
 	CHECK_CASE(memory_is_bounded), CHECK_CASE(torn_note_does_not_count),
 	CHECK_CASE(lost_memory_does_not_double), CHECK_CASE(nothing_staged_is_left),
-	CHECK_CASE(unusable_folders_are_named), CHECK_CASE(links_are_not_followed))
+	CHECK_CASE(unusable_folders_are_named), CHECK_CASE(folder_may_be_replaced),
+	CHECK_CASE(links_are_not_followed))
