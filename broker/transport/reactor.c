@@ -3,8 +3,8 @@
 /*
  * A turn takes a bounded share of everything that is there, so nothing starves and nothing is refused
  * a look: acknowledgements, credits and pings get through under any load because frames are always read.
- * ZeroMQ's descriptors are edge-triggered, so before sleeping it is asked whether it has something; all
- * others are level-triggered and can be trusted.
+ * ZeroMQ's descriptors are edge-triggered: what was used since it was found empty is asked before sleeping.
+ * The gate is always emptied, so its descriptor can be trusted, and all others are level-triggered.
  */
 #include "broker/transport/reactor.h"
 
@@ -218,23 +218,29 @@ static int least_ms(int a, int b)
 	return a < 0 || b < a ? b : a;
 }
 
-static int wait_ms(const struct reactor *reactor, int timeout_ms)
+/* What this turn has to look at. */
+struct turn {
+	bool frames;
+	bool gate;
+	bool asked; /* by an operator */
+};
+
+static int wait_ms(const struct reactor *reactor, const struct turn *turn, int timeout_ms)
 {
 	const struct reactor_options *options = &reactor->options;
-	bool reading = reactor->phase <= PHASE_DRAINING;
-	if ((reading && router_ready(options->router)) || gate_ready(options->gate) ||
-		queue_count(options->done) > 0)
+	if (turn->frames || queue_count(options->done) > 0)
 		return 0;
 	timeout_ms = least_ms(timeout_ms, TICK_MS);
 	return transport_waiting(options->transport) ? least_ms(timeout_ms, RETRY_MS) : timeout_ms;
 }
 
-/* Return: true when the operators' socket wants to be looked at. */
-static bool turn_wait(struct reactor *reactor, int timeout_ms)
+static struct turn turn_wait(struct reactor *reactor, int timeout_ms)
 {
 	const struct reactor_options *options = &reactor->options;
+	struct turn turn = {0};
+	bool reading = reactor->phase <= PHASE_DRAINING;
 	struct pollfd fds[FDS_MAX] = {
-		{.fd = router_fd(options->router), .events = POLLIN},
+		{.fd = reading ? router_fd(options->router) : -1, .events = POLLIN},
 		{.fd = gate_fd(options->gate), .events = POLLIN},
 		{.fd = queue_fd(options->done), .events = POLLIN},
 		{.fd = clerk_fd(options->clerk), .events = POLLIN},
@@ -244,11 +250,13 @@ static bool turn_wait(struct reactor *reactor, int timeout_ms)
 	size_t count = FDS_OWN;
 	if (options->admin)
 		count += admin_fds(options->admin, fds + count);
-	poll(fds, count, wait_ms(reactor, timeout_ms));
-	bool asked = false;
+	turn.frames = reading && router_ready(options->router);
+	poll(fds, count, wait_ms(reactor, &turn, timeout_ms));
+	turn.frames |= fds[0].revents != 0;
+	turn.gate = fds[1].revents != 0;
 	for (size_t i = FDS_OWN; i < count; i++)
-		asked |= fds[i].revents != 0;
-	return asked;
+		turn.asked |= fds[i].revents != 0;
+	return turn;
 }
 
 static void turn_ticks(struct reactor *reactor, bool asked)
@@ -270,11 +278,11 @@ static void turn_ticks(struct reactor *reactor, bool asked)
 	}
 }
 
-static int turn_work(struct reactor *reactor)
+static int turn_work(struct reactor *reactor, const struct turn *turn)
 {
 	const struct reactor_options *options = &reactor->options;
-	int r = gate_step(options->gate);
-	if (r == 0 && reactor->phase <= PHASE_DRAINING)
+	int r = turn->gate ? gate_step(options->gate) : 0;
+	if (r == 0 && turn->frames)
 		r = transport_receive(options->transport);
 	if (r < 0)
 		return r;
@@ -287,10 +295,10 @@ static int turn_work(struct reactor *reactor)
 
 int reactor_turn(struct reactor *reactor, int timeout_ms)
 {
-	bool asked = turn_wait(reactor, timeout_ms);
+	const struct turn turn = turn_wait(reactor, timeout_ms);
 	signals_take(reactor);
-	turn_ticks(reactor, asked);
-	int r = turn_work(reactor);
+	turn_ticks(reactor, turn.asked);
+	int r = turn_work(reactor, &turn);
 	int error = reactor_error(reactor);
 	if (error < 0 || r < 0)
 		return error < 0 ? error : r;

@@ -49,6 +49,7 @@ struct gate {
 struct router {
 	void *socket;
 	uint64_t dropped;
+	bool drained; /* found empty, and not used since: only then does its descriptor tell */
 };
 
 struct caller {
@@ -343,9 +344,10 @@ int router_fd(const struct router *router)
 	return socket_fd_of(router->socket);
 }
 
+/* Asking costs a system call. Sending handles commands, and so may hide that something came. */
 bool router_ready(const struct router *router)
 {
-	return socket_readable(router->socket);
+	return !router->drained && socket_readable(router->socket);
 }
 
 uint64_t router_dropped(const struct router *router)
@@ -362,8 +364,9 @@ static bool frame_key(zmq_msg_t *payload, uint8_t key[BOX_KEY_SIZE])
 int router_receive(struct router *router, struct router_frame *ret)
 {
 	int n = zmq_recv(router->socket, ret->route.id, ROUTE_MAX, ZMQ_DONTWAIT);
+	router->drained = n < 0 && zmq_errno() == EAGAIN;
 	if (n < 0)
-		return zmq_errno() == EAGAIN ? ROUTER_EMPTY : fold();
+		return router->drained ? ROUTER_EMPTY : fold();
 	ret->route.len = n <= ROUTE_MAX ? (uint8_t)n : 0;
 	zmq_msg_t *payload = message_of(&ret->held);
 	zmq_msg_init(payload);
@@ -387,6 +390,7 @@ void router_frame_deinit(struct router_frame *frame)
 
 int router_send(struct router *router, const struct route *route, struct router_message *message)
 {
+	router->drained = false;
 	int n = zmq_send(router->socket, route->id, route->len, ZMQ_SNDMORE | ZMQ_DONTWAIT);
 	if (n >= 0)
 		n = zmq_msg_send(message_of(message), router->socket, ZMQ_DONTWAIT);

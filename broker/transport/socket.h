@@ -12,7 +12,8 @@
 /*
  * ZeroMQ, folded: the gate (context and ZAP handler: who may connect), the router (the bus's socket) and
  * the caller (a client, for the start-up self-test and for tests). Everything here belongs to one thread.
- * The descriptors are edge-triggered: before waiting on one, ask *_ready().
+ * The descriptors are edge-triggered: before waiting on one, ask *_ready(), or be sure that nothing was done
+ * with it since it was found empty.
  */
 enum {
 	ROUTER_EMPTY = 1, /* nothing to receive */
