@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "proto/base/crypto.h"
 #include "proto/base/file.h"
 #include "test/kit/check.h"
 #include "test/scenario/town.h"
@@ -220,6 +221,52 @@ static void mistakes_disturb_nobody(void)
 	town_deinit(&town);
 }
 
+/* As much as fits arrives whole; what does not is refused in front of the sender, before and after sealing. */
+static void large_documents(void)
+{
+	static const struct {
+		const char *name;
+		size_t bytes;
+		const char *why; /* NULL: it fits */
+	} sizes[] = {{"fits", 240000, NULL}, {"sealed", 261000, "sealed it would exceed 256 KiB"},
+		{"plain", 300000, "too large: together they make"},
+		{"file", 1100000, "Mietvertrag.pdf: is too large"}};
+	struct town town;
+	char path[TOWN_PATH], letter[TOWN_PATH], to[TOWN_PATH];
+	_cleanup_(heap_free) uint8_t *data = malloc(1100000);
+	CHECK(data != NULL);
+	random_fill(data, 1100000);
+	town_init(&town);
+	town_start(&town);
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		path_to(&town, path, "city/in/.%s", sizes[i].name);
+		CHECK_INT(dir_make(path, 0700), 0);
+		path_to(&town, path, "city/in/.%s/application.json", sizes[i].name);
+		put_text(path, application);
+		path_to(&town, path, "city/in/.%s/Mietvertrag.pdf", sizes[i].name);
+		put(path, BYTES(data, sizes[i].bytes));
+		path_to(&town, path, "city/in/.%s", sizes[i].name);
+		path_to(&town, to, "city/in/%s", sizes[i].name);
+		CHECK_INT(rename(path, to), 0);
+	}
+	path_to(&town, path, "jobcenter/out");
+	wait_for_letter(path, "-application", letter);
+	path_to(&town, path, "city/done/fits/Mietvertrag.pdf");
+	snprintf(to, sizeof(to), "%.800s/Mietvertrag.pdf", letter);
+	same_file(path, to);
+	path_to(&town, path, "city/failed");
+	CHECK_INT(wait_for_files(path, ".error.txt", 3, TOWN_WAIT_MS), 3);
+	for (size_t i = 1; i < ARRAY_LEN(sizes); i++) {
+		_cleanup_(heap_free) uint8_t *text = NULL;
+		size_t len = 0;
+		path_to(&town, path, "city/failed/%s.error.txt", sizes[i].name);
+		CHECK_INT(file_read(path, 10000, &text, &len), 0);
+		if (!strstr((char *)text, sizes[i].why))
+			CHECK_FAIL("%s: %s", sizes[i].name, (char *)text);
+	}
+	town_deinit(&town);
+}
+
 static size_t count_letters(const char *out)
 {
 	size_t count = 0;
@@ -272,4 +319,4 @@ static void killed_adapters_lose_nothing(void)
 
 CHECK_MAIN(CHECK_CASE(application_is_decided), CHECK_CASE(office_of_the_city),
 	CHECK_CASE(documents_travel_unchanged), CHECK_CASE(mistakes_disturb_nobody),
-	CHECK_CASE(killed_adapters_lose_nothing))
+	CHECK_CASE(large_documents), CHECK_CASE(killed_adapters_lose_nothing))
