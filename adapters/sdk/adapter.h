@@ -19,7 +19,7 @@
  * What is promised: a message handed over with dw_submit() whose turn was committed is sent until it has a
  * receipt or a refusal, also over crashes, exactly once by its key. A delivery is handed to to_agency()
  * at least once, with the same message id each time; together with a connector that is idempotent by that
- * id (folder, sql) exactly once.
+ * id (adapters/connectors/folder.h) exactly once.
  */
 struct dw_adapter;
 

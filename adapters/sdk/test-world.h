@@ -51,14 +51,18 @@ struct world {
 	int op_fails;              /* to_agency() gives this */
 };
 
+/* The world. Everything fails the test rather than returning. */
 struct world *world_new(void); /* with fixture, desk and files; the adapter is not open */
 void world_free(struct world *world);
 DEFINE_CLEANUP(struct world *, world_free);
+
+/* The adapter's life. */
 int world_open(struct world *world, char *why, size_t size); /* start the adapter: core_open()'s */
 void world_start(struct world *world);                       /* the same, and it must work */
 void world_stop(struct world *world);                        /* end in order */
 void world_connect(struct world *world);                     /* start, and until it is ready */
 
+/* Let the legacy system hand something over; take a turn; look at what the ops were called with. */
 void world_submit(struct world *world, const struct world_letter *letter);
 void world_step(struct world *world); /* one turn of both; failed tells */
 bool world_saw(const struct world *world, const char *line);
