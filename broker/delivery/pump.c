@@ -151,14 +151,15 @@ static void leavers_fail(struct delivery *delivery)
 	}
 }
 
-static void lease_fail_due(struct delivery *delivery, struct recipient *recipient, uint64_t now_ns)
+/* Return: false when nothing more is due, or no parcel is free. */
+static bool lease_fail_due(struct delivery *delivery, struct recipient *recipient, uint64_t now_ns)
 {
 	uint64_t sequence;
 	if (!deadlines_passed(&recipient->deadlines, now_ns))
-		return;
+		return false;
 	struct parcel *parcel = delivery_fail_new(delivery, "lease-expired");
 	if (!parcel)
-		return;
+		return false;
 	parcel->backoff = true;
 	while (parcel->items_count < RULES_ITEMS_MAX &&
 		deadlines_due(&recipient->deadlines, recipient->leases, now_ns, &sequence) == 0) {
@@ -170,6 +171,7 @@ static void lease_fail_due(struct delivery *delivery, struct recipient *recipien
 		delivery_fail(delivery, recipient, parcel);
 	else
 		parcel_give(delivery->options.pool, parcel);
+	return true;
 }
 
 void delivery_tick(struct delivery *delivery)
@@ -177,8 +179,8 @@ void delivery_tick(struct delivery *delivery)
 	uint64_t now_ns = clock_mono_ns(delivery->options.clock);
 	for (size_t i = 0; i < delivery->recipients_size; i++) {
 		struct recipient *recipient = delivery->recipients[i];
-		if (recipient && recipient->outlet)
-			lease_fail_due(delivery, recipient, now_ns);
+		while (recipient && recipient->outlet && lease_fail_due(delivery, recipient, now_ns))
+			continue;
 	}
 }
 

@@ -336,12 +336,17 @@ void world_wait(struct world *world, int timeout_ms)
 	poll(fds, 2, timeout_ms);
 }
 
+/* Confirmations rest in the journal a while, uncounted. */
+static bool is_settled(const struct world *world)
+{
+	return journal_pending(world->fixture.journal) == 0 && parcel_pool_out(world->pool) == 0 &&
+	       queue_count(world->fixture.done) == 0 && clerk_out(world->clerk) == 0;
+}
+
 void world_settle(struct world *world)
 {
 	world_turn(world, 256, true);
-	world_until(world, journal_pending(world->fixture.journal) == 0 &&
-				   queue_count(world->fixture.done) == 0 &&
-				   clerk_out(world->clerk) == 0);
+	world_until(world, is_settled(world));
 }
 
 size_t world_out(const struct world *world, size_t *ret, size_t max)

@@ -56,15 +56,14 @@ static const char *submit_unpack(
 	return NULL;
 }
 
-static void submit_take(
-	struct transport *transport, struct session *session, struct incoming *incoming)
+/* Takes the parcel over. */
+static void submit_take(struct transport *transport, struct session *session,
+	const struct incoming *incoming, struct parcel *parcel)
 {
-	struct parcel_pool *pool = transport->options.pool;
 	struct bytes raw = incoming->raw->payload;
-	struct parcel *parcel = parcel_take(pool, PARCEL_SUBMIT);
-	const char *wrong = parcel ? submit_unpack(transport, parcel, raw) : "out of memory";
+	const char *wrong = submit_unpack(transport, parcel, raw);
 	if (wrong) {
-		parcel_give(pool, parcel);
+		parcel_give(transport->options.pool, parcel);
 		transport->counters.malformed++;
 		transport_send_error(transport, incoming, "malformed", "submit", wrong);
 		return;
@@ -86,9 +85,13 @@ void submit_handle(struct transport *transport, struct session *session, struct 
 		put_off(transport, session, peek.number, "draining", DRAINING_RETRY_MS);
 	} else if (session->deferring && !peek.resume) {
 		put_off(transport, session, peek.number, "busy", BUSY_RETRY_MS);
-	} else if (!budget_fits_submit(transport, session, incoming->raw->payload.len)) {
-		put_off(transport, session, peek.number, "busy", BUSY_RETRY_MS);
 	} else {
-		submit_take(transport, session, incoming);
+		bool fits = budget_fits_submit(transport, session, incoming->raw->payload.len);
+		struct parcel *parcel = fits ? parcel_take(transport->options.pool, PARCEL_SUBMIT)
+					     : NULL;
+		if (parcel)
+			submit_take(transport, session, incoming, parcel);
+		else
+			put_off(transport, session, peek.number, "busy", BUSY_RETRY_MS);
 	}
 }
