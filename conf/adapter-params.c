@@ -32,7 +32,8 @@ static const struct param rows[] = {
 	{"state", PARAM_PATH, .offset = AT(state),
 		.doc = "Folder of outbox, inbox and lock; private to the adapter's account."},
 	{"admin_socket", PARAM_PATH, .offset = AT(admin_socket), .fallback = "STATE/admin.sock",
-		.doc = "Where dienstweg status asks."},
+		.doc = "Reserved, without effect yet: the adapter writes its figures to "
+		       "STATE/status.json."},
 	{"drain", PARAM_TIME, .offset = AT(drain_ms), .min = 0, .max = HOUR, .fallback = "10 s",
 		.doc = "Longest wait at shutdown for answers that are under way."},
 	{"log_level", PARAM_LOG_LEVEL, .offset = AT(log_level), .fallback = "info",

@@ -29,7 +29,7 @@ static const struct param rows[] = {
 		       "backup of "
 		       "the state folder."},
 	{"admin_socket", PARAM_PATH, .offset = AT(admin_socket), .fallback = "STATE/admin.sock",
-		.doc = "Where dienstweg status, queue, case and audit ask."},
+		.doc = "Where dienstweg status asks; the other verbs read the journal."},
 	{"workers", PARAM_COUNT, .offset = AT(workers), .min = 1, .max = 64, .fallback = "1",
 		.doc = "Threads that verify signatures."},
 	{"drain", PARAM_TIME, .offset = AT(drain_ms), .min = 0, .max = HOUR, .fallback = "10 s",
@@ -88,12 +88,11 @@ static const struct param rows[] = {
 		.max = 24 * HOUR, .fallback = "1 h", .doc = "Longest wait between two attempts."},
 	{"delivery.attempts", PARAM_COUNT, .offset = AT(delivery.attempts_max), .min = 1,
 		.max = 1000, .fallback = "16",
-		.doc = "Attempts before a message goes to the dead letters, unless its service "
-		       "says "
-		       "otherwise."},
+		.doc = "Reserved, without effect yet: a message is tried until it is taken or "
+		       "expires."},
 	{"delivery.breaker", PARAM_COUNT, .offset = AT(delivery.breaker_failures), .min = 1,
 		.max = 10000, .fallback = "8",
-		.doc = "Failures in a row after which a recipient's queue pauses."},
+		.doc = "Reserved, without effect yet: only the backoff slows a queue down."},
 
 	{"queue.messages", PARAM_COUNT, .offset = AT(queue.messages_max), .min = 1,
 		.max = 1000000000, .fallback = "1000000",

@@ -55,8 +55,8 @@ struct config_delivery {
 	uint64_t lease_ms;         /* an unacknowledged delivery is taken back after this */
 	uint64_t backoff_min_ms;   /* delay after the first failed attempt */
 	uint64_t backoff_max_ms;   /* longest delay between attempts */
-	uint64_t attempts_max;     /* then dead letter; a service may say otherwise */
-	uint64_t breaker_failures; /* consecutive failures that pause a recipient's queue */
+	uint64_t attempts_max;     /* reserved: then dead letter; a service may say otherwise */
+	uint64_t breaker_failures; /* reserved: in a row, then the queue pauses */
 };
 
 struct config_queue {
@@ -152,7 +152,7 @@ struct config_adapter {
 	const char *registry; /* newest signed registry known; replaced when the bus has a newer one */
 	const char *policy;
 	const char *state;        /* folder of the outbox and inbox store, lock */
-	const char *admin_socket; /* default: STATE/admin.sock */
+	const char *admin_socket; /* reserved; default: STATE/admin.sock */
 	uint64_t drain_ms;
 	enum log_level log_level;
 	struct config_outbox outbox;
