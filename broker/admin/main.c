@@ -5,8 +5,10 @@
  * anything, and none needs the broker: what it is asked while it runs can be read from its journal when
  * it does not.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "broker/admin/verbs.h"
 #include "conf/cli/cli.h"
@@ -63,6 +65,18 @@ static int dispatch(int argc, char **argv)
 	return CLI_USAGE;
 }
 
+/*
+ * A journal is read through the memory map of its file. What the file lacks (a copy that was cut short, a
+ * bad disk) arrives as this signal, in the middle of any look-up; there is nothing to go on with.
+ */
+static void journal_cut_short(int signal_number)
+{
+	static const char why[] = "dienstweg: the journal's file ends before its data does, or the "
+				  "disk cannot be read: copy it again, or look at the disk\n";
+	(void)!write(STDERR_FILENO, why, sizeof(why) - 1); /* the exit code tells it too */
+	_exit(CLI_FAILED);
+}
+
 /* Is help asked for instead of a verb, or of the first of a verb's two words? */
 static bool wants_help(int argc, char **argv)
 {
@@ -86,6 +100,7 @@ int main(int argc, char **argv)
 		return cli_flush(CLI_DONE);
 	}
 	log_init("dienstweg", LOG_ERROR, 2);
+	sigaction(SIGBUS, &(struct sigaction){.sa_handler = journal_cut_short}, NULL);
 	if (crypto_init() < 0)
 		return cli_fail(CLI_FAILED, "the cryptographic library does not start");
 	return cli_flush(dispatch(argc, argv));

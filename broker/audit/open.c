@@ -63,8 +63,9 @@ static int open_journal(
 		snprintf(reterr, size, "%s: its head cannot be read: restore it from a backup",
 			paths->journal);
 	else
-		snprintf(reterr, size, "%s: no journal can be read here: %s", paths->journal,
-			strerrordesc_np(-r));
+		snprintf(reterr, size,
+			"%s: no journal can be read here, there is none or it is damaged: %s",
+			paths->journal, strerrordesc_np(-r));
 	return r > 0 ? AUDIT_REFUSED : r;
 }
 
