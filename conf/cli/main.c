@@ -31,6 +31,7 @@ static const char help[] =
 	"\n"
 	"  send      send a document as a party\n"
 	"  receive   receive documents as a party\n"
+	"  evidence  the receipt of a message, as a file that others can verify\n"
 	"\n"
 	"dienstweg VERB --help tells more. Exit codes: 0 yes or done, 1 a negative finding, 2 "
 	"wrong usage,\n"
@@ -61,7 +62,7 @@ struct neighbour {
 	}
 
 static const struct neighbour neighbours[] = {{"status", ADMIN}, {"queue", ADMIN}, {"case", ADMIN},
-	{"audit", ADMIN}, {"send", PARTY}, {"receive", PARTY}};
+	{"audit", ADMIN}, {"send", PARTY}, {"receive", PARTY}, {"evidence", PARTY}};
 
 /* Folder of the running program: neither PATH nor the working folder decide what is started. */
 static int own_folder(char *buf, size_t size)
