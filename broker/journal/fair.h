@@ -9,8 +9,8 @@
 
 /*
  * Submits waiting for a commit: one queue per speaking party, taken round robin, so that a flooder's
- * thousand parcels do not stand in front of another's one (design section 3, promise 11). Inside this
- * folder only; the writer's thread.
+ * thousand parcels do not stand in front of another's one (design section 3, promise 11). Before
+ * verification the same, one parcel at a time. One thread.
  */
 struct fair;
 
@@ -33,7 +33,7 @@ DEFINE_CLEANUP(struct fair *, fair_free);
 /**
  * fair_push() - queue a parcel behind its party's earlier ones
  * @fair:   the queues
- * @parcel: of kind PARCEL_SUBMIT
+ * @parcel: received from a session; its `next` is used
  * @now_ns: monotonic time
  * Return: 0 or -ENOMEM.
  */

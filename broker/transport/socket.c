@@ -10,6 +10,8 @@
  *  - Without ROUTER_MANDATORY a frame to a peer that left vanishes. With it, the first part of a message
  *    tells: EHOSTUNREACH or EAGAIN. Once the first part is taken, the second is.
  *  - HEARTBEAT_TTL overflows above 65 s.
+ *  - A peer may choose its routing id, and take that of one that has just left, before we know that it has:
+ *    what is on its way to the one would reach the other. Only ids that ZeroMQ gave are served.
  *  - High-water marks count frames. They are low here; bytes are bounded by credits and budgets above.
  */
 #include "broker/transport/socket.h"
@@ -31,6 +33,7 @@ enum {
 	SEND_FRAMES_MAX = 256,
 	BACKLOG = 512,
 	HEARTBEAT_TTL_MAX_MS = 60000,
+	ROUTE_GIVEN_SIZE = 5,
 	ZAP_PARTS = 7, /* RFC 27: version, request id, domain, address, identity, mechanism, key */
 	ZAP_PART_MAX = 256,
 	KEY_TEXT_SIZE = 2 * BOX_KEY_SIZE + 1,
@@ -355,6 +358,12 @@ uint64_t router_dropped(const struct router *router)
 	return router->dropped;
 }
 
+/* ZeroMQ's own ids begin with a zero byte, which those that peers choose must not. */
+static bool route_is_given(const struct route *route)
+{
+	return route->len == ROUTE_GIVEN_SIZE && route->id[0] == 0;
+}
+
 static bool frame_key(zmq_msg_t *payload, uint8_t key[BOX_KEY_SIZE])
 {
 	const char *user = zmq_msg_gets(payload, "User-Id");
@@ -373,7 +382,7 @@ int router_receive(struct router *router, struct router_frame *ret)
 	bool whole = has_more(router->socket) &&
 		     zmq_msg_recv(payload, router->socket, ZMQ_DONTWAIT) >= 0 &&
 		     !has_more(router->socket);
-	if (!whole || ret->route.len == 0 || !frame_key(payload, ret->key)) {
+	if (!whole || !route_is_given(&ret->route) || !frame_key(payload, ret->key)) {
 		receive_rest(router->socket);
 		zmq_msg_close(payload);
 		router->dropped++;

@@ -38,6 +38,11 @@ static void option_key(void *dealer, int option, const uint8_t *key)
 
 struct wire *wire_new(const struct bus *bus, const char *owner)
 {
+	return wire_new_named(bus, owner, NULL);
+}
+
+struct wire *wire_new_named(const struct bus *bus, const char *owner, const char *routing_id)
+{
 	struct wire *wire = calloc(1, sizeof(*wire));
 
 	CHECK(wire);
@@ -63,6 +68,10 @@ struct wire *wire_new(const struct bus *bus, const char *owner)
 		option_key(wire->dealer, ZMQ_CURVE_PUBLICKEY, key->pub.public);
 		option_key(wire->dealer, ZMQ_CURVE_SECRETKEY, key->x25519);
 	}
+	if (routing_id)
+		CHECK_INT(
+			zmq_setsockopt(wire->dealer, ZMQ_ROUTING_ID, routing_id, strlen(routing_id)),
+			0);
 	CHECK_INT(zmq_connect(wire->dealer, bus->endpoint), 0);
 	return wire;
 }

@@ -22,6 +22,8 @@ struct wire;
  * Return: the wire; wire_free().
  */
 struct wire *wire_new(const struct bus *bus, const char *owner);
+struct wire *wire_new_named(const struct bus *bus, const char *owner,
+	const char *routing_id);   /* with a routing id of its own choice; NULL: ZeroMQ's */
 void wire_free(struct wire *wire); /* at once, whatever is unsent; takes NULL */
 
 /**

@@ -119,6 +119,30 @@ static void a_second_hello_ends_the_first(void)
 	bystanders_close(&all);
 }
 
+/* Whoever may choose a routing id may choose that of a peer that has just left, and get what is its. */
+static void a_chosen_routing_id_is_not_served(void)
+{
+	enum { SILENCE_MS = 1000 };
+	struct bystanders all;
+	struct bytes raw;
+
+	bystanders_open(&all, "");
+	struct wire *chosen = wire_new_named(&all.bus, "ministry", "seven");
+	struct wire *five = wire_new_named(&all.bus, "ministry", "fives");
+	wire_hello(chosen, "ministry");
+	wire_hello(five, "ministry");
+	CHECK(!wire_receive(chosen, &raw, SILENCE_MS));
+	CHECK(!wire_receive(five, &raw, 0));
+	struct wire *wire = wire_new(&all.bus, "ministry");
+	wire_open_session(wire, "ministry");
+	session_lives(wire, 1);
+	bystanders_undisturbed(&all);
+	wire_free(chosen);
+	wire_free(five);
+	wire_free(wire);
+	bystanders_close(&all);
+}
+
 static void hello_is_read_strictly(void)
 {
 	uint8_t root[32] = {1};
@@ -256,5 +280,6 @@ static void only_the_recipient_ends_a_message(void)
 }
 
 CHECK_MAIN(CHECK_CASE(without_hello_there_is_no_session), CHECK_CASE(a_second_hello_ends_the_first),
-	CHECK_CASE(hello_is_read_strictly), CHECK_CASE(claims_about_nothing_change_nothing),
+	CHECK_CASE(a_chosen_routing_id_is_not_served), CHECK_CASE(hello_is_read_strictly),
+	CHECK_CASE(claims_about_nothing_change_nothing),
 	CHECK_CASE(only_the_recipient_ends_a_message))
