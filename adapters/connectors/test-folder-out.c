@@ -5,17 +5,21 @@
  */
 #include "adapters/connectors/folder-out.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "proto/base/file.h"
 #include "test/kit/check.h"
 
-enum { PATH_SIZE = 700, REMEMBER = 4 };
+enum { PATH_SIZE = 700, REMEMBER = 4, NOT_PERMITTED = 77 };
 
 struct desk {
 	char dir[400], path[PATH_SIZE], journal[PATH_SIZE];
@@ -198,6 +202,55 @@ static void folder_may_be_replaced(void)
 	CHECK_INT(mode_of(&desk, "case/1-status"), 0700);
 }
 
+static int entries(const char *path)
+{
+	int count = 0;
+	DIR *dir = opendir(path);
+	CHECK(dir != NULL);
+	for (const struct dirent *e; (e = readdir(dir));)
+		count += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	closedir(dir);
+	return count;
+}
+
+/* In a process of its own, because the small disk is a mount of its own. */
+static int fill_a_disk(const char *dir)
+{
+	struct desk desk = {};
+	static char large[100 * 1024];
+	memset(large, 'x', sizeof(large) - 1);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mount("tmpfs", dir, "tmpfs", 0, "size=64k,mode=0700") < 0)
+		return NOT_PERMITTED;
+	snprintf(desk.path, PATH_SIZE, "%s/out", dir);
+	snprintf(desk.journal, PATH_SIZE, "%s/journal", dir);
+	desk_open(&desk);
+	CHECK_INT(put(&desk, 1, "1-status", large), -ENOSPC);
+	CHECK_INT(entries(desk.path), 0); /* nothing half, nothing hidden */
+	CHECK_INT(put(&desk, 2, "2-status", "small"), 0);
+	CHECK_INT(mount("tmpfs", dir, "tmpfs", MS_REMOUNT, "size=1m"), 0);
+	CHECK_INT(put(&desk, 1, "1-status", large), 0);
+	CHECK_INT(mode_of(&desk, "case/1-status"), 0700);
+	folder_out_free(desk.out);
+	return 0;
+}
+
+static void full_disk_is_for_later(void)
+{
+	int status = 0;
+	const char *dir = check_subdir();
+	pid_t pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0)
+		_exit(fill_a_disk(dir));
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status));
+	if (WEXITSTATUS(status) == NOT_PERMITTED)
+		printf("# skipped: no mount namespaces for this user\n");
+	else
+		CHECK_INT(WEXITSTATUS(status), 0);
+}
+
 /* A link in place of a folder of ours leads nowhere. */
 static void links_are_not_followed(void)
 {
@@ -217,4 +270,4 @@ CHECK_MAIN(CHECK_CASE(letters_appear_private), CHECK_CASE(same_letter_is_put_onc
 	CHECK_CASE(memory_is_bounded), CHECK_CASE(torn_note_does_not_count),
 	CHECK_CASE(lost_memory_does_not_double), CHECK_CASE(nothing_staged_is_left),
 	CHECK_CASE(unusable_folders_are_named), CHECK_CASE(folder_may_be_replaced),
-	CHECK_CASE(links_are_not_followed))
+	CHECK_CASE(full_disk_is_for_later), CHECK_CASE(links_are_not_followed))
