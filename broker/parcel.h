@@ -72,7 +72,7 @@ struct parcel {
 	struct parcel_origin origin;
 	Dienstweg__Frame *frame; /* in the arena; NULL for internal acts */
 	size_t charge; /* bytes charged to the session until it is answered: the frame's, or what it costs */
-	bool spoilt;             /* verify ran out of budget: not journaled, answered "malformed" */
+	bool spoilt; /* verify ran out of budget: not journaled, answered "malformed" */
 	struct registry *registry; /* verify's snapshot (referenced); PARCEL_REGISTRY: the new one */
 	int verdict; /* PARCEL_REGISTRY, by journal: 0 in force now, else REGISTRY_* */
 

@@ -22,7 +22,7 @@
 enum {
 	POP_MAX = 256,
 	ACTS_WEIGHT_MAX = 512, /* batches of acknowledgements in a commit: messages wait for all of it */
-	NAP_MS = 1000,     /* longest sleep: the wall clock may be set meanwhile */
+	NAP_MS = 1000,         /* longest sleep: the wall clock may be set meanwhile */
 	PATIENCE_MS = 100, /* how long confirmations wait for company */
 };
 static const uint64_t REAP_NS = 60 * UINT64_C(1000000000);
@@ -40,7 +40,7 @@ static int take_one(struct journal *journal, struct parcel *parcel, uint64_t now
 		return 0;
 	}
 	if (!journal->acts)
-		journal->acts_ns = now_ns;
+		journal->acts_ns = clock_mono_ns(clock_system());
 	journal->acts_urgent += parcel->kind != PARCEL_CONFIRM;
 	parcel->next = NULL;
 	*journal->acts_tail = parcel;
@@ -71,7 +71,8 @@ static uint64_t patience_ms(const struct journal *journal)
 		return 0;
 	if (!journal->acts)
 		return NAP_MS;
-	uint64_t waited_ms = (clock_mono_ns(journal->options.clock) - journal->acts_ns) / 1000000;
+	/* Patience is of this machine, not of the clock that entries are dated by: a test may stop that one. */
+	uint64_t waited_ms = (clock_mono_ns(clock_system()) - journal->acts_ns) / 1000000;
 	return waited_ms < PATIENCE_MS ? PATIENCE_MS - waited_ms : 0;
 }
 
