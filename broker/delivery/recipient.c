@@ -49,7 +49,9 @@ void recipient_attach(struct recipient *recipient, struct outlet *outlet)
 	recipient->need_bytes = 0;
 	recipient->fetch_stale = recipient->fetch != NULL;
 	recipient->unconfirmed_head = recipient->unconfirmed_count = 0;
-	recipient->outcome_sent = recipient->confirm_wanted = recipient->confirm_pushed = 0;
+	recipient->outcome_sent = 0;
+	/* A confirmation may still rest in the journal's queue: what it names is not sent again. */
+	recipient->lanes[LANE_OUTCOME].next = recipient->confirm_wanted;
 }
 
 bool recipient_detach(struct recipient *recipient, const char *cause)
