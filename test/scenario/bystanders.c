@@ -13,21 +13,9 @@
 
 /*
  * What memory may grow by. A parcel's arena keeps its first block, ZeroMQ its pipes, glibc what it was
- * given back in pieces; a sanitizer keeps freed memory for a while on purpose (256 MiB by default).
+ * given back in pieces.
  */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZER_KEEPS_MEMORY 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define SANITIZER_KEEPS_MEMORY 1
-#endif
-#ifdef SANITIZER_KEEPS_MEMORY
-enum { MEMORY_SLACK = 512 << 20 };
-#else
-enum { MEMORY_SLACK = 24 << 20 };
-#endif
+enum { MEMORY_SLACK = (24 << 20) + USAGE_SANITIZER_BYTES };
 enum { FILES_SLACK = 4, WARM_UP = 20 };
 
 static void message_passes(struct bystanders *all)

@@ -24,11 +24,7 @@ enum {
 	PIECES = 40,
 	PIECE_NS = 20000000, /* between two of a slow writer, well below the 50 ms that a file has to rest */
 	VANISHING = 200,
-#ifdef __SANITIZE_ADDRESS__
-	MEMORY_SLACK = 512 << 20,
-#else
-	MEMORY_SLACK = 32 << 20,
-#endif
+	MEMORY_SLACK = (32 << 20) + USAGE_SANITIZER_BYTES,
 };
 
 static const char application[] =
