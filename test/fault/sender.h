@@ -60,6 +60,7 @@ struct sender_counts {
 	size_t proofs;   /* of consistency, checked */
 	size_t deferred; /* messages put off by the broker, each time */
 };
+/* What became of all that was sent. */
 void sender_counts(const struct sender *sender, struct sender_counts *ret);
 
 /* The last deferral that came; NULL: none yet. */
