@@ -198,7 +198,7 @@ void party_deinit(struct party *party)
 	*party = (struct party){0};
 }
 
-void party_connect(struct party *party, const char *endpoint)
+void party_dial(struct party *party, const char *endpoint)
 {
 	struct client_options options = {
 		.endpoint = endpoint ? endpoint : party->bus->endpoint,
@@ -207,8 +207,8 @@ void party_connect(struct party *party, const char *endpoint)
 		.parties_count = 1,
 		.software = "test-party",
 		.clock = clock_system(),
-		.credit_messages = CREDIT_MESSAGES,
-		.credit_bytes = CREDIT_BYTES,
+		.credit_messages = party->no_credit ? 0 : CREDIT_MESSAGES,
+		.credit_bytes = party->no_credit ? 0 : CREDIT_BYTES,
 		.ping_ms = party->ping_ms,
 		.reconnect_min_ms = party->reconnect_ms,
 		.reconnect_max_ms = party->reconnect_ms,
@@ -220,8 +220,14 @@ void party_connect(struct party *party, const char *endpoint)
 
 	memcpy(options.broker_key, door->pub.public, BOX_KEY_SIZE);
 	CHECK_INT(client_new(&options, &handler, &party->client), 0);
-	party_until(party, client_state(party->client) == CLIENT_READY, 20000);
 	party->submit_number = 0;
+	party->lost = false;
+}
+
+void party_connect(struct party *party, const char *endpoint)
+{
+	party_dial(party, endpoint);
+	party_until(party, client_state(party->client) == CLIENT_READY, 20000);
 	party->lost = false;
 }
 

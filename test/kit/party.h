@@ -56,6 +56,7 @@ struct party {
 	bool manual;                    /* keep deliveries unacknowledged: the test does it */
 	bool lost;                      /* the session ended since last looked at */
 	uint32_t ping_ms, reconnect_ms; /* for party_connect(); 0: the usual */
+	bool no_credit;                 /* likewise: take no deliveries */
 	void (*on_frame)(void *context, const Dienstweg__Frame *frame); /* instead of the lists */
 	void *on_frame_context;
 	char error[64]; /* code of the last Error frame */
@@ -89,8 +90,9 @@ struct party_draft {
 void party_init(struct party *party, const struct bus *bus, const char *name);
 void party_deinit(struct party *party); /* says Bye when connected, forgets everything */
 
-/* Connect (through another endpoint than the bus's when given) and wait for Welcome. */
+/* Connect (through another endpoint than the bus's when given) and wait for Welcome; or do not wait. */
 void party_connect(struct party *party, const char *endpoint);
+void party_dial(struct party *party, const char *endpoint);
 void party_disconnect(
 	struct party *party); /* without Bye's courtesy it is a crash: see party_vanish() */
 

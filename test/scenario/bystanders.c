@@ -15,7 +15,7 @@
  * What memory may grow by. A parcel's arena keeps its first block, ZeroMQ its pipes, glibc what it was
  * given back in pieces.
  */
-enum { MEMORY_SLACK = (24 << 20) + USAGE_SANITIZER_BYTES };
+enum { MEMORY_SLACK = (64 << 20) + USAGE_SANITIZER_BYTES };
 enum { FILES_SLACK = 4, WARM_UP = 20 };
 
 static void message_passes(struct bystanders *all)
