@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
 /*
- * Last given, first taken: under light load the same few parcels go round with warm arenas, and memory
- * is only touched for as many as were ever out at once. The pool is the reactor's alone, so it needs no
- * lock; a parcel that some other thread makes for itself is not pooled and ends where it is given back.
+ * Last given, first taken: under light load the same few parcels go round with warm arenas. What a flood
+ * made is not kept: a few hundred idle ones are enough for any steady load. The pool is the reactor's
+ * alone, so it needs no lock; a parcel that some other thread makes for itself is not pooled and ends where
+ * it is given back.
  */
 #include "broker/parcel.h"
 
@@ -11,13 +12,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { FAIR_FACTOR = 8, FAIR_BASE = 64 * 1024 };
+enum { FAIR_FACTOR = 8, FAIR_BASE = 64 * 1024, IDLE_MAX = 512 };
 
 struct parcel_pool {
 	size_t parcels_max;
 	size_t arena_budget;
 	size_t out;
 	struct parcel *idle;
+	size_t idle_count;
 };
 
 int parcel_pool_new(size_t parcels_max, size_t arena_budget, struct parcel_pool **ret)
@@ -78,6 +80,7 @@ struct parcel *parcel_take(struct parcel_pool *pool, enum parcel_kind kind)
 		return NULL;
 	if (parcel) {
 		pool->idle = parcel->next;
+		pool->idle_count--;
 		*parcel = (struct parcel){.kind = kind, .arena = parcel->arena};
 	} else if (parcel_new(kind, pool->arena_budget, &parcel) < 0) {
 		return NULL;
@@ -96,12 +99,17 @@ void parcel_give(struct parcel_pool *pool, struct parcel *parcel)
 		return;
 	}
 	assert(pool->out > 0);
+	pool->out--;
+	if (pool->idle_count == IDLE_MAX) {
+		parcel_free(parcel);
+		return;
+	}
 	registry_unref(parcel->registry);
 	parcel->registry = NULL;
 	arena_reset(parcel->arena);
 	parcel->next = pool->idle;
 	pool->idle = parcel;
-	pool->out--;
+	pool->idle_count++;
 }
 
 bool parcel_is_inflated(const struct parcel *parcel, size_t bytes)
