@@ -71,7 +71,7 @@ struct parcel {
 	struct arena *arena;
 	struct parcel *next; /* for whoever owns it */
 	struct parcel_origin origin;
-	Dienstweg__Frame *frame; /* in the arena; NULL for internal acts */
+	Dienstweg__Frame *frame; /* PARCEL_ACKNOWLEDGE, in the arena */
 	size_t charge; /* bytes charged to the session until it is answered: the frame's, or what it costs */
 	bool spoilt; /* verify ran out of budget: not journaled, answered "malformed" */
 	struct registry *registry; /* verify's snapshot (referenced); PARCEL_REGISTRY: the new one */

@@ -14,7 +14,13 @@
 #include "proto/envelope/envelope.h"
 
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
-enum { FRAME_SESSION = 1, FRAME_BODY_FIRST = 10, SUBMIT_NUMBER = 1, SUBMIT_RESUME = 2 };
+enum {
+	FRAME_SESSION = 1,
+	FRAME_BODY_FIRST = 10,
+	SUBMIT_NUMBER = 1,
+	SUBMIT_RESUME = 2,
+	SUBMIT_ENVELOPES = 3,
+};
 
 struct walk {
 	struct bytes left;
@@ -103,16 +109,31 @@ int submit_peek(struct bytes content, struct submit_peek *ret)
 	while (walk.left.len > 0) {
 		if (walk_next(&walk) != 0)
 			return FRAME_MALFORMED;
-		if (walk.number > SUBMIT_RESUME)
+		if (walk.number > SUBMIT_ENVELOPES)
 			continue;
-		if (walk.type != WIRE_VARINT)
+		if (walk.type != (walk.number == SUBMIT_ENVELOPES ? WIRE_BYTES : WIRE_VARINT))
 			return FRAME_MALFORMED;
 		if (walk.number == SUBMIT_NUMBER)
 			ret->number = walk.varint;
-		else
+		else if (walk.number == SUBMIT_RESUME)
 			ret->resume = walk.varint != 0;
+		else
+			ret->envelopes++;
 	}
 	return 0;
+}
+
+int submit_next(struct bytes *content, struct bytes *ret)
+{
+	struct walk walk = {.left = *content};
+	while (walk.left.len > 0 && walk_next(&walk) == 0) {
+		if (walk.number != SUBMIT_ENVELOPES)
+			continue;
+		*content = walk.left;
+		*ret = walk.value;
+		return 0;
+	}
+	return 1;
 }
 
 int frame_pack(Dienstweg__Frame *frame, const uint8_t *nonce, struct router_message *ret)

@@ -29,15 +29,24 @@ int frame_peek(struct bytes raw, struct frame_peek *ret);
 struct submit_peek {
 	uint64_t number;
 	bool resume;
+	size_t envelopes; /* how many */
 };
 
 /**
- * submit_peek() - read number and resume of a Submit; its envelopes are skipped unread
+ * submit_peek() - read number and resume of a Submit; its envelopes are counted and skipped unread
  * @content: the body's bytes
  * @ret:     what it says
  * Return: 0 or FRAME_MALFORMED.
  */
 int submit_peek(struct bytes content, struct submit_peek *ret);
+
+/**
+ * submit_next() - walk over the envelopes of a Submit
+ * @content: in: the body's bytes, already peeked; out: what is left
+ * @ret:     the next envelope's bytes, a view
+ * Return: 0, or 1 when there is none.
+ */
+int submit_next(struct bytes *content, struct bytes *ret);
 
 /**
  * frame_pack() - pack a frame into a new message

@@ -17,7 +17,7 @@ enum {
 	SMALL_FRAME_MAX = 64 *
 			  1024, /* frames that are handled at once; only Submit and Acknowledge are large */
 	TURN_FRAMES_MAX = 256, /* frames taken per turn, so that commits and timers get theirs */
-	TURN_BYTES_MAX = 4 << 20,
+	TURN_BYTES_MAX = 1 << 20,
 	TURN_PARCELS_MAX = 256,
 	BUSY_RETRY_MS = 100,
 	DRAINING_RETRY_MS = 1000,

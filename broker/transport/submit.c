@@ -3,10 +3,18 @@
 /*
  * Submit, and its budget. What is over budget is put off without being unpacked, and so is everything
  * later of that sender until it resumes: else a later frame could overtake the one that was put off.
+ *
+ * A large frame becomes several parcels. Verification and commits take turns between parties by the parcel,
+ * so what others wait for is a parcel's time and not that of a thousand envelopes.
  */
 #include "broker/field.h"
 #include "broker/transport/room.h"
-#include "proto/envelope/envelope.h"
+
+enum {
+	PARCEL_ENVELOPES = 64, /* two signatures' worth */
+	SUBMIT_MALFORMED = 1,
+	SUBMIT_BUSY = 2,
+};
 
 static void put_off(struct transport *transport, struct session *session, uint64_t number,
 	const char *reason, uint32_t retry_ms)
@@ -33,65 +41,114 @@ static void envelope_strip(Dienstweg__Envelope *envelope)
 		envelope->signature->base.n_unknown_fields = 0;
 }
 
-/* Return: NULL, or what is wrong with the frame. */
-static const char *submit_unpack(
-	const struct transport *transport, struct parcel *parcel, struct bytes raw)
+/* The next @count envelopes into a parcel. Return: 0, SUBMIT_MALFORMED. */
+static int parcel_fill(struct parcel *parcel, struct bytes *content, size_t count)
 {
-	parcel->frame = dienstweg__frame__unpack(arena_allocator(parcel->arena), raw.len, raw.data);
-	if (!parcel->frame || parcel->frame->body_case != DIENSTWEG__FRAME__BODY_SUBMIT)
-		return "not a Submit of docs/protocol.md";
-	const Dienstweg__Submit *submit = parcel->frame->submit;
-	if (submit->n_envelopes < 1 ||
-		submit->n_envelopes > transport->options.config->limits.submit_max)
-		return "a Submit has between 1 and Limits.batch envelopes";
-	parcel->submits_count = submit->n_envelopes;
-	parcel->submits = arena_zalloc(
-		parcel->arena, parcel->submits_count * sizeof(*parcel->submits));
-	if (!parcel->submits || parcel_is_inflated(parcel, raw.len))
-		return "the frame unpacks to more than it may";
-	for (size_t i = 0; i < parcel->submits_count; i++) {
-		envelope_strip(submit->envelopes[i]);
-		parcel->submits[i].envelope = submit->envelopes[i];
+	size_t bytes = content->len;
+	parcel->submits = arena_zalloc(parcel->arena, count * sizeof(*parcel->submits));
+	if (!parcel->submits)
+		return SUBMIT_MALFORMED;
+	for (size_t i = 0; i < count; i++) {
+		struct bytes raw;
+		if (submit_next(content, &raw) != 0)
+			return SUBMIT_MALFORMED;
+		Dienstweg__Envelope *envelope = dienstweg__envelope__unpack(
+			arena_allocator(parcel->arena), raw.len, raw.data);
+		if (!envelope)
+			return SUBMIT_MALFORMED;
+		envelope_strip(envelope);
+		parcel->submits[i].envelope = envelope;
 	}
-	return NULL;
+	parcel->submits_count = count;
+	parcel->charge = bytes - content->len;
+	return parcel_is_inflated(parcel, parcel->charge) ? SUBMIT_MALFORMED : 0;
 }
 
-/* Takes the parcel over. */
-static void submit_take(struct transport *transport, struct session *session,
-	const struct incoming *incoming, struct parcel *parcel)
+static void parcels_give(struct transport *transport, struct parcel *parcels)
 {
-	struct bytes raw = incoming->raw->payload;
-	const char *wrong = submit_unpack(transport, parcel, raw);
-	if (wrong) {
+	while (parcels) {
+		struct parcel *parcel = parcels;
+		parcels = parcel->next;
 		parcel_give(transport->options.pool, parcel);
-		transport->counters.malformed++;
-		transport_send_error(transport, incoming, "malformed", "submit", wrong);
+	}
+}
+
+/* The whole frame as parcels, in order, or none of it. Return: 0, SUBMIT_MALFORMED, SUBMIT_BUSY. */
+static int submit_unpack(
+	struct transport *transport, struct bytes content, size_t envelopes, struct parcel **ret)
+{
+	struct parcel *first = NULL, **tail = &first;
+	while (envelopes > 0) {
+		size_t count = envelopes < PARCEL_ENVELOPES ? envelopes : PARCEL_ENVELOPES;
+		struct parcel *parcel = parcel_take(transport->options.pool, PARCEL_SUBMIT);
+		int r = parcel ? parcel_fill(parcel, &content, count) : SUBMIT_BUSY;
+		if (parcel) {
+			*tail = parcel;
+			tail = &parcel->next;
+		}
+		if (r != 0) {
+			parcels_give(transport, first);
+			return r;
+		}
+		envelopes -= count;
+	}
+	*ret = first;
+	return 0;
+}
+
+static void parcels_pass_on(
+	struct transport *transport, struct session *session, struct parcel *parcels)
+{
+	while (parcels) {
+		struct parcel *parcel = parcels;
+		parcels = parcel->next;
+		parcel->next = NULL;
+		budget_charge(transport, session, parcel, parcel->charge);
+		transport_pass_on(transport, parcel);
+	}
+}
+
+static void submit_refuse(
+	struct transport *transport, const struct incoming *incoming, const char *why)
+{
+	transport->counters.malformed++;
+	transport_send_error(transport, incoming, "malformed", "submit", why);
+}
+
+static void submit_take(struct transport *transport, struct session *session,
+	const struct incoming *incoming, const struct submit_peek *peek)
+{
+	struct parcel *parcels = NULL;
+	if (peek->envelopes < 1 || peek->envelopes > transport->options.config->limits.submit_max) {
+		submit_refuse(
+			transport, incoming, "a Submit has between 1 and Limits.batch envelopes");
 		return;
 	}
-	session->deferring = false;
-	transport->counters.submitted += parcel->submits_count;
-	budget_charge(transport, session, parcel, raw.len);
-	transport_pass_on(transport, parcel);
+	switch (submit_unpack(transport, incoming->peek.content, peek->envelopes, &parcels)) {
+	case 0:
+		session->deferring = false;
+		transport->counters.submitted += peek->envelopes;
+		parcels_pass_on(transport, session, parcels);
+		break;
+	case SUBMIT_BUSY:
+		put_off(transport, session, peek->number, "busy", BUSY_RETRY_MS);
+		break;
+	default:
+		submit_refuse(transport, incoming,
+			"not envelopes of docs/protocol.md, or they unpack to more than they may");
+	}
 }
 
 void submit_handle(struct transport *transport, struct session *session, struct incoming *incoming)
 {
 	struct submit_peek peek;
-	if (submit_peek(incoming->peek.content, &peek) != 0) {
-		transport->counters.malformed++;
-		transport_send_error(transport, incoming, "malformed", "submit",
-			"not a Submit of docs/protocol.md");
-	} else if (transport->draining) {
+	if (submit_peek(incoming->peek.content, &peek) != 0)
+		submit_refuse(transport, incoming, "not a Submit of docs/protocol.md");
+	else if (transport->draining)
 		put_off(transport, session, peek.number, "draining", DRAINING_RETRY_MS);
-	} else if (session->deferring && !peek.resume) {
+	else if ((session->deferring && !peek.resume) ||
+		 !budget_fits_submit(transport, session, incoming->raw->payload.len))
 		put_off(transport, session, peek.number, "busy", BUSY_RETRY_MS);
-	} else {
-		bool fits = budget_fits_submit(transport, session, incoming->raw->payload.len);
-		struct parcel *parcel = fits ? parcel_take(transport->options.pool, PARCEL_SUBMIT)
-					     : NULL;
-		if (parcel)
-			submit_take(transport, session, incoming, parcel);
-		else
-			put_off(transport, session, peek.number, "busy", BUSY_RETRY_MS);
-	}
+	else
+		submit_take(transport, session, incoming, &peek);
 }
