@@ -58,7 +58,7 @@ static void config_write(struct house *house, const char *extra)
 	snprintf(text, sizeof(text),
 		"bus: test.demo\nlisten: [\"tcp://127.0.0.1:*\"]\nstate: state\n"
 		"registry: registry.signed\npolicy: policy\nkeys: bus.secret\n"
-		"master_key: master\n%s",
+		"master_key: master\nsession: {timeout: 10 min}\n%s",
 		extra);
 	text_write(house, "broker.yaml", 0644, BYTES_STR(text));
 	CHECK_INT(path_join(path, sizeof(path), house->dir, "broker.yaml"), 0);
