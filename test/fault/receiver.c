@@ -93,8 +93,10 @@ static size_t deliveries_take(struct inbox *inbox, size_t from)
 static size_t deliveries_acknowledge(struct inbox *inbox, size_t count)
 {
 	struct party *party = &inbox->party;
-	size_t done = party_acknowledge(party, 0, count, NULL);
 
+	if (count == 0)
+		return 0;
+	size_t done = party_acknowledge(party, 0, count, NULL);
 	party->deliveries_count -= done;
 	memmove(party->deliveries, party->deliveries + done,
 		party->deliveries_count * sizeof(*party->deliveries));
