@@ -14,9 +14,9 @@
 
 /*
  * What travels through the broker's rooms: one received frame (a large Submit: a part of it, so that parties
- * can take turns), or one internal act, with its arena. A
- * parcel has exactly one owner at a time; ownership moves by queue: transport -> verify -> journal ->
- * transport. Parcels come from a pool and keep their arena, so no malloc happens per message.
+ * can take turns), or one internal act, with its arena. A parcel has exactly one owner at a time; ownership
+ * moves by queue: transport -> verify -> journal -> transport. Parcels come from a pool and keep their
+ * arena, so no malloc happens per message.
  */
 enum parcel_kind {
 	PARCEL_SUBMIT,
