@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,14 +41,15 @@ static bool marked(const char *dir, const char *name)
 	return access(path, F_OK) == 0;
 }
 
-static size_t marks(const char *dir)
+static size_t marks(const char *dir, const char *prefix)
 {
 	size_t count = 0;
 	struct dirent *entry;
 	DIR *folder = opendir(dir);
 	CHECK(folder);
 	while ((entry = readdir(folder)))
-		count += entry->d_name[0] != '.';
+		count += entry->d_name[0] != '.' &&
+			 strncmp(entry->d_name, prefix, strlen(prefix)) == 0;
 	closedir(folder);
 	return count;
 }
@@ -100,6 +102,25 @@ static int op_submitted(
 	return 0;
 }
 
+/* Durable together with the verdict: an acknowledgement that left before would lose it. */
+static int reply(struct dw_adapter *adapter, const struct dw_delivery *delivery, const char *name)
+{
+	char why[512];
+	struct dw_submitted ids;
+	struct dw_message message = {
+		.key = BYTES_STR(name),
+		.kind = DW_REPLY,
+		.service = BYTES_STR("alg2.application"),
+		.recipient = BYTES_STR("jobcenter"),
+		.content_type = BYTES_STR("text/plain"),
+		.body = BYTES_STR("thanks"),
+		.case_id = delivery->case_id,
+		.in_reply_to = delivery->h,
+	};
+	int r = dw_submit(adapter, &message, &ids, why, sizeof(why));
+	return r > 0 ? -1 : r;
+}
+
 static int op_to_agency(struct dw_adapter *adapter, void *context,
 	const struct dw_delivery *delivery, struct dw_verdict *ret)
 {
@@ -109,7 +130,7 @@ static int op_to_agency(struct dw_adapter *adapter, void *context,
 		(const char *)delivery->body.data);
 	mark(legacy->in, name);
 	ret->disposition = DW_ACCEPTED;
-	return 0;
+	return reply(adapter, delivery, name);
 }
 
 static int op_report(struct dw_adapter *adapter, void *context, const struct dw_report *report)
@@ -144,6 +165,7 @@ static pid_t start(const struct world *world, const struct legacy *legacy)
 	if (child > 0)
 		return child;
 	struct legacy mine = *legacy;
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves no process behind */
 	log_init("crash", LOG_ERROR, 2);
 	_exit(dw_adapter_run(&world->config, &ops, &mine));
 }
@@ -212,8 +234,11 @@ static size_t acked(const struct desk *desk)
 
 static bool all_recorded(const struct world *world, const struct legacy *legacy)
 {
-	return marks(legacy->out) == LETTERS && marks(legacy->told) >= LETTERS &&
-	       marks(legacy->in) == DELIVERIES && world->desk->messages_count >= LETTERS &&
+	/* Of a reply nobody asks twice whether it is durable: its delivery was. */
+	return marks(legacy->out, "key-") == LETTERS &&
+	       marks(legacy->told, "1-") == LETTERS + DELIVERIES &&
+	       marks(legacy->in, "") == DELIVERIES &&
+	       world->desk->messages_count >= LETTERS + DELIVERIES &&
 	       acked(world->desk) == DELIVERIES;
 }
 
@@ -257,12 +282,12 @@ static void nothing_is_lost_or_doubled(void)
 	while (!all_recorded(world, &legacy) || world->desk->hellos == before) {
 		if (now_ms() > deadline)
 			CHECK_FAIL("handed over %zu, told %zu, arrived %zu of %d, in the log %zu",
-				marks(legacy.out), marks(legacy.told), marks(legacy.in), DELIVERIES,
-				world->desk->messages_count);
+				marks(legacy.out, ""), marks(legacy.told, ""), marks(legacy.in, ""),
+				DELIVERIES, world->desk->messages_count);
 		serve_for(world, 20, &hellos, &delivered);
 	}
 	/* In the log once each: the desk counts a message by its h, so one sent twice is one. */
-	CHECK_INT(world->desk->messages_count, LETTERS);
+	CHECK_INT(world->desk->messages_count, LETTERS + DELIVERIES);
 	CHECK_INT(acked(world->desk), DELIVERIES);
 	kill(child, SIGTERM);
 	for (int i = 0; i < 200; i++) {
