@@ -150,7 +150,8 @@ struct dw_adapter_ops {
 	int (*from_agency)(struct dw_adapter *adapter, void *context, bool *ret_more);
 
 	/* The outbox holds the message durably: now the legacy system may forget it. Also called for a key
-	   that was submitted before (ids->duplicate). */
+	   that was submitted before (ids->duplicate). After a crash it is called again only for a key that
+	   is submitted again. */
 	int (*submitted)(struct dw_adapter *adapter, void *context, struct bytes key,
 		const struct dw_submitted *ids);
 

@@ -41,6 +41,7 @@ struct inbox {
 	struct inbox_options options;
 	struct arena *arena;
 	struct signature_cache *cache;
+	struct sealing_opener *opener;
 	struct inbox_counts counts;
 	size_t naks_count;
 	struct nak naks[NAKS_MAX];
@@ -56,6 +57,8 @@ int inbox_new(const struct inbox_options *options, struct inbox **ret)
 	if (!inbox->arena)
 		return -ENOMEM;
 	int r = signature_cache_new(CACHE_SLOTS, &inbox->cache);
+	if (r == 0)
+		r = sealing_opener_new(&inbox->opener);
 	if (r)
 		return r;
 	*ret = steal(&inbox);
@@ -67,6 +70,7 @@ void inbox_free(struct inbox *inbox)
 	if (!inbox)
 		return;
 	signature_cache_free(inbox->cache);
+	sealing_opener_free(inbox->opener);
 	arena_free(inbox->arena);
 	free(inbox);
 }
@@ -172,8 +176,9 @@ static int check_signature(struct inbox *inbox, struct arrival *arrival, struct 
 static int check_content(struct inbox *inbox, struct arrival *arrival, struct dw_verdict *verdict)
 {
 	const struct party *party = &inbox->options.parties->all[arrival->party];
-	int r = sealing_open(arrival->header, BYTES_PB(arrival->item->envelope->content),
-		party->seal, party->seal_count, inbox->arena, &arrival->body);
+	int r = sealing_opener_open(inbox->opener, arrival->header,
+		BYTES_PB(arrival->item->envelope->content), party->seal, party->seal_count,
+		inbox->arena, &arrival->body);
 	switch (r) {
 	case SEALING_NOT_FOR_US:
 		reject(verdict, "sealing", "the content is not sealed for a key of the recipient");

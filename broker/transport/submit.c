@@ -11,7 +11,7 @@
 #include "broker/transport/room.h"
 
 enum {
-	PARCEL_ENVELOPES = 64, /* two signatures' worth */
+	PARCEL_ENVELOPES = 32, /* one signature's worth */
 	SUBMIT_MALFORMED = 1,
 	SUBMIT_BUSY = 2,
 };

@@ -22,6 +22,7 @@
 #include "test/fault/chance.h"
 #include "test/kit/check.h"
 #include "test/kit/party.h"
+#include "test/kit/usage.h"
 #include "test/kit/wire.h"
 
 enum {
@@ -31,7 +32,7 @@ enum {
 	SAMPLES_MIN = 100, /* in a round, or its p99 is anecdote */
 	SAMPLES_MAX = 20000,
 	FRAME_MESSAGES = 256,
-#ifdef __SANITIZE_ADDRESS__
+#ifdef USAGE_SANITIZED
 	FRAMES = 40,
 #else
 	FRAMES = 240, /* more than the broker journals in a round: hardly any comes twice */
