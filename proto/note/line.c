@@ -23,7 +23,7 @@ enum {
 static const uint8_t dash[DASH_SIZE] = {0xe2, 0x80, 0x94, ' '};
 
 static_assert(
-	(int)SLICE_BYTES >= (int)HASH_PREFIX + (int)SIGNATURE_SIZE, "one slice holds Ed25519");
+	(int)SLICE_BYTES >= (int)HASH_PREFIX + (int)NOTE_STAMPED_SIZE, "one slice holds Ed25519");
 
 /* Decodes the first slice into @first and checks that the others would decode. */
 static int base64_check(struct bytes text, uint8_t first[SLICE_BYTES], size_t *ret_len)
@@ -71,10 +71,32 @@ int note_line_take(struct bytes *lines, struct note_line *ret)
 		.name = BYTES(name, space - name),
 		.hash = be32_get(first),
 		.length = len - HASH_PREFIX};
-	memcpy(ret->signature, first + HASH_PREFIX, SIGNATURE_SIZE);
+	memcpy(ret->signature, first + HASH_PREFIX, NOTE_STAMPED_SIZE);
 	lines->data += whole.len;
 	lines->len -= whole.len;
 	return 0;
+}
+
+bool note_line_is_by(const struct note_line *line, const struct note_key *key)
+{
+	return line->hash == key->hash && bytes_equal(line->name, BYTES_STR(key->name));
+}
+
+size_t note_line_encode(const struct note_key *key, struct bytes signature, uint8_t *buf)
+{
+	uint8_t blob[HASH_PREFIX + NOTE_STAMPED_SIZE];
+	char base64[TEXT_BASE64_SIZE(sizeof(blob))];
+	assert(signature.len <= NOTE_STAMPED_SIZE);
+	be32_put(blob, key->hash);
+	memcpy(blob + HASH_PREFIX, signature.data, signature.len);
+	text_base64(BYTES(blob, HASH_PREFIX + signature.len), base64);
+
+	uint8_t *p = mempcpy(buf, dash, DASH_SIZE);
+	p = mempcpy(p, key->name, strlen(key->name));
+	*p++ = ' ';
+	p = mempcpy(p, base64, strlen(base64));
+	*p++ = '\n';
+	return (size_t)(p - buf);
 }
 
 size_t note_line_write(struct bytes text, const struct note_key *key,
@@ -84,17 +106,7 @@ size_t note_line_write(struct bytes text, const struct note_key *key,
 	assert(key->algorithm == NOTE_ED25519);
 	assert(memcmp(secret + SIGN_SEED_SIZE, key->public, SIGN_PUBLIC_SIZE) == 0);
 
-	uint8_t blob[HASH_PREFIX + SIGNATURE_SIZE];
-	char base64[TEXT_BASE64_SIZE(sizeof(blob))];
-	be32_put(blob, key->hash);
-	ed25519_sign(text, secret, blob + HASH_PREFIX);
-	text_base64(BYTES(blob, sizeof(blob)), base64);
-
-	size_t name_len = strlen(key->name);
-	uint8_t *p = mempcpy(buf, dash, DASH_SIZE);
-	p = mempcpy(p, key->name, name_len);
-	*p++ = ' ';
-	p = mempcpy(p, base64, sizeof(base64) - 1);
-	*p++ = '\n';
-	return (size_t)(p - buf);
+	uint8_t signature[SIGNATURE_SIZE];
+	ed25519_sign(text, secret, signature);
+	return note_line_encode(key, BYTES(signature, sizeof(signature)), buf);
 }

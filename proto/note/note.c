@@ -15,12 +15,6 @@
 #include "proto/note/line.h"
 #include "proto/note/utf8.h"
 
-struct note_parts {
-	struct bytes text;
-	struct bytes lines; /* well-formed signature lines */
-	size_t count;
-};
-
 static bool is_text(struct bytes text)
 {
 	return text.len > 0 && text.len <= NOTE_SIZE_MAX && text.data[text.len - 1] == '\n' &&
@@ -37,7 +31,7 @@ static const uint8_t *last_blank(struct bytes note)
 	return NULL;
 }
 
-static int note_split(struct bytes note, struct note_parts *ret)
+int note_split(struct bytes note, struct note_parts *ret)
 {
 	if (!is_text(note))
 		return NOTE_MALFORMED;
@@ -58,11 +52,6 @@ static int note_split(struct bytes note, struct note_parts *ret)
 	return 0;
 }
 
-static bool is_by(const struct note_line *line, const struct note_key *key)
-{
-	return line->hash == key->hash && bytes_equal(line->name, BYTES_STR(key->name));
-}
-
 static bool verifies(struct bytes text, const struct note_line *line, const struct note_key *key)
 {
 	return line->length == SIGNATURE_SIZE &&
@@ -75,7 +64,7 @@ static int line_check(struct bytes text, const struct note_line *line, const str
 {
 	const struct note_key *by = NULL;
 	for (size_t i = 0; i < count; i++) {
-		if (keys[i].algorithm != NOTE_ED25519 || !is_by(line, &keys[i]))
+		if (keys[i].algorithm != NOTE_ED25519 || !note_line_is_by(line, &keys[i]))
 			continue;
 		if (by)
 			return NOTE_KEY_MALFORMED;
@@ -140,7 +129,7 @@ static uint8_t *copy_others(
 		struct note_line line;
 		if (note_line_take(&lines, &line) != 0)
 			break; /* note_split() has taken them all before */
-		if (is_by(&line, key))
+		if (note_line_is_by(&line, key))
 			continue;
 		p = mempcpy(p, line.whole.data, line.whole.len);
 		(*count)++;

@@ -52,6 +52,10 @@ struct note_key {
  */
 int note_key_init(struct note_key *key, struct bytes name, const uint8_t public[SIGN_PUBLIC_SIZE]);
 
+/* The same for a witness's key, algorithm 0x04 (proto/note/cosignature.h). */
+int note_key_init_witness(
+	struct note_key *key, struct bytes name, const uint8_t public[SIGN_PUBLIC_SIZE]);
+
 /**
  * note_key_parse() - read the text of an Ed25519 key; each key has one spelling
  * @vkey: untrusted

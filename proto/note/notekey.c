@@ -46,6 +46,14 @@ int note_key_init(struct note_key *key, struct bytes name, const uint8_t public[
 	return key_init(key, name, blob);
 }
 
+int note_key_init_witness(
+	struct note_key *key, struct bytes name, const uint8_t public[SIGN_PUBLIC_SIZE])
+{
+	uint8_t blob[BLOB_SIZE] = {NOTE_COSIGNATURE};
+	memcpy(blob + 1, public, SIGN_PUBLIC_SIZE);
+	return key_init(key, name, blob);
+}
+
 static int key_parse(struct bytes vkey, uint8_t algorithm, struct note_key *ret)
 {
 	if (vkey.len == 0 || vkey.len >= NOTE_VKEY_SIZE)

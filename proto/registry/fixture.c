@@ -198,6 +198,15 @@ Dienstweg__Flow *registry_fixture_flow(struct registry_fixture *f, Dienstweg__Ag
 	return flow;
 }
 
+void registry_fixture_witness(struct registry_fixture *f, const char *name)
+{
+	Dienstweg__Witness *witness = make(f, sizeof(*witness));
+	dienstweg__witness__init(witness);
+	witness->name = word(f, name);
+	witness->key = registry_fixture_key(f, name, KEY_WITNESS);
+	append(f, &f->content.witnesses, &f->content.n_witnesses, witness);
+}
+
 const struct key_secret *registry_fixture_secret(
 	const struct registry_fixture *f, const char *owner, enum key_use use)
 {

@@ -112,6 +112,15 @@ Dienstweg__Key *registry_fixture_key(
 	struct registry_fixture *fixture, const char *owner, enum key_use use);
 
 /**
+ * registry_fixture_witness() - list a witness with a key of its own
+ * @fixture: made here
+ * @name:    of the party whose witness it is
+ *
+ * The quorum is the content's `witness_quorum`, 0 at first.
+ */
+void registry_fixture_witness(struct registry_fixture *fixture, const char *name);
+
+/**
  * registry_fixture_compose() - sort and compose, without signatures
  * @fixture:  made here
  * @version:  from 1

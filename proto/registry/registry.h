@@ -243,6 +243,13 @@ bool registry_may_speak(const struct registry *registry, struct bytes speaker, s
 size_t registry_log_keys(
 	const struct registry *registry, const char *origin, struct note_key *ret, size_t max);
 
+/**
+ * registry_witnesses() - its active witnesses and their quorum, in the form of a policy
+ * @registry: loaded
+ * @ret:      witnesses (at most POLICY_KEYS_MAX) and quorum; no roots, no logs
+ */
+void registry_witnesses(const struct registry *registry, struct policy *ret);
+
 /* ---- who may send what to whom: the access list and the routing table ---- */
 
 enum {
