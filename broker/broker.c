@@ -27,7 +27,7 @@ enum {
 	PARCELS_ACTS = 4096,            /* the broker's own */
 	PARCEL_ARENA_BUDGET = 32 << 20, /* an honest frame's facts and decisions, with room to spare */
 	BATCH_PARCELS_MAX = 1024,
-	FAIR_SHARE = 32, /* of a commit, per party while several are active */
+	FAIR_SHARE = 64, /* of a commit, per party while several are active */
 	LINGER_MS = 1000,
 	ERRANDS_SPARE = 64,
 	STOP_LOOK_MS = 100, /* at the journal's failure, while waiting for its stop */

@@ -77,6 +77,10 @@ static const struct param rows[] = {
 	{"session.handshake", PARAM_TIME, .offset = AT(session.handshake_ms), .min = 100,
 		.max = 60 * SECOND, .fallback = "5 s",
 		.doc = "A connection that has not authenticated by then is dropped."},
+	{"session.shut_out", PARAM_TIME, .offset = AT(session.shut_out_ms), .min = 1 * SECOND,
+		.max = HOUR, .fallback = "30 s",
+		.doc = "Who goes on submitting although told to wait is cut off and may not "
+		       "connect for so long."},
 
 	{"delivery.lease", PARAM_TIME, .offset = AT(delivery.lease_ms), .min = 1 * SECOND,
 		.max = 24 * HOUR, .fallback = "60 s",

@@ -49,6 +49,7 @@ struct config_session {
 	uint64_t timeout_ms; /* without a frame for so long, a session ends and its deliveries requeue */
 	uint64_t heartbeat_ms; /* transport heartbeat */
 	uint64_t handshake_ms; /* a connection must have authenticated by then */
+	uint64_t shut_out_ms;  /* a key that flooded may not come back for so long */
 };
 
 struct config_delivery {

@@ -259,6 +259,7 @@ static json_t *traffic_json(const struct status *status)
 	put(object, "refused_per_s", status->rate.refused);
 	put(object, "deferred", counters->deferred);
 	put(object, "put_off", counters->put_off);
+	put(object, "shut_out", counters->shut_out);
 	put(object, "acknowledgements", counters->acknowledgements);
 	put(object, "malformed", counters->malformed);
 	put(object, "sessions_opened", counters->sessions_opened);

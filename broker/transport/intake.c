@@ -5,8 +5,8 @@
  * frame is one row here and one function, which lives with what it is about. What every kind needs first
  * (a key that the registry in force knows, a session, a form) is checked once, before the table.
  *
- * The key is looked up for every frame: this version of ZeroMQ cannot throw a connected peer out, so a
- * key that was revoked while its connection lasts is stopped here.
+ * The key is looked up for every frame: ZeroMQ asks once a connection, so a key that was revoked while its
+ * connection lasts is stopped here, and cut off.
  */
 #include "broker/field.h"
 #include "broker/transport/room.h"
@@ -83,18 +83,29 @@ static const struct kind *kind_of(uint32_t body)
 	return NULL;
 }
 
-/* The party whose key this is, in the registry in force; a session of it, if any, with this nonce. */
+/* What was sent before its connection was cut is still in the queue, or it came by another one. */
+static bool turn_away(struct transport *transport, struct session *session,
+	const struct incoming *incoming, const char *cause)
+{
+	if (session)
+		transport_end(transport, session, cause);
+	router_cut(incoming->raw);
+	return false;
+}
+
+/* The party whose key this is, in the registry in force, unless it is shut out. */
 static bool speaker_find(
 	struct transport *transport, struct session *session, struct incoming *incoming)
 {
-	const Dienstweg__Party *party = registry_transport_party(
-		transport->registry, incoming->raw->key);
+	const uint8_t *key = incoming->raw->key;
+	const Dienstweg__Party *party = registry_transport_party(transport->registry, key);
 	if (!party) {
 		transport->counters.strangers++;
-		if (session)
-			transport_end(transport, session, "session-lost");
-		return false;
+		return turn_away(transport, session, incoming, "session-lost");
 	}
+	if (transport->bars.count > 0 &&
+		bars_hold(&transport->bars, key, clock_mono_ns(transport->options.clock)))
+		return turn_away(transport, session, incoming, "flooding");
 	incoming->speaker = BYTES_PB(party->name);
 	return true;
 }

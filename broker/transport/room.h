@@ -2,6 +2,7 @@
 #pragma once
 
 #include "broker/transport/answer.h"
+#include "broker/transport/bars.h"
 #include "broker/transport/frame.h"
 #include "broker/transport/session.h"
 #include "broker/transport/transport.h"
@@ -33,6 +34,7 @@ struct transport {
 	size_t turn_count;
 	struct session *turn_sessions; /* with parcels in this turn */
 	struct budget budget;          /* over all sessions */
+	struct bars bars;              /* who flooded */
 	size_t waiting;                /* sessions whose outbox is not empty, at most */
 	bool ending;                   /* a session is to be closed at the end of the turn */
 	bool draining;
@@ -69,6 +71,16 @@ void transport_send(struct transport *transport, struct session *session, Dienst
  */
 void transport_send_error(struct transport *transport, const struct incoming *incoming,
 	const char *code, const char *field, const char *detail);
+
+/**
+ * transport_shut_out() - end a session, cut its connection, and keep its key out for a while
+ * @transport: transport
+ * @session:   whose
+ * @incoming:  the frame that was one too many
+ * @detail:    a sentence with the remedy
+ */
+void transport_shut_out(struct transport *transport, struct session *session,
+	const struct incoming *incoming, const char *detail);
 
 /* To be closed at the end of the turn; the cause is a constant code. */
 void transport_end(struct transport *transport, struct session *session, const char *cause);

@@ -51,9 +51,12 @@ struct session {
 	uint64_t opened_ns;
 	uint64_t heard_ns;
 
-	struct budget budget; /* its frames that are not answered yet */
-	bool deferring;       /* a Submit was put off: so are later ones until one resumes */
-	bool looking_up;      /* an errand of its own is under way */
+	struct budget budget;   /* its frames that are not answered yet */
+	bool deferring;         /* a Submit was put off: so are later ones until one resumes */
+	uint64_t patience_ns;   /* until then it was asked to wait */
+	uint64_t put_off_bytes; /* since it was asked */
+	uint32_t hasty;         /* resumed before, so often since Hello */
+	bool looking_up;        /* an errand of its own is under way */
 
 	struct outbox outbox;
 	struct outlet outlet;

@@ -21,6 +21,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <zmq.h>
 
 #include "proto/base/text.h"
@@ -390,6 +391,21 @@ int router_receive(struct router *router, struct router_frame *ret)
 	}
 	ret->payload = BYTES(zmq_msg_data(payload), zmq_msg_size(payload));
 	return 0;
+}
+
+/*
+ * This version has no call for it, but tells which descriptor a message came from, and a connection that was
+ * shut down ends like one that was lost. If it ended already, the number may be another connection's by now,
+ * which then dials again: so only what looks like a peer's is touched.
+ */
+void router_cut(const struct router_frame *frame)
+{
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof(peer);
+	int fd = zmq_msg_get((const zmq_msg_t *)(const void *)frame->held.opaque, ZMQ_SRCFD);
+	if (fd >= 0 && getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
+		(peer.ss_family == AF_INET || peer.ss_family == AF_INET6))
+		shutdown(fd, SHUT_RDWR);
 }
 
 void router_frame_deinit(struct router_frame *frame)

@@ -129,6 +129,9 @@ struct router_frame {
  */
 int router_receive(struct router *router, struct router_frame *ret);
 void router_frame_deinit(struct router_frame *frame);
+
+/* Cut the connection that a frame came by, if it is TCP; what it sent before may still be received. */
+void router_cut(const struct router_frame *frame);
 uint64_t router_dropped(const struct router *router);
 
 /**

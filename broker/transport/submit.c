@@ -11,10 +11,30 @@
 #include "broker/transport/room.h"
 
 enum {
-	PARCEL_ENVELOPES = 32, /* one signature's worth */
+	PARCEL_ENVELOPES = 16, /* one signature's worth */
 	SUBMIT_MALFORMED = 1,
 	SUBMIT_BUSY = 2,
+	HASTY_MAX = 16,   /* a sender that keeps to the protocol is never hasty */
+	DEAF_BUDGETS = 4, /* and has one budget under way when it is told to wait */
 };
+
+/*
+ * Does it keep sending although it was told to wait? What was under way then is excused; that is about a
+ * budget, because so much may be unanswered. Who resumes too early did not listen.
+ */
+static bool is_deaf(struct transport *transport, struct session *session,
+	const struct incoming *incoming, bool resume, uint32_t retry_ms)
+{
+	uint64_t now_ns = clock_mono_ns(transport->options.clock);
+	if (!session->deferring || resume) {
+		session->hasty += session->deferring && now_ns < session->patience_ns;
+		session->patience_ns = now_ns + retry_ms * UINT64_C(1000000);
+		session->put_off_bytes = 0;
+	}
+	session->put_off_bytes += incoming->raw->payload.len;
+	return session->hasty > HASTY_MAX ||
+	       session->put_off_bytes > DEAF_BUDGETS * transport->options.config->limits.party_bytes;
+}
 
 static void put_off(struct transport *transport, struct session *session, uint64_t number,
 	const char *reason, uint32_t retry_ms)
@@ -142,13 +162,16 @@ static void submit_take(struct transport *transport, struct session *session,
 void submit_handle(struct transport *transport, struct session *session, struct incoming *incoming)
 {
 	struct submit_peek peek;
+	uint32_t retry_ms = transport->draining ? DRAINING_RETRY_MS : BUSY_RETRY_MS;
 	if (submit_peek(incoming->peek.content, &peek) != 0)
 		submit_refuse(transport, incoming, "not a Submit of docs/protocol.md");
-	else if (transport->draining)
-		put_off(transport, session, peek.number, "draining", DRAINING_RETRY_MS);
-	else if ((session->deferring && !peek.resume) ||
-		 !budget_fits_submit(transport, session, incoming->raw->payload.len))
-		put_off(transport, session, peek.number, "busy", BUSY_RETRY_MS);
-	else
+	else if (!transport->draining && (!session->deferring || peek.resume) &&
+		 budget_fits_submit(transport, session, incoming->raw->payload.len))
 		submit_take(transport, session, incoming, &peek);
+	else if (is_deaf(transport, session, incoming, peek.resume, retry_ms))
+		transport_shut_out(transport, session, incoming,
+			"Submits come on and on although they were put off: wait retry_ms");
+	else
+		put_off(transport, session, peek.number, transport->draining ? "draining" : "busy",
+			retry_ms);
 }

@@ -45,8 +45,9 @@ void transport_free(struct transport *transport)
 
 bool transport_admit(void *context, const uint8_t key[BOX_KEY_SIZE])
 {
-	const struct transport *transport = context;
-	return registry_transport_party(transport->registry, key) != NULL;
+	struct transport *transport = context;
+	return registry_transport_party(transport->registry, key) != NULL &&
+	       !bars_hold(&transport->bars, key, clock_mono_ns(transport->options.clock));
 }
 
 bool transport_may_speak(const struct transport *transport, const struct session *session)
@@ -111,6 +112,19 @@ void transport_send_error(struct transport *transport, const struct incoming *in
 }
 
 /* ---- ending ---- */
+
+void transport_shut_out(struct transport *transport, struct session *session,
+	const struct incoming *incoming, const char *detail)
+{
+	uint64_t now_ns = clock_mono_ns(transport->options.clock);
+	uint64_t shut_out_ms = transport->options.config->session.shut_out_ms;
+	bars_add(&transport->bars, incoming->raw->key, now_ns + shut_out_ms * UINT64_C(1000000));
+	transport->counters.shut_out++;
+	log_warn("transport", "a party floods the bus and is shut out",
+		F_STR("party", session->speaker), F_U64("for_ms", shut_out_ms));
+	transport_send_error(transport, incoming, "flooding", "submit", detail);
+	transport_end(transport, session, "flooding");
+}
 
 void transport_close(struct transport *transport, struct session *session, const char *cause)
 {

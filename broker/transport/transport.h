@@ -49,6 +49,7 @@ struct transport_counters {
 	uint64_t refused;
 	uint64_t deferred;
 	uint64_t put_off;          /* whole Submit frames answered unread */
+	uint64_t shut_out;         /* sessions, for flooding */
 	uint64_t acknowledgements; /* batches */
 	uint64_t sessions_opened;
 	uint64_t sessions_lost;
@@ -64,7 +65,7 @@ int transport_new(const struct transport_options *options, struct transport **re
 void transport_free(struct transport *transport); /* takes NULL */
 DEFINE_CLEANUP(struct transport *, transport_free);
 
-/* gate_admission.admit: does the registry in force know this key? */
+/* gate_admission.admit: does the registry in force know this key, and did it not flood the bus just now? */
 bool transport_admit(void *context, const uint8_t key[BOX_KEY_SIZE]);
 
 /* delivery_options.act: to the journal, unless that is being stopped. */

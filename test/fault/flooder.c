@@ -3,10 +3,11 @@
 /*
  * A flooder beside a normal party: a ministry whose outbox has gone mad submits 256 messages a frame, as
  * fast as the wire takes them, deaf to every "busy", while a city sends one message and waits for its
- * receipt, as it always does. What the city feels is a ratio of two latencies from the same minute on the
- * same machine, so it says as much on a slow one.
+ * receipt, as it always does. And, to compare, a busy neighbour: a ministry that keeps to the protocol and
+ * always has a thousand messages under way. What the city feels is a ratio of two latencies from the same
+ * minute on the same machine, so it says as much on a slow one.
  *
- * With an argument, the ratio that must not be passed: flooder 10. Without: figures only.
+ * With an argument, the ratio beside a flooder that must not be passed: flooder 2. Without: figures only.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -27,11 +28,14 @@
 
 enum {
 	ROUNDS = 5,
+	ROUNDS_MAX = 16,
+	NAME_SIZE = 32,
 	ROUND_MS = 2000,
 	WARM_UP = 50,
 	SAMPLES_MIN = 100, /* in a round, or its p99 is anecdote */
 	SAMPLES_MAX = 20000,
 	FRAME_MESSAGES = 256,
+	UNDER_WAY = 4 * FRAME_MESSAGES, /* of a neighbour */
 #ifdef USAGE_SANITIZED
 	FRAMES = 40,
 #else
@@ -43,6 +47,13 @@ enum {
 };
 
 /* ---- the flooder ---- */
+
+/* Somebody who takes more than the usual share. */
+struct nuisance {
+	const char *what;
+	/* Does not return; a byte goes to @ready once it is under way. */
+	void (*main)(const struct bus *bus, const char *name, int ready);
+};
 
 struct flood {
 	pid_t pid;
@@ -70,36 +81,58 @@ static struct bytes frame_compose(struct party *ministry, struct wire *wire)
 }
 
 /* Deaf to all but the end of its session, which would end the flood. */
-static void answers_drop(struct wire *wire)
+static void answers_drop(struct wire *wire, const char *name)
 {
 	struct bytes answer;
 
 	while (wire_receive(wire, &answer, 0))
 		if (memmem(answer.data, answer.len, "hello-required", 14))
-			wire_hello(wire, "ministry");
+			wire_hello(wire, name);
 }
 
-static void flood_main(const struct bus *bus, int ready)
+static void neighbour_main(const struct bus *bus, const char *name, int ready)
+{
+	const struct party_draft draft = {.service = "uvg.figures", .recipient = "city"};
+	struct party ministry;
+	size_t sent = 0, answered = 0;
+
+	party_init(&ministry, bus, name);
+	party_connect(&ministry, NULL);
+	CHECK_INT(write(ready, "", 1), 1);
+	for (;;) {
+		arena_reset(ministry.arena);
+		party_submit(&ministry,
+			party_compose(&ministry, &draft, FRAME_MESSAGES, ministry.arena),
+			FRAME_MESSAGES, false);
+		sent += FRAME_MESSAGES;
+		party_until(&ministry,
+			sent - answered - ministry.answers_count <= UNDER_WAY - FRAME_MESSAGES,
+			QUIET_MS);
+		answered += ministry.answers_count;
+		ministry.answers_count = 0;
+	}
+}
+
+static void flooder_main(const struct bus *bus, const char *name, int ready)
 {
 	struct bytes frames[FRAMES];
 	struct party ministry;
 
-	/* Elsewhere it would have a processor of its own; here it takes what the bus leaves. */
-	CHECK_INT(setpriority(PRIO_PROCESS, 0, LEAST_PRIORITY), 0);
-	party_init(&ministry, bus, "ministry");
-	struct wire *wire = wire_new(bus, "ministry");
+	party_init(&ministry, bus, name);
+	struct wire *wire = wire_new(bus, name);
 	for (size_t i = 0; i < FRAMES; i++)
 		frames[i] = frame_compose(&ministry, wire);
-	wire_open_session(wire, "ministry");
+	wire_open_session(wire, name);
 	for (size_t i = 0;; i++) {
 		CHECK(wire_send(wire, frames[i % FRAMES], QUIET_MS));
-		answers_drop(wire);
+		answers_drop(wire, name);
 		if (i == FRAMES / 10)
 			CHECK_INT(write(ready, "", 1), 1);
 	}
 }
 
-static void flood_start(struct flood *flood, const struct bus *bus)
+static void flood_start(struct flood *flood, const struct bus *bus, const struct nuisance *nuisance,
+	const char *name)
 {
 	pid_t parent = getpid();
 	int ends[2];
@@ -112,7 +145,9 @@ static void flood_start(struct flood *flood, const struct bus *bus)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
 			_exit(126);
-		flood_main(bus, ends[1]);
+		/* Elsewhere it would have a processor of its own; here it takes what the bus leaves. */
+		CHECK_INT(setpriority(PRIO_PROCESS, 0, LEAST_PRIORITY), 0);
+		nuisance->main(bus, name, ends[1]);
 	}
 	close(ends[1]);
 	CHECK_INT(read(ends[0], &byte, 1), 1);
@@ -196,46 +231,87 @@ static uint64_t ratio_percent(uint64_t beside, uint64_t alone)
 	return beside * 100 / (alone ? alone : 1);
 }
 
-static uint64_t rounds_run(struct bus *bus, struct party *city, size_t rounds)
-{
-	uint64_t p50[64], p99[64];
+struct ratios {
+	uint64_t p50, p99; /* in percent */
+};
 
-	CHECK(rounds >= 1 && rounds <= ARRAY_LEN(p50));
+static struct ratios beside(
+	struct bus *bus, struct party *city, const struct nuisance *nuisance, const char *name)
+{
+	struct flood flood;
+
+	quiet_down(city);
+	struct latency alone = measure(city);
+	flood_start(&flood, bus, nuisance, name);
+	struct latency crowded = measure(city);
+	flood_end(&flood);
+	latency_print("alone:", &alone);
+	printf("beside a %s", nuisance->what);
+	latency_print(":", &crowded);
+	struct ratios ratios = {ratio_percent(crowded.p50_us, alone.p50_us),
+		ratio_percent(crowded.p99_us, alone.p99_us)};
+	printf("p99 ratio %.2f\n", (double)ratios.p99 / 100);
+	fflush(stdout);
+	return ratios;
+}
+
+static uint64_t medians_print(const char *whom, struct ratios *ratios, size_t rounds)
+{
+	uint64_t p50[ROUNDS_MAX], p99[ROUNDS_MAX];
+
 	for (size_t i = 0; i < rounds; i++) {
-		struct flood flood;
-		quiet_down(city);
-		struct latency alone = measure(city);
-		flood_start(&flood, bus);
-		struct latency beside = measure(city);
-		flood_end(&flood);
-		latency_print("alone:", &alone);
-		latency_print("beside a flooder:", &beside);
-		p50[i] = ratio_percent(beside.p50_us, alone.p50_us);
-		p99[i] = ratio_percent(beside.p99_us, alone.p99_us);
-		printf("p99 ratio %.2f\n", (double)p99[i] / 100);
-		fflush(stdout);
+		p50[i] = ratios[i].p50;
+		p99[i] = ratios[i].p99;
 	}
 	qsort(p50, rounds, sizeof(*p50), by_value);
 	qsort(p99, rounds, sizeof(*p99), by_value);
-	printf("median ratio: p50 %.2f, p99 %.2f\n", (double)p50[rounds / 2] / 100,
-		(double)p99[rounds / 2] / 100);
+	printf("median ratio beside a %s: p50 %.2f, p99 %.2f\n", whom,
+		(double)p50[rounds / 2] / 100, (double)p99[rounds / 2] / 100);
 	return p99[rounds / 2];
 }
 
-static void world_open(struct bus *bus)
+/* In each round another ministry: who has flooded is shut out for longer than a round takes. */
+static void ministry_name(size_t number, char ret[NAME_SIZE])
 {
+	snprintf(ret, NAME_SIZE, "ministry%zu", number);
+}
+
+/* Return: the p99 ratio, in percent. */
+static uint64_t rounds_run(
+	struct bus *bus, struct party *city, const struct nuisance *nuisance, size_t rounds)
+{
+	struct ratios ratios[ROUNDS_MAX];
+	char name[NAME_SIZE];
+
+	for (size_t i = 0; i < rounds; i++) {
+		ministry_name(i, name);
+		ratios[i] = beside(bus, city, nuisance, name);
+	}
+	return medians_print(nuisance->what, ratios, rounds);
+}
+
+static void world_open(struct bus *bus, size_t ministries)
+{
+	char name[NAME_SIZE];
+
 	bus_init_usual(bus, check_tmpdir());
-	registry_fixture_party(bus->fixture, "ministry", NULL);
 	registry_fixture_service(bus->fixture, "uvg.figures");
 	Dienstweg__Agreement *figures = registry_fixture_agreement(
 		bus->fixture, "figures", "2021-01-01", NULL);
-	registry_fixture_flow(bus->fixture, figures, "uvg.figures", "ministry", "city", NULL);
+	for (size_t i = 0; i < ministries; i++) {
+		ministry_name(i, name);
+		registry_fixture_party(bus->fixture, name, NULL);
+		registry_fixture_flow(bus->fixture, figures, "uvg.figures", name, "city", NULL);
+	}
 	bus_write(bus);
 	bus_start(bus);
 }
 
 int main(int argc, char **argv)
 {
+	static const struct nuisance neighbour = {"busy neighbour", neighbour_main};
+	static const struct nuisance flooder = {"flooder", flooder_main};
+	size_t rounds = chance_setting("DIENSTWEG_ROUNDS", ROUNDS);
 	uint64_t bound = 0;
 	struct party city;
 	struct bus bus;
@@ -244,12 +320,14 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: flooder [HIGHEST-RATIO]\n");
 		return 2;
 	}
+	CHECK(rounds >= 1 && rounds <= ROUNDS_MAX);
 	log_init("flooder", LOG_ERROR, STDERR_FILENO);
-	world_open(&bus);
+	world_open(&bus, rounds);
 	party_init(&city, &bus, "city");
-	city.no_credit = true; /* the flooder's messages are not its business here */
+	city.no_credit = true; /* the ministries' messages are not its business here */
 	party_connect(&city, NULL);
-	uint64_t ratio = rounds_run(&bus, &city, chance_setting("DIENSTWEG_ROUNDS", ROUNDS));
+	rounds_run(&bus, &city, &neighbour, rounds);
+	uint64_t ratio = rounds_run(&bus, &city, &flooder, rounds);
 	party_deinit(&city);
 	CHECK_INT(bus_end(&bus, SIGTERM), 0);
 	bus_deinit(&bus);
