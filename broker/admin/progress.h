@@ -9,6 +9,8 @@ struct progress {
 	bool shown; /* standard error is a terminal */
 	bool drawn; /* there is a line to clear */
 	uint64_t start_ns, last_ns;
+	bool stepped;
+	uint64_t first, first_ns; /* of the first step: it may not have begun at 0 */
 };
 
 /* The clock starts. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "broker/admin/findings.h"
 #include "broker/admin/out.h"
@@ -16,6 +17,9 @@
 #include "broker/admin/verbs.h"
 #include "broker/audit/verify.h"
 #include "proto/base/file.h"
+#include "proto/base/text.h"
+
+enum { JOBS_MAX = 64 };
 
 static const char help[] =
 	"usage: dienstweg audit verify --config FILE | --state DIR [OPTION...]\n"
@@ -29,13 +33,14 @@ static const char help[] =
 	"\n" FOLDERS_HELP "  --policy FILE      the pinned roots\n"
 	"  --depth tree|full  tree needs no keys; default: full when the keys are named\n"
 	"  --checkpoint FILE  a signed checkpoint kept elsewhere: the journal must extend it\n"
+	"  --jobs N           threads that open records; default: one for each processor\n"
 	"  --json             one object\n"
 	"\n"
 	"Exit codes: 0 no findings; 1 findings.\n";
 
 struct options {
 	struct folders *folders;
-	const char *depth, *checkpoint;
+	const char *depth, *checkpoint, *jobs;
 	bool json;
 };
 
@@ -109,6 +114,18 @@ static int choose_depth(
 	return 0;
 }
 
+static int choose_workers(const struct cli_verb *verb, const struct options *options, size_t *ret)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t jobs = processors > 0 ? (uint64_t)processors : 1;
+	if (options->jobs &&
+		(text_parse_u64(BYTES_STR(options->jobs), &jobs) || jobs < 1 || jobs > JOBS_MAX))
+		return cli_usage(
+			verb, "--jobs is a number from 1 to %d, not %s", JOBS_MAX, options->jobs);
+	*ret = jobs < JOBS_MAX ? (size_t)jobs : JOBS_MAX;
+	return 0;
+}
+
 static int verify(const struct options *options, struct audit_verify_options *how)
 {
 	_cleanup_(audit_close) struct audit audit = {};
@@ -151,6 +168,7 @@ int audit_verify_run(int argc, char **argv)
 		{"--policy", .value = &folders.policy},
 		{"--depth", .value = &options.depth},
 		{"--checkpoint", .value = &options.checkpoint},
+		{"--jobs", .value = &options.jobs},
 		{"--json", .flag = &options.json},
 	};
 	const struct cli_verb verb = {
@@ -165,5 +183,7 @@ int audit_verify_run(int argc, char **argv)
 	r = folders_find(&folders, &verb, FOLDERS_POLICY);
 	if (r == 0)
 		r = choose_depth(&verb, &options, &how.depth);
+	if (r == 0)
+		r = choose_workers(&verb, &options, &how.workers);
 	return r ? r : verify(&options, &how);
 }

@@ -3,13 +3,16 @@
 /*
  * How long an audit takes, and whether its memory stays the same however long the journal is. Built with
  * the tests and run by hand, because it is a question of minutes for a journal of years:
- *   bench-audit DIR [MESSAGES]
+ *   bench-audit DIR [MESSAGES [MEASURE...]]
+ * A journal that DIR holds from an earlier run is measured again as it is. What the primitives give on this
+ * machine is measured in the same run, because a figure without them says nothing.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "broker/audit/index.h"
 #include "broker/audit/replay.h"
@@ -18,7 +21,7 @@
 #include "proto/base/file.h"
 #include "proto/base/text.h"
 
-enum { PER_PARCEL = 256, CONTENT_BYTES = 1024 - 40 };
+enum { PER_PARCEL = 256, CONTENT_BYTES = 1024 - 40, PRIMITIVE_ROUNDS = 20000 };
 
 static double seconds_of(clockid_t id)
 {
@@ -83,7 +86,7 @@ static void end(const struct measure *measure, uint64_t entries, int r, uint64_t
 	if (r || findings)
 		die(measure->what, r ? r : (int)findings);
 	uint64_t grown = measure->most > measure->memory ? measure->most - measure->memory : 0;
-	printf("%-14s %8.2f s  %9.0f entries/s  %6.2f us CPU an entry  %6" PRIu64 " KiB\n",
+	printf("%-7s %8.2f s  %9.0f entries/s  %6.2f us CPU an entry  %6" PRIu64 " KiB\n",
 		measure->what, wall, (double)entries / wall, cpu * 1e6 / (double)entries, grown);
 }
 
@@ -102,52 +105,147 @@ static void fill(struct journal_fixture *f, uint64_t messages)
 	}
 }
 
-static void measure_all(struct journal_fixture *f, const char *dir)
+/* ---- this machine ---- */
+
+static double per_second(double begun, size_t rounds)
 {
-	struct audit_paths paths = {.journal = f->dir, .keyring = f->keys, .master_key = f->master};
-	struct audit_verify_options tree = {.depth = AUDIT_TREE}, full = {.depth = AUDIT_FULL};
-	struct audit_verify_result verified;
-	struct audit_replay_options options = {.work = dir};
-	struct audit_replay_result replayed;
-	struct case_index *index;
+	return (double)rounds / (seconds_of(CLOCK_THREAD_CPUTIME_ID) - begun);
+}
+
+static void primitives(void)
+{
+	uint8_t seed[SIGN_SEED_SIZE] = {1}, pub[SIGN_PUBLIC_SIZE], secret[SIGN_SECRET_SIZE];
+	uint8_t sig[SIGNATURE_SIZE], key[AEAD_KEY_SIZE] = {2}, nonce[AEAD_NONCE_SIZE] = {3};
+	uint8_t text[1024] = {4}, sealed[sizeof(text) + AEAD_TAG_SIZE], hash[HASH_SIZE];
+	struct merkle_hash node = {};
+	int bad = 0;
+	ed25519_from_seed(seed, pub, secret);
+	ed25519_sign(BYTES(text, 100), secret, sig);
+	aead_seal(sealed, BYTES(text, sizeof(text)), BYTES(NULL, 0), nonce, key);
+	double begun = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+	for (size_t i = 0; i < PRIMITIVE_ROUNDS; i++)
+		bad += ed25519_verify(BYTES(text, 100), pub, sig);
+	double verifies = per_second(begun, PRIMITIVE_ROUNDS);
+	begun = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+	for (size_t i = 0; i < 10 * PRIMITIVE_ROUNDS; i++)
+		bad += aead_open(text, BYTES(sealed, sizeof(sealed)), BYTES(NULL, 0), nonce, key);
+	double opens = per_second(begun, 10 * PRIMITIVE_ROUNDS);
+	begun = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+	for (size_t i = 0; i < 10 * PRIMITIVE_ROUNDS; i++)
+		blake2b_of(BYTES(text, sizeof(text)), hash);
+	double blakes = per_second(begun, 10 * PRIMITIVE_ROUNDS);
+	begun = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+	for (size_t i = 0; i < 50 * PRIMITIVE_ROUNDS; i++)
+		merkle_node(&node, &node, &node);
+	double nodes = per_second(begun, 50 * PRIMITIVE_ROUNDS);
+	printf("this machine, a core: %.0f signature checks/s, %.0f tree nodes/s, of 1 KiB %.0f "
+	       "opened/s and %.0f BLAKE2b/s\n",
+		verifies, nodes, opens, blakes);
+	if (bad)
+		die("a primitive does not work", bad);
+}
+
+/* ---- the audit ---- */
+
+struct bench {
+	const char *dir;
+	char **wanted; /* names of measures; empty: all */
+	int wanted_count;
 	struct audit audit;
-	char path[300], error[512];
-	if (audit_open(&paths, &audit, error, sizeof(error)))
-		die(error, 0);
-	struct measure measure = begin("verify, tree");
+};
+
+static bool wants(const struct bench *bench, const char *what)
+{
+	for (int i = 0; i < bench->wanted_count; i++)
+		if (strcmp(bench->wanted[i], what) == 0)
+			return true;
+	return bench->wanted_count == 0;
+}
+
+static void measure_verify(
+	struct bench *bench, const char *what, enum audit_depth depth, size_t workers)
+{
+	struct audit_verify_options options = {.depth = depth, .workers = workers};
+	struct audit_verify_result verified;
+	if (!wants(bench, what))
+		return;
+	struct measure measure = begin(what);
 	struct audit_report report = {.progress = watch, .context = &measure};
-	int r = audit_verify(&audit, &tree, &report, &verified);
+	int r = audit_verify(&bench->audit, &options, &report, &verified);
 	end(&measure, verified.entries, r, report.findings);
-	measure = begin("verify, full");
-	r = audit_verify(&audit, &full, &report, &verified);
-	end(&measure, verified.entries, r, report.findings);
-	measure = begin("replay");
-	r = audit_replay(&audit, &options, &report, &replayed);
+}
+
+static void measure_replay(struct bench *bench)
+{
+	struct audit_replay_options options = {.work = bench->dir};
+	struct audit_replay_result replayed;
+	if (!wants(bench, "replay"))
+		return;
+	struct measure measure = begin("replay");
+	struct audit_report report = {.progress = watch, .context = &measure};
+	int r = audit_replay(&bench->audit, &options, &report, &replayed);
 	end(&measure, replayed.entries, r, report.findings);
-	snprintf(path, sizeof(path), "%s/audit-index", dir);
-	measure = begin("case index");
-	r = case_index_open(path, &index, error, sizeof(error));
+}
+
+static void measure_index(struct bench *bench)
+{
+	struct case_index *index;
+	struct journal_meta meta;
+	char path[300], error[512];
+	if (!wants(bench, "index"))
+		return;
+	snprintf(path, sizeof(path), "%s/audit-index", bench->dir);
+	struct measure measure = begin("index");
+	struct audit_report report = {.progress = watch, .context = &measure};
+	int r = case_index_open(path, &index, error, sizeof(error));
 	if (r == 0)
-		r = case_index_update(index, &audit, false, &report);
-	end(&measure, verified.entries, r, report.findings);
+		r = case_index_update(index, &bench->audit, false, &report);
+	if (r == 0)
+		r = journal_read_meta(bench->audit.reader, &meta);
+	end(&measure, meta.size, r, report.findings);
 	case_index_free(index);
-	audit_close(&audit);
+}
+
+static void write_journal(const char *dir, uint64_t messages)
+{
+	struct journal_fixture f;
+	journal_fixture_init(&f, dir, "audit");
+	f.options.map_bytes = UINT64_C(64) << 30;
+	journal_fixture_start(&f);
+	fill(&f, messages);
+	journal_fixture_stop(&f);
+	journal_fixture_deinit(&f);
 }
 
 int main(int argc, char **argv)
 {
 	uint64_t messages = 100000;
-	struct journal_fixture f;
+	char journal[300], keyring[300], master[300], error[512];
+	struct bench bench = {};
 	if (argc < 2 || (argc > 2 && text_parse_u64(BYTES_STR(argv[2]), &messages))) {
-		fprintf(stderr, "usage: bench-audit DIR [MESSAGES]\n");
+		fprintf(stderr,
+			"usage: bench-audit DIR [MESSAGES [tree|serial|full|replay|index...]]\n");
 		return 2;
 	}
-	journal_fixture_init(&f, argv[1], "audit");
-	f.options.map_bytes = UINT64_C(64) << 30;
-	journal_fixture_start(&f);
-	fill(&f, messages);
-	journal_fixture_stop(&f);
-	measure_all(&f, argv[1]);
-	journal_fixture_deinit(&f);
+	bench.dir = argv[1];
+	bench.wanted = argv + 3;
+	bench.wanted_count = argc > 3 ? argc - 3 : 0;
+	snprintf(journal, sizeof(journal), "%s/audit/journal", argv[1]);
+	snprintf(keyring, sizeof(keyring), "%s/audit/keyring", argv[1]);
+	snprintf(master, sizeof(master), "%s/audit/master", argv[1]);
+	if (crypto_init())
+		die("crypto_init", 0);
+	if (access(journal, F_OK) != 0)
+		write_journal(argv[1], messages);
+	struct audit_paths paths = {.journal = journal, .keyring = keyring, .master_key = master};
+	if (audit_open(&paths, &bench.audit, error, sizeof(error)))
+		die(error, 0);
+	primitives();
+	measure_verify(&bench, "tree", AUDIT_TREE, 0);
+	measure_verify(&bench, "serial", AUDIT_FULL, 0);
+	measure_verify(&bench, "full", AUDIT_FULL, (size_t)sysconf(_SC_NPROCESSORS_ONLN));
+	measure_replay(&bench);
+	measure_index(&bench);
+	audit_close(&bench.audit);
 	return 0;
 }

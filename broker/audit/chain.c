@@ -25,6 +25,14 @@ void chain_deinit(struct chain *chain)
 	registry_unref(steal(&chain->current));
 }
 
+void chain_share(const struct chain *chain, struct chain *ret)
+{
+	struct registry *before = ret->current;
+	*ret = *chain;
+	ret->current = chain->current ? registry_ref(chain->current) : NULL;
+	registry_unref(before);
+}
+
 /* The roots that a registry names itself. */
 static size_t own_roots(struct bytes signed_bytes, struct note_key roots[CHAIN_ROOTS_MAX])
 {

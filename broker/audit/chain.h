@@ -28,6 +28,13 @@ void chain_deinit(struct chain *chain);
 DEFINE_CLEANUP_PTR(struct chain, chain_deinit);
 
 /**
+ * chain_share() - a copy for another thread, as of now
+ * @chain: goes on
+ * @ret:   initialised; replaced; only to be asked, not to be added to
+ */
+void chain_share(const struct chain *chain, struct chain *ret);
+
+/**
  * chain_add() - the registry of the next registry entry
  * @chain:        so far
  * @sequence:     of the entry

@@ -87,5 +87,6 @@ void audit_close(struct audit *audit)
 int audit_refresh(struct audit *audit)
 {
 	journal_reader_end(audit->reader);
-	return journal_reader_begin(audit->reader);
+	int r = journal_reader_begin(audit->reader);
+	return r ? r : journal_reader_in_order(audit->reader);
 }

@@ -7,6 +7,7 @@
  */
 #include "broker/audit/test-life.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "proto/base/file.h"
@@ -73,14 +74,16 @@ static void acknowledge(struct life *life, const char *recipient, const struct p
 	parcel_free(acks);
 }
 
-static void adopt_second_registry(struct life *life)
+void life_next_registry(struct life *life)
 {
 	struct journal_fixture *f = &life->journal;
-	registry_fixture_party(f->parties, "village", NULL);
-	struct registry *next = registry_fixture_load(f->parties, 2, f->registry);
+	uint64_t version = registry_version(f->registry) + 1;
+	char party[32];
+	snprintf(party, sizeof(party), "village-%" PRIu64, version);
+	registry_fixture_party(f->parties, party, NULL);
+	struct registry *next = registry_fixture_load(f->parties, version, f->registry);
 	struct parcel *parcel = journal_fixture_act(f, PARCEL_REGISTRY);
 	parcel->registry = registry_ref(next);
-	life->second_registry = size_of(life);
 	journal_fixture_run(f, parcel);
 	CHECK_INT(parcel->verdict, 0);
 	parcel_free(parcel);
@@ -128,7 +131,8 @@ static void second_day(struct life *life)
 {
 	struct journal_fixture *f = &life->journal;
 	clock_fake_advance(&f->clock, DAY_MS);
-	adopt_second_registry(life);
+	life->second_registry = size_of(life);
+	life_next_registry(life);
 	uint64_t now_ms = clock_wall_ms(&f->clock);
 	struct parcel *short_lived = submit(
 		life, &(struct fixture_load){
@@ -156,8 +160,6 @@ static void second_day(struct life *life)
 
 void life_init(struct life *life, const char *dir, const char *name)
 {
-	struct journal_reader *reader = NULL;
-	struct journal_meta meta;
 	*life = (struct life){};
 	journal_fixture_init(&life->journal, dir, name);
 	CHECK(snprintf(life->policy, sizeof(life->policy), "%s/%s-policy", dir, name) <
@@ -168,6 +170,13 @@ void life_init(struct life *life, const char *dir, const char *name)
 	first_day(life);
 	second_day(life);
 	journal_fixture_stop(&life->journal);
+	life_measure(life);
+}
+
+void life_measure(struct life *life)
+{
+	struct journal_reader *reader = NULL;
+	struct journal_meta meta;
 	CHECK_INT(journal_reader_open(life->journal.dir, NULL, &reader), 0);
 	CHECK_INT(journal_reader_begin(reader), 0);
 	CHECK_INT(journal_read_meta(reader, &meta), 0);

@@ -36,6 +36,10 @@ void life_init(struct life *life, const char *dir, const char *name);
 void life_deinit(struct life *life);
 DEFINE_CLEANUP_PTR(struct life, life_deinit);
 
+/* More of it, while the journal is open: a registry with one party more; and afterwards its size. */
+void life_next_registry(struct life *life);
+void life_measure(struct life *life);
+
 /* A copy of the journal in a folder of its own. Return: its path; static buffers would be shared, so @buf. */
 const char *life_copy(const struct life *life, const char *name, char buf[300]);
 

@@ -2,23 +2,39 @@
 #pragma once
 
 #include "broker/audit/chain.h"
+#include "broker/audit/crew.h"
 #include "broker/audit/entry.h"
+#include "broker/audit/slice.h"
 #include "broker/audit/verify.h"
 #include "proto/signature/signature.h"
 
 /* A verification under way; between the verify*.c files. */
+
+enum { TREE_ROW_HEIGHT = 5 /* hashes are stored for every fifth level, docs/journal.md "Tiles" */ };
+
+/* The stored row of a level that the walk is in. */
+struct tree_row {
+	bool loaded;
+	uint64_t number;
+	size_t count; /* hashes that are there */
+	struct merkle_hash hashes[TREE_ROW_MAX];
+};
+
+/* What is judged in the order of the entries: tree, registries, checkpoints. One thread. */
 struct verifier {
 	struct audit *audit;
 	const struct audit_verify_options *options;
-	struct audit_report *report;
+	struct audit_report *report; /* during the walk, of the slice at hand */
 	struct audit_verify_result *result;
 	uint64_t size;           /* entries, as of the beginning */
 	struct merkle_edge edge; /* over the leaves so far */
+	int found;               /* of the stub at edge.size: what the reader said */
+	struct stub stub;        /* if that is 0 */
+	struct tree_row rows[(MERKLE_LEVELS + TREE_ROW_HEIGHT - 1) / TREE_ROW_HEIGHT];
 	struct chain chain;
-	struct signature_cache *signatures;
-	struct arena *arena; /* of the entry at hand */
-	uint64_t batch_ms;   /* of the last entry whose time is known */
-	uint64_t bad_row;    /* one more than the tree row last reported as unreadable */
+	struct arena *arena;    /* of the registry at hand */
+	struct slice_time time; /* of the last entry told whose time is known */
+	uint64_t bad_row;       /* one more than the tree row last reported as unreadable */
 
 	uint8_t newest_note[CHECKPOINT_NOTE_MAX]; /* of `size` entries */
 	size_t newest_len;
@@ -33,19 +49,31 @@ struct verifier {
 int verify_tree_begin(struct verifier *verifier);
 /* After every new snapshot: where is the next kept checkpoint? */
 int verify_tree_resume(struct verifier *verifier);
-
-/**
- * verify_tree_leaf() - stub, stored hashes, and the checkpoints of the tree that ends here
- * @verifier: at entry verifier->edge.size
- * @ret_kind: EntryKind, 0 when there is no stub
- * Return: 0 or negative errno.
- */
-int verify_tree_leaf(struct verifier *verifier, uint8_t *ret_kind);
+/* Read the stub of entry verifier->edge.size. */
+int verify_tree_look(struct verifier *verifier);
+/* The stub just read, its stored hash, the nodes that it completes. */
+int verify_tree_leaf(struct verifier *verifier);
 /* The checkpoints of the tree as it is now, under the registry in force. */
 int verify_tree_checkpoints(struct verifier *verifier);
-
 /* A registry entry: its content, and whether it may follow. */
 int verify_registry(struct verifier *verifier, uint64_t sequence);
 
-/* The record of an entry, its content, its signatures. */
-int verify_entry(struct verifier *verifier, uint64_t sequence);
+/*
+ * What is judged of an entry by itself, under the registry in force at it: its record, content and
+ * signatures. Each thread has one; what they share (keyring, registries, policy) is only read.
+ */
+struct entry_checker {
+	const struct audit *audit;
+	struct journal_reader *reader;
+	struct signature_cache *signatures;
+	struct arena *arena;         /* of the entry at hand */
+	struct slice *slice;         /* at hand */
+	struct audit_report *report; /* holds what is found for it */
+};
+
+/* 0 or negative errno; deinit also after a failure. The audit outlives it, its reader has been begun once. */
+int entry_checker_init(struct entry_checker *checker, const struct audit *audit);
+void entry_checker_deinit(struct entry_checker *checker); /* harmless when never initialised */
+
+/* All records of a slice: fills in its second half, its result included. */
+void entry_check_slice(struct entry_checker *checker, struct slice *slice);

@@ -7,9 +7,12 @@
  */
 #include "broker/audit/verifier.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 #include "broker/verify/acks.h"
+
+enum { SIGNATURE_SLOTS = 4096 /* batches that may lie interleaved */ };
 
 #define NAME(b) (int)(b).len, (const char *)(b).data
 
@@ -17,6 +20,7 @@ int verify_registry(struct verifier *v, uint64_t sequence)
 {
 	struct bytes content, in_force;
 	char why[512];
+	arena_reset(v->arena);
 	int r = journal_read_content(v->audit->reader, sequence, v->arena, &content);
 	if (r > 0)
 		audit_report_finding(v->report, sequence, "content-missing",
@@ -37,79 +41,81 @@ int verify_registry(struct verifier *v, uint64_t sequence)
 
 /* ---- what every record says ---- */
 
-static void check_frame(struct verifier *v, const struct audit_entry *entry)
+static void check_frame(struct entry_checker *c, const struct audit_entry *entry)
 {
 	const struct disclosed *disclosed = &entry->disclosed;
-	uint64_t version = chain_version(&v->chain);
-	if (disclosed->batch_ms < v->batch_ms)
-		audit_report_finding(v->report, entry->sequence, "time-backwards",
-			"its time lies before that of the entry before it");
-	v->batch_ms = disclosed->batch_ms;
+	uint64_t version = chain_version(&c->slice->chain);
+	struct slice *slice = c->slice;
+	slice_time(&slice->records, &slice->latest, entry->sequence, disclosed->batch_ms);
+	if (!slice->earliest.known)
+		slice->earliest = slice->latest;
+	held_at(&slice->records, entry->sequence, STEP_RECORD);
 	if (disclosed->registry_version != version)
-		audit_report_finding(v->report, entry->sequence, "registry-version",
+		audit_report_finding(c->report, entry->sequence, "registry-version",
 			"it says that registry version %" PRIu64 " was in force, it was %" PRIu64,
 			disclosed->registry_version, version);
-	if (entry->stub.class != 0 && v->chain.current &&
-		!registry_class(v->chain.current, entry->stub.class))
-		audit_report_finding(v->report, entry->sequence, "class-unknown",
+	if (entry->stub.class != 0 && c->slice->chain.current &&
+		!registry_class(c->slice->chain.current, entry->stub.class))
+		audit_report_finding(c->report, entry->sequence, "class-unknown",
 			"its retention class %u is not in the registry in force", entry->stub.class);
 }
 
 /* ---- messages ---- */
 
-static int check_signature(struct verifier *v, const struct audit_entry *entry)
+static int check_signature(struct entry_checker *c, const struct audit_entry *entry)
 {
 	Dienstweg__Signature signature;
 	const uint8_t *public;
 	struct bytes sender = BYTES_PB(entry->header->sender);
-	int r = audit_entry_signature(entry, v->arena, &signature);
+	int r = audit_entry_signature(entry, c->arena, &signature);
 	if (r < 0)
 		return r;
-	v->result->signatures++;
+	c->slice->signatures++;
 	if (r > 0) {
-		audit_report_finding(v->report, entry->sequence, "signature-form",
+		audit_report_finding(c->report, entry->sequence, "signature-form",
 			"the signature of its sender %.*s has no possible form", NAME(sender));
 		return 0;
 	}
 	const char *why = chain_signing_key(
-		&v->chain, entry->sequence, BYTES_PB(signature.key_id), sender, &public);
+		&c->slice->chain, entry->sequence, BYTES_PB(signature.key_id), sender, &public);
 	if (why)
-		audit_report_finding(v->report, entry->sequence, "signature-key",
+		audit_report_finding(c->report, entry->sequence, "signature-key",
 			"signed for %.*s %s", NAME(sender), why);
-	else if (signature_verify(v->signatures, SIGNATURE_MESSAGE, registry_bus(v->chain.current),
-			 public, entry->disclosed.digest, &signature))
-		audit_report_finding(v->report, entry->sequence, "signature-bad",
+	else if (signature_verify(c->signatures, SIGNATURE_MESSAGE,
+			 registry_bus(c->slice->chain.current), public, entry->disclosed.digest,
+			 &signature))
+		audit_report_finding(c->report, entry->sequence, "signature-bad",
 			"the signature of its sender %.*s does not verify", NAME(sender));
 	return 0;
 }
 
-static int check_content(struct verifier *v, const struct audit_entry *entry)
+static int check_content(struct entry_checker *c, const struct audit_entry *entry)
 {
 	struct bytes content;
 	const char *field;
-	int r = journal_read_content(v->audit->reader, entry->sequence, v->arena, &content);
+	int r = journal_read_content(c->reader, entry->sequence, c->arena, &content);
 	if (r < 0)
 		return r;
 	if (r > 0) {
-		audit_report_finding(v->report, entry->sequence,
+		audit_report_finding(c->report, entry->sequence,
 			r == READER_ERASED ? "content-missing" : "content-changed",
 			r == READER_ERASED
 				? "its content is missing, and nothing says that it was erased"
 				: "its content does not open: it was changed");
 		return 0;
 	}
-	r = envelope_content_check(v->arena, entry->header, content, &field);
+	r = envelope_content_check(c->arena, entry->header, content, &field);
 	if (r > 0)
-		audit_report_finding(v->report, entry->sequence, "content-changed",
+		audit_report_finding(c->report, entry->sequence, "content-changed",
 			"its content is not what the header says, field %s", field);
 	return r < 0 ? r : 0;
 }
 
 /* ---- acknowledgements ---- */
 
-static void check_batch(struct verifier *v, const struct audit_entry *entry)
+static void check_batch(struct entry_checker *c, const struct audit_entry *entry)
 {
-	struct parcel parcel = {.kind = PARCEL_ACKNOWLEDGE, .registry = v->chain.current};
+	struct parcel parcel = {.kind = PARCEL_ACKNOWLEDGE, .registry = c->slice->chain.current};
 	const Dienstweg__AckBatch *batch = entry->batch;
 	struct bytes recipient = BYTES_PB(batch->recipient);
 	struct ack_facts facts = {
@@ -117,54 +123,88 @@ static void check_batch(struct verifier *v, const struct audit_entry *entry)
 		.batch_bytes = BYTES_PB(entry->row->original),
 	};
 	const uint8_t *public;
-	v->result->signatures++;
+	c->slice->signatures++;
 	const char *why = chain_signing_key(
-		&v->chain, entry->sequence, BYTES_PB(batch->key_id), recipient, &public);
+		&c->slice->chain, entry->sequence, BYTES_PB(batch->key_id), recipient, &public);
 	if (why) {
-		audit_report_finding(v->report, entry->sequence, "signature-key",
+		audit_report_finding(c->report, entry->sequence, "signature-key",
 			"acknowledged for %.*s %s", NAME(recipient), why);
 		return;
 	}
-	verify_acks(v->signatures, &parcel, &facts);
+	verify_acks(c->signatures, &parcel, &facts);
 	if (!facts.form_ok)
-		audit_report_finding(v->report, entry->sequence, "signature-form",
+		audit_report_finding(c->report, entry->sequence, "signature-form",
 			"its batch of acknowledgements has no possible form");
 	else if (!facts.signature_ok)
-		audit_report_finding(v->report, entry->sequence, "signature-bad",
+		audit_report_finding(c->report, entry->sequence, "signature-bad",
 			"the signature of %.*s under its acknowledgements does not verify",
 			NAME(recipient));
 }
 
 /* ---- all of it ---- */
 
-static void report_unreadable(struct verifier *v, uint64_t sequence, int verdict)
+static void report_unreadable(struct entry_checker *c, uint64_t sequence, int verdict)
 {
 	if (verdict == READER_ERASED)
-		audit_report_finding(v->report, sequence, "record-missing",
+		audit_report_finding(c->report, sequence, "record-missing",
 			"its record, or the key to it, is missing, and nothing says that it was "
 			"erased");
 	else
-		audit_report_finding(v->report, sequence, "record-changed",
+		audit_report_finding(c->report, sequence, "record-changed",
 			"its record does not open, or is not what its stub commits to: it was "
 			"changed");
 }
 
-int verify_entry(struct verifier *v, uint64_t sequence)
+static int check_entry(struct entry_checker *c, uint64_t sequence)
 {
 	struct audit_entry entry;
-	int r = audit_entry_read(v->audit->reader, sequence, v->arena, &entry);
+	struct stub stub;
+	arena_reset(c->arena);
+	held_at(&c->slice->records, sequence, STEP_RECORD);
+	int r = journal_read_stub(c->reader, sequence, &stub);
+	if (r) /* the walk over the tree has said so */
+		return r < 0 ? r : 0;
+	r = audit_entry_read(c->reader, sequence, c->arena, &entry);
 	if (r > 0)
-		report_unreadable(v, sequence, r);
+		report_unreadable(c, sequence, r);
 	if (r)
 		return r < 0 ? r : 0;
-	v->result->records++;
-	check_frame(v, &entry);
+	c->slice->opened++;
+	check_frame(c, &entry);
 	if (entry.batch)
-		check_batch(v, &entry);
+		check_batch(c, &entry);
 	if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED) {
-		r = check_signature(v, &entry);
+		r = check_signature(c, &entry);
 		if (r == 0)
-			r = check_content(v, &entry);
+			r = check_content(c, &entry);
 	}
 	return r;
+}
+
+void entry_check_slice(struct entry_checker *c, struct slice *slice)
+{
+	c->slice = slice;
+	c->report = &slice->records.report;
+	int r = journal_reader_begin(c->reader);
+	if (r == 0)
+		r = journal_reader_in_order(c->reader);
+	for (uint64_t sequence = slice->first; sequence < slice->end && r == 0; sequence++)
+		r = check_entry(c, sequence);
+	journal_reader_end(c->reader);
+	slice->result = r;
+}
+
+int entry_checker_init(struct entry_checker *c, const struct audit *audit)
+{
+	*c = (struct entry_checker){.audit = audit};
+	c->arena = arena_new(ENTRY_ARENA);
+	int r = c->arena ? journal_reader_share(audit->reader, &c->reader) : -ENOMEM;
+	return r ? r : signature_cache_new(SIGNATURE_SLOTS, &c->signatures);
+}
+
+void entry_checker_deinit(struct entry_checker *c)
+{
+	journal_reader_free(c->reader);
+	signature_cache_free(c->signatures);
+	arena_free(c->arena);
 }

@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROW_HEIGHT = 5 /* hashes are stored for every fifth level, docs/journal.md "Tiles" */ };
-
 /* ---- where the journal ends ---- */
 
 /* The text of a note, without judging its signatures. */
@@ -157,8 +155,8 @@ static int judge_leaf(struct verifier *v, uint64_t sequence, const struct merkle
 
 static void report_row(struct verifier *v, unsigned int level, uint64_t index)
 {
-	uint64_t row = index >> ROW_HEIGHT;
-	unsigned int span = level + ROW_HEIGHT;
+	uint64_t row = index >> TREE_ROW_HEIGHT;
+	unsigned int span = level + TREE_ROW_HEIGHT;
 	/* Levels keep apart by their first entry; one complaint per row will do. */
 	uint64_t name = (row << 8 | level) + 1;
 	if (v->bad_row == name)
@@ -169,43 +167,62 @@ static void report_row(struct verifier *v, unsigned int level, uint64_t index)
 		level);
 }
 
+/* The row that holds the node; the row of the last one is at hand, and what is in a row never changes. */
+static int load_row(struct verifier *v, struct tree_row *row, unsigned int level, uint64_t index)
+{
+	uint64_t number = index >> TREE_ROW_HEIGHT;
+	if (row->loaded && row->number == number && index % TREE_ROW_MAX < row->count)
+		return 0;
+	int r = journal_read_hashes(v->audit->reader, level, number, row->hashes, &row->count);
+	row->loaded = r == 0;
+	row->number = number;
+	if (r < 0)
+		return r;
+	return r > 0 || index % TREE_ROW_MAX >= row->count ? READER_DAMAGED : 0;
+}
+
 /* A stored hash. 0, READER_DAMAGED (reported), negative errno. */
 static int stored_node(
 	struct verifier *v, unsigned int level, uint64_t index, struct merkle_hash *ret)
 {
-	int r = journal_read_node(v->audit->reader, v->size, level, index, ret);
+	struct tree_row *row = &v->rows[level / TREE_ROW_HEIGHT];
+	int r = load_row(v, row, level, index);
 	if (r > 0)
 		report_row(v, level, index);
-	return r > 0 ? READER_DAMAGED : r;
+	else if (r == 0)
+		*ret = row->hashes[index % TREE_ROW_MAX];
+	return r;
+}
+
+int verify_tree_look(struct verifier *v)
+{
+	v->found = journal_read_stub(v->audit->reader, v->edge.size, &v->stub);
+	return v->found < 0 ? v->found : 0;
+}
+
+static void hash_stub(const struct stub *stub, struct merkle_hash *ret)
+{
+	uint8_t bytes[STUB_SIZE] = {STUB_VERSION, stub->kind, stub->class};
+	memcpy(bytes + 3, stub->commitment, HASH_SIZE);
+	stub_leaf(bytes, ret);
 }
 
 /* The leaf hash to go on with. 0 or negative errno. */
-static int true_leaf(
-	struct verifier *v, uint64_t sequence, uint8_t *ret_kind, struct merkle_hash *ret)
+static int true_leaf(struct verifier *v, uint64_t sequence, struct merkle_hash *ret)
 {
 	struct merkle_hash stored;
-	struct stub stub;
-	uint8_t bytes[STUB_SIZE] = {STUB_VERSION};
-	int found = journal_read_stub(v->audit->reader, sequence, &stub);
-	*ret_kind = 0;
-	if (found < 0)
-		return found;
-	if (found > 0)
+	if (v->found > 0)
 		audit_report_finding(v->report, sequence,
-			found == READER_DAMAGED ? "stub-changed" : "stub-missing",
-			found == READER_DAMAGED ? "its stub is no stub" : "its stub is missing");
+			v->found == READER_DAMAGED ? "stub-changed" : "stub-missing",
+			v->found == READER_DAMAGED ? "its stub is no stub" : "its stub is missing");
 	int r = stored_node(v, 0, sequence, &stored);
 	if (r < 0)
 		return r;
-	if (found > 0) {
+	if (v->found > 0) {
 		*ret = r == 0 ? stored : (struct merkle_hash){};
 		return 0;
 	}
-	*ret_kind = stub.kind;
-	bytes[1] = stub.kind;
-	bytes[2] = stub.class;
-	memcpy(bytes + 3, stub.commitment, HASH_SIZE);
-	stub_leaf(bytes, ret);
+	hash_stub(&v->stub, ret);
 	if (r > 0 || memcmp(&stored, ret, sizeof(stored)) == 0)
 		return 0;
 	r = judge_leaf(v, sequence, ret, &stored);
@@ -213,15 +230,15 @@ static int true_leaf(
 	return r;
 }
 
-int verify_tree_leaf(struct verifier *v, uint8_t *ret_kind)
+int verify_tree_leaf(struct verifier *v)
 {
 	struct merkle_hash leaf, stored, finished[MERKLE_LEVELS];
 	uint64_t sequence = v->edge.size;
-	int r = true_leaf(v, sequence, ret_kind, &leaf);
+	int r = true_leaf(v, sequence, &leaf);
 	if (r)
 		return r;
 	size_t count = merkle_edge_append(&v->edge, &leaf, finished);
-	for (unsigned int level = ROW_HEIGHT; level <= count; level += ROW_HEIGHT) {
+	for (unsigned int level = TREE_ROW_HEIGHT; level <= count; level += TREE_ROW_HEIGHT) {
 		uint64_t index = sequence >> level;
 		r = stored_node(v, level, index, &stored);
 		if (r < 0)

@@ -1,47 +1,94 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
 /*
- * One walk over the entries, in order, because everything is judged as of its entry: the tree as it was
- * then, the registry in force then. The size is taken at the beginning, so a busy journal does not run
- * away from its auditor; the snapshot is renewed every AUDIT_SLICE entries, because entries do not
- * change and a long read transaction makes the journal grow.
+ * Everything is judged as of its entry: the tree as it was then, the registry in force then. What needs
+ * the order (tree, registries, checkpoints) costs little and is done by one thread, a slice of entries at
+ * a time. What costs (opening records and contents, signatures) needs of the order only the registry, so
+ * a slice ends where a registry begins, and slices are checked by as many threads as there are. They are
+ * told in their order.
+ *
+ * The size is taken at the beginning, so a busy journal does not run away from its auditor; the snapshot is
+ * renewed with every slice, because entries do not change and a long read transaction makes the journal
+ * grow.
  */
 #include "broker/audit/verify.h"
 
 #include <errno.h>
-#include <inttypes.h>
 
 #include "broker/audit/verifier.h"
 #include "proto/base/text.h"
 
-enum { VERIFY_CACHE_SLOTS = 4096 };
+/* ---- the walk ---- */
 
-static int verify_one(struct verifier *v)
+static bool begins_registry(const struct verifier *v)
+{
+	return v->found == 0 && v->stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY;
+}
+
+static int walk_entry(struct verifier *v, struct held *held)
 {
 	uint64_t sequence = v->edge.size;
-	uint8_t kind;
-	int r = verify_tree_leaf(v, &kind);
-	arena_reset(v->arena);
-	if (r == 0 && kind == DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY)
+	held_at(held, sequence, STEP_TREE);
+	int r = verify_tree_leaf(v);
+	held_at(held, sequence, STEP_REGISTRY);
+	if (r == 0 && begins_registry(v))
 		r = verify_registry(v, sequence);
-	if (r == 0 && kind != 0 && v->options->depth == AUDIT_FULL)
-		r = verify_entry(v, sequence);
+	held_at(held, sequence, STEP_CHECKPOINTS);
 	return r ? r : verify_tree_checkpoints(v);
 }
 
-static int verify_walk(struct verifier *v)
+/* A slice as to its tree: AUDIT_SLICE entries, or up to the next registry. */
+static int walk_slice(struct verifier *v, struct slice *slice)
 {
-	int r = 0;
-	while (r == 0 && v->edge.size < v->size) {
-		r = audit_refresh(v->audit);
-		if (r == 0)
-			r = verify_tree_resume(v);
-		for (size_t i = 0; r == 0 && i < AUDIT_SLICE && v->edge.size < v->size; i++)
-			r = verify_one(v);
-		audit_report_progress(v->report, v->edge.size, v->size);
+	slice_begin(slice, v->edge.size);
+	v->report = &slice->tree.report;
+	int r = audit_refresh(v->audit);
+	if (r == 0)
+		r = verify_tree_resume(v);
+	while (r == 0 && v->edge.size < v->size && slice->end - slice->first < AUDIT_SLICE) {
+		r = verify_tree_look(v);
+		if (r || (begins_registry(v) && v->edge.size > slice->first))
+			break;
+		r = walk_entry(v, &slice->tree);
+		slice->end = v->edge.size;
 	}
+	chain_share(&v->chain, &slice->chain);
 	return r;
 }
+
+static int tell_slice(struct verifier *v, struct slice *slice, struct audit_report *report)
+{
+	v->result->records += slice->opened;
+	v->result->signatures += slice->signatures;
+	int r = slice_tell(slice, report, &v->time);
+	if (slice->end > slice->first)
+		audit_report_progress(report, slice->end, v->size);
+	slice_begin(slice, slice->end);
+	return r;
+}
+
+static int verify_walk(struct verifier *v, struct crew *crew)
+{
+	struct audit_report *report = v->report;
+	int r = 0;
+	while (r == 0 && v->edge.size < v->size) {
+		struct slice *slice = crew_next(crew);
+		r = tell_slice(v, slice, report);
+		if (r == 0)
+			r = walk_slice(v, slice);
+		if (r == 0 && v->options->depth == AUDIT_FULL)
+			crew_push(crew, slice);
+	}
+	/* Also after a failure: what was found before it is worth knowing. */
+	for (size_t i = 0; i < crew_slices(crew); i++) {
+		int told = tell_slice(v, crew_next(crew), report);
+		r = r ? r : told;
+	}
+	v->report = report;
+	return r;
+}
+
+/* ---- the whole ---- */
 
 static void verify_trust(struct verifier *v)
 {
@@ -68,17 +115,23 @@ static int verify_meta(struct verifier *v)
 	return 0;
 }
 
-static int verifier_init(struct verifier *v, struct audit *audit)
+static int verify_all(struct verifier *v, struct crew *crew)
 {
-	chain_init(&v->chain, audit->has_policy ? &audit->policy : NULL);
-	v->arena = arena_new(ENTRY_ARENA);
-	return v->arena ? signature_cache_new(VERIFY_CACHE_SLOTS, &v->signatures) : -ENOMEM;
+	int r = audit_refresh(v->audit);
+	if (r == 0)
+		r = verify_tree_begin(v);
+	if (r == 0)
+		r = verify_walk(v, crew);
+	if (r == 0)
+		r = verify_meta(v);
+	if (r == 0)
+		verify_trust(v);
+	return r;
 }
 
 static void verifier_deinit(struct verifier *v)
 {
 	chain_deinit(&v->chain);
-	signature_cache_free(v->signatures);
 	arena_free(v->arena);
 }
 DEFINE_CLEANUP_PTR(struct verifier, verifier_deinit);
@@ -87,20 +140,18 @@ int audit_verify(struct audit *audit, const struct audit_verify_options *options
 	struct audit_report *report, struct audit_verify_result *ret)
 {
 	*ret = (struct audit_verify_result){};
+	_cleanup_(crew_free) struct crew *crew = NULL;
 	_cleanup_(verifier_deinit) struct verifier v = {
 		.audit = audit, .options = options, .report = report, .result = ret};
-	int r = verifier_init(&v, audit);
+	chain_init(&v.chain, audit->has_policy ? &audit->policy : NULL);
+	v.arena = arena_new(ENTRY_ARENA);
+	if (!v.arena)
+		return -ENOMEM;
+	int r = crew_new(audit, options->depth == AUDIT_FULL ? options->workers : 0, &crew);
 	if (r == 0)
-		r = audit_refresh(audit);
-	if (r == 0)
-		r = verify_tree_begin(&v);
-	if (r == 0)
-		r = verify_walk(&v);
-	if (r == 0)
-		r = verify_meta(&v);
+		r = verify_all(&v, crew);
 	if (r)
 		return r;
-	verify_trust(&v);
 	ret->entries = v.edge.size;
 	ret->registries = v.chain.versions;
 	ret->registry_version = chain_version(&v.chain);

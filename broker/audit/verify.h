@@ -9,7 +9,7 @@
  * Is this journal what it claims to be? From the bottom up: stubs, leaves, the stored tree, every kept
  * checkpoint, the registries under the policy's roots; then, with the keyring, each record and its
  * signatures, under the registry in force at that entry. Streams: memory does not grow with the journal.
- * Codes of findings are listed in broker/admin/dienstweg-admin.1.scd.
+ * Findings come in the order of the entries, and are the same however many threads look for them. Codes of findings are listed in broker/admin/dienstweg-admin.1.scd.
  */
 enum audit_depth {
 	AUDIT_TREE, /* needs no keys: what anybody with a copy of the journal can check */
@@ -19,6 +19,7 @@ enum audit_depth {
 struct audit_verify_options {
 	enum audit_depth depth;
 	struct bytes held; /* empty, or a signed checkpoint kept elsewhere: the journal must extend it */
+	size_t workers; /* threads that open records; 0: none but the caller's */
 };
 
 struct audit_verify_result {

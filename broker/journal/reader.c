@@ -25,13 +25,20 @@ struct journal_reader {
 	struct journal_tables tables;
 	struct state_store store; /* its tables, read only */
 	struct db_cursor *checkpoints, *registries;
+	struct db_cursor *stubs, *records, *contents; /* while rows are read in order */
 };
 
 static struct record_source reader_records(const struct journal_reader *reader)
 {
 	assert(reader->begun);
 	return (struct record_source){
-		.txn = reader->txn, .tables = &reader->tables, .keyring = reader->keyring};
+		.txn = reader->txn,
+		.tables = &reader->tables,
+		.keyring = reader->keyring,
+		.stubs = reader->stubs,
+		.records = reader->records,
+		.contents = reader->contents,
+	};
 }
 
 /* ---- lifetime ---- */
@@ -87,6 +94,19 @@ int journal_reader_open(const char *dir, struct keyring *keyring, struct journal
 	return r;
 }
 
+int journal_reader_share(const struct journal_reader *reader, struct journal_reader **ret)
+{
+	struct journal_reader *share = calloc(1, sizeof(*share));
+	if (!share)
+		return -ENOMEM;
+	share->env = reader->env;
+	share->keyring = reader->keyring;
+	share->tables = reader->tables;
+	state_store_share(&reader->store, &share->store);
+	*ret = share;
+	return 0;
+}
+
 int journal_reader_begin(struct journal_reader *reader)
 {
 	assert(!reader->begun);
@@ -98,6 +118,19 @@ int journal_reader_begin(struct journal_reader *reader)
 	return 0;
 }
 
+int journal_reader_in_order(struct journal_reader *reader)
+{
+	assert(reader->begun);
+	int r = 0;
+	if (!reader->stubs)
+		r = db_cursor_open(reader->txn, reader->tables.stub, &reader->stubs);
+	if (r == 0 && !reader->records)
+		r = db_cursor_open(reader->txn, reader->tables.record, &reader->records);
+	if (r == 0 && !reader->contents)
+		r = db_cursor_open(reader->txn, reader->tables.content, &reader->contents);
+	return r;
+}
+
 void journal_reader_end(struct journal_reader *reader)
 {
 	if (!reader->begun)
@@ -105,6 +138,9 @@ void journal_reader_end(struct journal_reader *reader)
 	state_store_end(&reader->store);
 	db_cursor_close(steal(&reader->checkpoints));
 	db_cursor_close(steal(&reader->registries));
+	db_cursor_close(steal(&reader->stubs));
+	db_cursor_close(steal(&reader->records));
+	db_cursor_close(steal(&reader->contents));
 	db_reset(reader->txn);
 	reader->begun = false;
 }
@@ -288,6 +324,27 @@ int journal_read_node(struct journal_reader *reader, uint64_t size, unsigned int
 	if (size == 0 || level >= MERKLE_LEVELS || index > (size - 1) >> level)
 		return READER_NOT_FOUND;
 	return read_nodes(reader, size, &place, 1, ret);
+}
+
+int journal_read_hashes(struct journal_reader *reader, unsigned int level, uint64_t row,
+	struct merkle_hash ret[TREE_ROW_MAX], size_t *ret_count)
+{
+	struct tile_source source = {.txn = reader->txn, .tables = &reader->tables};
+	struct journal_meta meta;
+	struct bytes hashes;
+	assert(level % TILE_HEIGHT == 0 && level < MERKLE_LEVELS);
+	int r = journal_read_meta(reader, &meta);
+	if (r)
+		return r;
+	source.size = meta.size;
+	r = tile_row(&source, level, row, &hashes);
+	if (r)
+		return r == -EBADMSG ? READER_DAMAGED : r;
+	size_t count = hashes.len / HASH_SIZE;
+	*ret_count = count < TREE_ROW_MAX ? count : TREE_ROW_MAX;
+	if (*ret_count > 0)
+		memcpy(ret, hashes.data, *ret_count * HASH_SIZE);
+	return 0;
 }
 
 int journal_read_path(struct journal_reader *reader, uint64_t index, uint64_t size,

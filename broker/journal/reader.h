@@ -46,6 +46,14 @@ int journal_reader_new(struct db_env *env, struct keyring *keyring, struct journ
  * Return: as journal_reader_new(); -ENOENT when there is none.
  */
 int journal_reader_open(const char *dir, struct keyring *keyring, struct journal_reader **ret);
+
+/**
+ * journal_reader_share() - another reader of the same journal with the same keyring, for another thread
+ * @reader: any thread; must outlive the new one
+ * @ret:    the new one, not begun
+ * Return: 0 or -ENOMEM.
+ */
+int journal_reader_share(const struct journal_reader *reader, struct journal_reader **ret);
 void journal_reader_free(struct journal_reader *reader); /* ends it first; takes NULL */
 DEFINE_CLEANUP(struct journal_reader *, journal_reader_free);
 
@@ -56,6 +64,16 @@ DEFINE_CLEANUP(struct journal_reader *, journal_reader_free);
  */
 int journal_reader_begin(struct journal_reader *reader);
 void journal_reader_end(struct journal_reader *reader); /* harmless when not begun */
+
+/**
+ * journal_reader_in_order() - until the next end, entries will be read in ascending order
+ * @reader: begun
+ *
+ * Rows are then found by where the last ones were. Any other order gives the same, but no faster.
+ *
+ * Return: 0 or negative errno.
+ */
+int journal_reader_in_order(struct journal_reader *reader);
 
 struct journal_meta {
 	uint32_t format;
@@ -145,6 +163,19 @@ int journal_read_next_checkpoint(
  */
 int journal_read_node(struct journal_reader *reader, uint64_t size, unsigned int level,
 	uint64_t index, struct merkle_hash *ret);
+
+/**
+ * journal_read_hashes() - a stored row of the tree: hashes of neighbouring nodes (docs/journal.md "Tiles")
+ * @reader:    begun
+ * @level:     of the nodes, a multiple of 5
+ * @row:       hashes of the nodes 32 * @row and up
+ * @ret:       room for TREE_ROW_MAX
+ * @ret_count: how many are there
+ * Return: 0, READER_DAMAGED when the row is missing, negative errno.
+ */
+enum { TREE_ROW_MAX = 32 };
+int journal_read_hashes(struct journal_reader *reader, unsigned int level, uint64_t row,
+	struct merkle_hash ret[TREE_ROW_MAX], size_t *ret_count);
 
 /**
  * journal_read_path() - the audit path of a leaf

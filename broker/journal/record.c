@@ -16,11 +16,18 @@
 #include "proto/envelope/envelope.h"
 #include "proto/receipt/receipt.h"
 
+static int get(const struct record_source *source, db_table_id table, struct db_cursor *cursor,
+	const struct key *key, struct bytes *ret)
+{
+	return cursor ? db_cursor_get(cursor, KEY_BYTES_OF(*key), ret)
+		      : db_get(source->txn, table, KEY_BYTES_OF(*key), ret);
+}
+
 int stub_read(const struct record_source *source, uint64_t sequence, struct stub *ret)
 {
 	struct key key = key_u64(sequence);
 	struct bytes value;
-	int r = db_get(source->txn, source->tables->stub, KEY_BYTES_OF(key), &value);
+	int r = get(source, source->tables->stub, source->stubs, &key, &value);
 	if (r)
 		return r == DB_NOT_FOUND ? READER_NOT_FOUND : r;
 	return stub_decode(value, ret) ? READER_DAMAGED : 0;
@@ -29,21 +36,17 @@ int stub_read(const struct record_source *source, uint64_t sequence, struct stub
 /* Rows of one entry, as `record` or `content` keeps them. */
 struct chunks {
 	const struct record_source *source;
-	db_table_id table;
+	bool content;           /* or the record */
 	struct row_place place; /* chunk: the next to read */
 };
 
-static struct key chunks_key(const struct chunks *chunks)
-{
-	return chunks->table == chunks->source->tables->record
-		       ? key_record(chunks->place.sequence, chunks->place.chunk)
-		       : key_chunk(chunks->place.sequence, chunks->place.chunk);
-}
-
 static int chunks_get(const struct chunks *chunks, struct bytes *ret)
 {
-	struct key key = chunks_key(chunks);
-	return db_get(chunks->source->txn, chunks->table, KEY_BYTES_OF(key), ret);
+	const struct record_source *source = chunks->source;
+	struct key key = chunks->content ? key_chunk(chunks->place.sequence, chunks->place.chunk)
+					 : key_record(chunks->place.sequence, chunks->place.chunk);
+	return chunks->content ? get(source, source->tables->content, source->contents, &key, ret)
+			       : get(source, source->tables->record, source->records, &key, ret);
 }
 
 /* Bytes that sealing added to a value; 0: no such value can be. */
@@ -53,7 +56,8 @@ static size_t chunk_overhead(const struct chunks *chunks, struct bytes value)
 	return value.len >= overhead && value.len <= VALUE_MAX ? overhead : 0;
 }
 
-static int chunks_measure(struct chunks *chunks, size_t *ret)
+/* The first value, and the bytes of all. */
+static int chunks_measure(struct chunks *chunks, struct bytes *ret_first, size_t *ret)
 {
 	struct bytes value;
 	size_t len, total = 0;
@@ -65,6 +69,8 @@ static int chunks_measure(struct chunks *chunks, size_t *ret)
 		size_t overhead = r == 0 ? chunk_overhead(chunks, value) : 0;
 		if (overhead == 0)
 			return r < 0 ? r : READER_DAMAGED;
+		if (chunks->place.chunk == 0)
+			*ret_first = value;
 		len = value.len - overhead;
 		total += value.len;
 		chunks->place.chunk++;
@@ -81,26 +87,22 @@ static int chunks_read(struct chunks *chunks, struct arena *arena, struct bytes 
 {
 	struct bytes value;
 	size_t total, at = 0, len;
-	int r = chunks_measure(chunks, &total);
+	int r = chunks_measure(chunks, &value, &total);
 	if (r)
 		return r;
 	uint8_t *out = arena_alloc(arena, total);
 	if (!out)
 		return -ENOMEM;
 	do {
-		r = chunks_get(chunks, &value);
-		if (r == DB_NOT_FOUND)
-			break;
-		if (r)
-			return r;
 		r = row_open(chunks->source->keyring, &chunks->place, value, out + at, &len);
 		if (r)
 			return r == KEYRING_MISSING ? READER_ERASED : READER_DAMAGED;
 		at += len;
 		chunks->place.chunk++;
-	} while (len == CHUNK_MAX);
+		r = len == CHUNK_MAX ? chunks_get(chunks, &value) : DB_NOT_FOUND;
+	} while (r == 0);
 	*ret = BYTES(out, at);
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 /* Is `original` what the disclosed digest was made of? A refused header may have been cut. */
@@ -152,7 +154,6 @@ int record_read(const struct record_source *source, uint64_t sequence, struct ar
 		return r;
 	struct chunks chunks = {
 		.source = source,
-		.table = source->tables->record,
 		.place = {.table = "record", .sequence = sequence, .class = stub.class},
 	};
 	r = chunks_read(&chunks, arena, &plain);
@@ -179,7 +180,7 @@ int content_read(const struct record_source *source, uint64_t sequence, struct a
 		return r;
 	struct chunks chunks = {
 		.source = source,
-		.table = source->tables->content,
+		.content = true,
 		.place = {.table = "content", .sequence = sequence, .class = stub.class},
 	};
 	return chunks_read(&chunks, arena, ret);

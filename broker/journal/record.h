@@ -12,7 +12,8 @@
 struct record_source {
 	struct db_txn *txn;
 	const struct journal_tables *tables;
-	struct keyring *keyring; /* may be NULL: only permanent rows open */
+	struct keyring *keyring;                      /* may be NULL: only permanent rows open */
+	struct db_cursor *stubs, *records, *contents; /* NULL, or to read rows in order with */
 };
 
 /**

@@ -90,6 +90,12 @@ int state_store_open(struct state_store *store, struct db_txn *txn)
 	return 0;
 }
 
+void state_store_share(const struct state_store *store, struct state_store *ret)
+{
+	*ret = (struct state_store){.state.ops = store->state.ops};
+	memcpy(ret->tables, store->tables, sizeof(ret->tables));
+}
+
 void state_store_begin(struct state_store *store, struct db_txn *txn)
 {
 	store->txn = txn;

@@ -25,6 +25,13 @@ struct state_store {
 int state_store_open(struct state_store *store, struct db_txn *txn);
 
 /**
+ * state_store_share() - the same tables for another thread with transactions of its own
+ * @store: opened
+ * @ret:   not begun
+ */
+void state_store_share(const struct state_store *store, struct state_store *ret);
+
+/**
  * state_store_begin() - use a transaction from here on
  * @store: opened
  * @txn:   write transaction; a read transaction where the state is only read

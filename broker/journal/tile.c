@@ -23,8 +23,7 @@ void edge_key(unsigned int level, uint8_t buf[EDGE_KEY_SIZE])
 	buf[4] = (uint8_t)level;
 }
 
-static int tile_row(
-	const struct tile_source *source, unsigned int level, uint64_t row, struct bytes *ret)
+int tile_row(const struct tile_source *source, unsigned int level, uint64_t row, struct bytes *ret)
 {
 	uint8_t key[TILE_KEY_SIZE];
 	unsigned int span = level + TILE_HEIGHT; /* a row covers 2^span leaves */

@@ -29,6 +29,16 @@ struct tile_source {
 };
 
 /**
+ * tile_row() - a row as it is stored, complete or not
+ * @source: where
+ * @level:  a multiple of TILE_HEIGHT
+ * @row:    its number on that level
+ * @ret:    its hashes, a view
+ * Return: 0, -EBADMSG when there is none, negative errno.
+ */
+int tile_row(const struct tile_source *source, unsigned int level, uint64_t row, struct bytes *ret);
+
+/**
  * tile_node() - a node of the tree of @size leaves, ragged edge included
  * @source: where
  * @size:   at most source->size

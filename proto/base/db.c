@@ -503,6 +503,11 @@ int db_cursor_seek(
 	return cursor_move(cursor, val_of(key), op, ret_key, ret_value);
 }
 
+int db_cursor_get(struct db_cursor *cursor, struct bytes key, struct bytes *ret)
+{
+	return cursor_move(cursor, val_of(key), MDB_SET, NULL, ret);
+}
+
 int db_cursor_next(struct db_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value)
 {
 	return cursor_move(cursor, (MDB_val){}, MDB_NEXT, ret_key, ret_value);

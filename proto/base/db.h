@@ -241,6 +241,16 @@ int db_cursor_seek(
 	struct db_cursor *cursor, struct bytes key, struct bytes *ret_key, struct bytes *ret_value);
 
 /**
+ * db_cursor_get() - look a key up and stay there; a key on the page of the last one is found without
+ *                   a way down the tree, so rows read in order cost a fraction of db_get()
+ * @cursor: the cursor
+ * @key:    1..511 bytes
+ * @ret:    the value, a view like db_get()'s
+ * Return: 0, DB_NOT_FOUND, negative errno.
+ */
+int db_cursor_get(struct db_cursor *cursor, struct bytes key, struct bytes *ret);
+
+/**
  * db_cursor_next() - go one row on; from nowhere to the first row
  * @cursor:    the cursor
  * @ret_key:   as db_cursor_seek()

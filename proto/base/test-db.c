@@ -254,6 +254,36 @@ static void cursors_walk_in_order(void)
 	db_cursor_close(NULL);
 }
 
+/* Every other number has a row: what is there is found and nothing else, however one jumps about. */
+static void a_cursor_looks_up_what_is_there(void)
+{
+	enum { ROWS = 3000 };
+	static const uint64_t strides[] = {1, 2, 3, 700, 2 * ROWS - 1, 3001};
+	_cleanup_(db_env_close) struct db_env *env = open_env(folder(), 4 * MIB);
+	db_table_id table = make_table(env, "rows");
+	struct bytes value;
+	struct db_txn *txn = begin(env, true);
+	for (uint64_t i = 0; i < ROWS; i++)
+		CHECK_INT(db_append(txn, table, key_of(2 * i), key_of(i)), 0);
+	CHECK_INT(db_commit(txn), 0);
+	txn = begin(env, false);
+	struct db_cursor *cursor = NULL;
+	CHECK_INT(db_cursor_open(txn, table, &cursor), 0);
+	for (size_t s = 0; s < ARRAY_LEN(strides); s++) {
+		for (uint64_t i = 0, at = 0; i < 3 * ROWS; i++, at += strides[s]) {
+			uint64_t number = at % (2 * ROWS + 10);
+			bool there = number % 2 == 0 && number < 2 * ROWS;
+			CHECK_INT(db_cursor_get(cursor, key_of(number), &value),
+				there ? 0 : DB_NOT_FOUND);
+			if (there)
+				CHECK_INT(be64_get(value.data), number / 2);
+		}
+	}
+	CHECK_INT(db_cursor_get(cursor, BYTES(key_of(4).data, 7), &value), DB_NOT_FOUND);
+	db_cursor_close(cursor);
+	db_abort(txn);
+}
+
 /* Deletes every row whose number is a multiple of @step and checks that all others stay. */
 static void delete_by_cursor(uint64_t count, uint64_t step)
 {
@@ -503,8 +533,8 @@ static void a_reader_is_handed_over(void)
 CHECK_MAIN(CHECK_CASE(rows_come_back), CHECK_CASE(abort_forgets_and_the_environment_goes_on),
 	CHECK_CASE(appending_out_of_order_fails), CHECK_CASE(first_failure_sticks),
 	CHECK_CASE(keys_are_1_to_511_bytes), CHECK_CASE(reserved_room_is_the_value),
-	CHECK_CASE(cursors_walk_in_order), CHECK_CASE(cursors_delete_exactly),
-	CHECK_CASE(a_cursor_deletes_one_row_at_a_place), CHECK_CASE(options_are_obeyed),
-	CHECK_CASE(a_foreign_file_is_refused), CHECK_CASE(usage_counts_pages),
-	CHECK_CASE(parked_readers_see_news_when_renewed),
+	CHECK_CASE(cursors_walk_in_order), CHECK_CASE(a_cursor_looks_up_what_is_there),
+	CHECK_CASE(cursors_delete_exactly), CHECK_CASE(a_cursor_deletes_one_row_at_a_place),
+	CHECK_CASE(options_are_obeyed), CHECK_CASE(a_foreign_file_is_refused),
+	CHECK_CASE(usage_counts_pages), CHECK_CASE(parked_readers_see_news_when_renewed),
 	CHECK_CASE(readers_see_whole_transactions), CHECK_CASE(a_reader_is_handed_over))
