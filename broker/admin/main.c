@@ -21,7 +21,7 @@ static const char help[] =
 	"       dienstweg queue list [OPTION...]\n"
 	"       dienstweg case show CASE [OPTION...]\n"
 	"       dienstweg case list [OPTION...]\n"
-	"       dienstweg audit verify|replay|list|show [OPTION...]\n"
+	"       dienstweg audit verify|replay|list|show|prove|check|export [OPTION...]\n"
 	"\n"
 	"  status        how the broker is; when it does not run, what its journal says\n"
 	"  queue list    what waits for whom\n"
@@ -31,6 +31,9 @@ static const char help[] =
 	"  audit replay  did the broker decide what its rules say?\n"
 	"  audit list    entries, one a line\n"
 	"  audit show    one entry, opened\n"
+	"  audit prove   the proof that an entry is in the log, as a file\n"
+	"  audit check   does a proof, or an exported log, hold?\n"
+	"  audit export  the log as a folder that others can check\n"
 	"\n"
 	"VERB --help tells more. Exit codes: 0 yes or done, 1 a negative finding, 2 wrong usage, 3 "
 	"failure.\n"
@@ -48,6 +51,9 @@ static const struct {
 	{"audit", "replay", audit_replay_run},
 	{"audit", "list", audit_list_run},
 	{"audit", "show", audit_show_run},
+	{"audit", "prove", audit_prove_run},
+	{"audit", "check", audit_check_run},
+	{"audit", "export", audit_export_run},
 };
 
 static int dispatch(int argc, char **argv)

@@ -10,3 +10,6 @@ int audit_verify_run(int argc, char **argv);
 int audit_replay_run(int argc, char **argv);
 int audit_list_run(int argc, char **argv);
 int audit_show_run(int argc, char **argv);
+int audit_prove_run(int argc, char **argv);
+int audit_check_run(int argc, char **argv);
+int audit_export_run(int argc, char **argv);

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Needs no journal and no broker: what is checked came from somebody who wants to be believed, and who
+ * checks it has nothing but that and the keys that he pinned. A file says itself what it is by its first
+ * line, a folder is an export.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "broker/admin/check-words.h"
+#include "broker/admin/findings.h"
+#include "broker/admin/out.h"
+#include "broker/admin/verbs.h"
+#include "broker/audit/check-export.h"
+#include "broker/audit/entry.h"
+#include "conf/cli/cli.h"
+#include "proto/base/file.h"
+#include "proto/base/text.h"
+
+static const char help[] =
+	"usage: dienstweg audit check FILE --policy FILE [OPTION...]\n"
+	"       dienstweg audit check DIR --policy FILE [OPTION...]\n"
+	"\n"
+	"Checks a proof (of an entry, or between two trees), or an exported log, offline, with "
+	"nothing "
+	"but the\n"
+	"pinned keys, and says what it proves and what not.\n"
+	"\n"
+	"  --policy FILE      the pinned keys: of the roots, and of the log or with --registry\n"
+	"  --registry FILE    a registry signed by the pinned roots: its log keys count; when it "
+	"was in "
+	"force at\n"
+	"                     the entry, the sender's or recipient's signature is judged by it\n"
+	"  --header FILE      the proof must be about the message with this header\n"
+	"  --message FILE     the proof must be about this whole message (an Envelope)\n"
+	"  --batch FILE       the proof must be about this batch of acknowledgements\n"
+	"  --checkpoint FILE  a signed checkpoint that you hold, for a proof between trees or an "
+	"export; may be\n"
+	"                     given twice\n"
+	"  --json             one object\n"
+	"\n"
+	"Exit codes: 0 it holds; 1 it does not, with the field and the reason.\n";
+
+enum { BATCH_FILE_MAX = 64 * 1024, HELD_MAX = 2 };
+
+struct options {
+	const char *subject, *policy, *registry, *header, *message, *batch;
+	struct cli_list *checkpoints;
+	bool json;
+};
+
+/* Files that are read whole. */
+struct input {
+	uint8_t *data;
+	size_t len;
+};
+
+static void input_deinit(struct input *input)
+{
+	free(steal(&input->data));
+}
+DEFINE_CLEANUP_PTR(struct input, input_deinit);
+
+/* An empty file is one that was given. */
+static int input_read(struct input *input, const char *path, size_t max)
+{
+	if (!path)
+		return 0;
+	int r = file_read(path, max, &input->data, &input->len);
+	if (r == FILE_TOO_LARGE)
+		return cli_fail(CLI_NEGATIVE, "%s: is larger than %zu bytes", path, max);
+	return r ? cli_fail(CLI_FAILED, "%s: %s", path, strerrordesc_np(-r)) : 0;
+}
+
+static struct bytes input_bytes(const struct input *input)
+{
+	return BYTES(input->data, input->len);
+}
+
+/* ---- verdicts ---- */
+
+static int print_verdict(
+	const struct options *options, int r, const struct proof_fault *fault, json_t *object)
+{
+	char why[OUT_TEXT_MAX];
+	if (r < 0) {
+		json_decref(object);
+		return cli_fail(CLI_FAILED, "%s: %s", options->subject, strerrordesc_np(-r));
+	}
+	if (object) {
+		out_put_text(object, "verdict", r == 0 ? "holds" : "fails");
+		if (r > 0) {
+			out_put_text(object, "field", fault->field);
+			out_put_name(object, "reason", BYTES_STR(fault->why));
+		}
+		out_line(object);
+	} else if (r > 0) {
+		printf("The proof does NOT hold: %s: %s.\n", fault->field,
+			out_name(BYTES_STR(fault->why), why));
+	}
+	return r == 0 ? CLI_DONE : CLI_NEGATIVE;
+}
+
+static int check_entry(
+	const struct options *options, const struct audit_trust *trust, struct bytes text)
+{
+	_cleanup_(arena_free) struct arena *arena = arena_new(ENTRY_ARENA);
+	_cleanup_(input_deinit) struct input header = {}, envelope = {}, batch = {};
+	struct audit_checked checked;
+	struct proof_fault fault = {};
+	int r = input_read(&header, options->header, HEADER_BYTES_MAX);
+	if (r == 0)
+		r = input_read(&envelope, options->message, ENVELOPE_BYTES_MAX);
+	if (r == 0)
+		r = input_read(&batch, options->batch, BATCH_FILE_MAX);
+	if (r)
+		return r;
+	struct audit_held held = {input_bytes(&header), input_bytes(&envelope), input_bytes(&batch)};
+	r = arena ? audit_check_proof(trust, text, &held, arena, &checked, &fault) : -ENOMEM;
+	json_t *object = options->json ? json_object() : NULL;
+	if (r == 0 && object)
+		check_json_proof(trust, &checked, object);
+	else if (r == 0)
+		check_words_proof(trust, &checked);
+	return print_verdict(options, r, &fault, object);
+}
+
+static int check_trees(const struct options *options, const struct audit_trust *trust,
+	struct bytes text, const struct bytes *held)
+{
+	struct audit_checked_trees trees;
+	struct proof_fault fault = {};
+	int r = audit_check_trees(trust, text, held, options->checkpoints->count, &trees, &fault);
+	json_t *object = options->json ? json_object() : NULL;
+	if (r == 0 && object)
+		check_json_trees(trust, &trees, object);
+	else if (r == 0)
+		check_words_trees(trust, &trees);
+	return print_verdict(options, r, &fault, object);
+}
+
+static int check_file(
+	const struct options *options, const struct audit_trust *trust, const struct bytes *held)
+{
+	_cleanup_(input_deinit) struct input input = {};
+	struct proof_fault fault = {};
+	int r = input_read(&input, options->subject, PROOF_FILE_MAX);
+	if (r)
+		return r;
+	struct bytes text = input_bytes(&input);
+	switch (proof_form(text)) {
+	case PROOF_FORM_ENTRY:
+		return check_entry(options, trust, text);
+	case PROOF_FORM_CONSISTENCY:
+		return check_trees(options, trust, text, held);
+	default:
+		proof_fault(&fault, PROOF_MALFORMED, "first line",
+			"is that of no proof: neither c2sp.org/tlog-proof@v1 nor "
+			"dienstweg/v1/consistency");
+		return print_verdict(
+			options, PROOF_MALFORMED, &fault, options->json ? json_object() : NULL);
+	}
+}
+
+/* ---- an export ---- */
+
+static void print_export(const struct options *options, const struct audit_trust *trust,
+	const struct export_checked *checked, struct findings *findings)
+{
+	json_t *object = options->json ? json_object() : NULL;
+	if (object) {
+		findings_put(findings, object);
+		out_put_text(object, "proves", "export");
+		check_json_export(trust, checked, object);
+		out_line(object);
+	} else {
+		check_words_export(trust, checked, findings->report.findings);
+	}
+}
+
+static int check_folder(
+	const struct options *options, const struct audit_trust *trust, const struct bytes *held)
+{
+	struct export_checked checked;
+	struct findings findings;
+	findings_init(&findings, options->json);
+	int r = audit_check_export(trust, options->subject, held, options->checkpoints->count,
+		&findings.report, &checked);
+	progress_clear(&findings.progress);
+	if (r) {
+		json_decref(findings.list);
+		return cli_fail(CLI_FAILED, "%s: it could not be checked to its end: %s",
+			options->subject, strerrordesc_np(-r));
+	}
+	print_export(options, trust, &checked, &findings);
+	return findings_exit(&findings);
+}
+
+static int run(const struct options *options)
+{
+	_cleanup_(audit_trust_close) struct audit_trust trust = {};
+	_cleanup_(input_deinit) struct input first = {}, second = {};
+	struct input *const inputs[HELD_MAX] = {&first, &second};
+	struct bytes held[HELD_MAX];
+	char why[512] = "";
+	struct stat st;
+	if (audit_trust_open(options->policy, options->registry, &trust, why, sizeof(why)))
+		return cli_fail(CLI_FAILED, "%s", why);
+	for (size_t i = 0; i < options->checkpoints->count; i++) {
+		int r = input_read(inputs[i], options->checkpoints->items[i], PROOF_FILE_MAX);
+		if (r)
+			return r;
+		held[i] = input_bytes(inputs[i]);
+	}
+	if (stat(options->subject, &st) != 0)
+		return cli_fail(CLI_FAILED, "%s: %m", options->subject);
+	return S_ISDIR(st.st_mode) ? check_folder(options, &trust, held)
+				   : check_file(options, &trust, held);
+}
+
+int audit_check_run(int argc, char **argv)
+{
+	const char *items[1], *notes[HELD_MAX];
+	struct cli_list words = {.items = items, .max = ARRAY_LEN(items)};
+	struct cli_list checkpoints = {.items = notes, .max = ARRAY_LEN(notes)};
+	struct options options = {.checkpoints = &checkpoints};
+	const struct cli_option table[] = {
+		{"--policy", .value = &options.policy},
+		{"--registry", .value = &options.registry},
+		{"--header", .value = &options.header},
+		{"--message", .value = &options.message},
+		{"--batch", .value = &options.batch},
+		{"--checkpoint", .list = &checkpoints},
+		{"--json", .flag = &options.json},
+	};
+	const struct cli_verb verb = {
+		.name = "audit check",
+		.help = help,
+		.options = table,
+		.options_count = ARRAY_LEN(table),
+		.words = &words,
+	};
+	int r;
+	if (!cli_parse(&verb, argc, argv, &r))
+		return r;
+	if (words.count == 0)
+		return cli_usage(&verb, "check what? name a proof or an exported folder");
+	if (!options.policy)
+		return cli_usage(&verb,
+			"whose signatures count? --policy names the file that pins the keys");
+	if (!!options.header + !!options.message + !!options.batch > 1)
+		return cli_usage(
+			&verb, "--header, --message and --batch: a proof is about one of them");
+	options.subject = items[0];
+	return run(&options);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * A proof leaves the house and is looked at years later by somebody who cannot come back and ask. So it is
+ * checked here before it is handed out: a damaged journal gives a sentence, never a file that
+ * fails elsewhere. What has been erased still has its stub, and the stub still has its place in the tree;
+ * with the old receipt its holder can show what it was, without it nobody can.
+ */
+#include "broker/audit/prove.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/audit/entry.h"
+#include "proto/receipt/proof-check.h"
+#include "proto/receipt/receipt.h"
+
+/* ---- the entry ---- */
+
+static void entry_of_stub(const struct stub *stub, struct proof_entry *ret)
+{
+	*ret = (struct proof_entry){.stub = {stub->version, stub->kind, stub->class}};
+	memcpy(ret->stub + 3, stub->commitment, HASH_SIZE);
+}
+
+/* The reader has compared the row with its stub. */
+static int entry_of_row(const Dienstweg__Row *row, struct proof_entry *ret)
+{
+	if (row->disclosed.len > DISCLOSED_MAX || row->nonce.len != STUB_NONCE_SIZE ||
+		row->salt.len != STUB_SALT_SIZE)
+		return READER_DAMAGED;
+	ret->whole = true;
+	memcpy(ret->nonce, row->nonce.data, STUB_NONCE_SIZE);
+	stub_private_digest(row->salt.data, BYTES_PB(row->private_), ret->private_digest);
+	memcpy(ret->disclosed, row->disclosed.data, row->disclosed.len);
+	ret->disclosed_len = row->disclosed.len;
+	return 0;
+}
+
+/* What was received, and what was decided about it. */
+static int take_parts(const Dienstweg__Row *row, struct arena *arena, struct audit_proof *ret)
+{
+	uint8_t *decision = arena_alloc(arena, row->salt.len + row->private_.len);
+	if (!decision)
+		return -ENOMEM;
+	memcpy(decision, row->salt.data, row->salt.len);
+	if (row->private_.len > 0)
+		memcpy(decision + row->salt.len, row->private_.data, row->private_.len);
+	ret->decision = BYTES(decision, row->salt.len + row->private_.len);
+	ret->original = BYTES_PB(row->original);
+	return 0;
+}
+
+static int read_entry(
+	struct audit *audit, uint64_t sequence, struct arena *arena, struct audit_proof *ret)
+{
+	struct stub stub;
+	Dienstweg__Row *row = NULL;
+	int r = journal_read_stub(audit->reader, sequence, &stub);
+	if (r)
+		return r;
+	entry_of_stub(&stub, &ret->entry);
+	r = journal_read_row(audit->reader, sequence, arena, &row);
+	if (r == READER_ERASED)
+		return 0;
+	if (r == 0)
+		r = entry_of_row(row, &ret->entry);
+	return r ? r : take_parts(row, arena, ret);
+}
+
+/* ---- the checkpoint ---- */
+
+/* A kept note, copied out of the snapshot; 0 gives the newest. */
+static int read_note(struct audit *audit, uint64_t size, struct arena *arena,
+	struct bytes *ret_note, struct checkpoint *ret)
+{
+	struct bytes note;
+	int r = journal_read_checkpoint(audit->reader, size, &note);
+	if (r)
+		return r;
+	const uint8_t *end = memmem(note.data, note.len, "\n\n", 2);
+	if (!end || checkpoint_parse(BYTES(note.data, end + 1 - note.data), ret) != 0)
+		return READER_DAMAGED;
+	return arena_copy(arena, note, ret_note);
+}
+
+/* ---- the whole ---- */
+
+/* What has been put together is read again, as its holder will. */
+static int check_text(struct audit_proof *proof, char *reterr, size_t size)
+{
+	struct proof_file file;
+	struct disclosed disclosed;
+	struct proof_fault fault;
+	int r = proof_file_parse(proof->text, &file, &fault);
+	if (r == 0)
+		r = proof_check_entry(&file.entry, &disclosed, &fault);
+	if (r == 0)
+		r = proof_check_path(&file, &proof->checkpoint, &fault);
+	if (r == 0)
+		return 0;
+	snprintf(reterr, size,
+		"entry %" PRIu64
+		" cannot be proven, the journal is damaged: %s: %s; audit verify tells more",
+		proof->sequence, fault.field, fault.why);
+	return PROVE_REFUSED;
+}
+
+static int write_text(struct audit *audit, struct arena *arena, struct audit_proof *proof)
+{
+	struct merkle_hash path[MERKLE_LEVELS];
+	uint8_t extra[PROOF_EXTRA_MAX];
+	struct bytes note;
+	size_t steps;
+	int r = read_note(audit, 0, arena, &note, &proof->checkpoint);
+	if (r == 0)
+		r = journal_read_path(
+			audit->reader, proof->sequence, proof->checkpoint.size, path, &steps);
+	if (r)
+		return r;
+	return receipt_tlog_proof(note, proof->sequence, path, steps,
+		BYTES(extra, proof_entry_encode(&proof->entry, extra)), arena, &proof->text);
+}
+
+int audit_prove(struct audit *audit, uint64_t sequence, struct arena *arena,
+	struct audit_proof *ret, char *reterr, size_t size)
+{
+	*ret = (struct audit_proof){.sequence = sequence};
+	int r = audit_refresh(audit);
+	if (r == 0)
+		r = read_entry(audit, sequence, arena, ret);
+	if (r == READER_NOT_FOUND) {
+		snprintf(reterr, size, "the journal has no entry %" PRIu64, sequence);
+		return PROVE_NOT_FOUND;
+	}
+	if (r == 0)
+		r = write_text(audit, arena, ret);
+	if (r > 0) {
+		snprintf(reterr, size,
+			"entry %" PRIu64
+			" cannot be proven: its record, the tree or the newest checkpoint is "
+			"damaged; audit verify tells more",
+			sequence);
+		return PROVE_REFUSED;
+	}
+	return r ? r : check_text(ret, reterr, size);
+}
+
+/* ---- consistency ---- */
+
+static int read_tree(struct audit *audit, uint64_t size, struct proof_tree *ret)
+{
+	unsigned int level = 0;
+	while ((size - 1) >> level > 0)
+		level++;
+	ret->size = size;
+	return journal_read_node(audit->reader, size, level, 0, &ret->root);
+}
+
+/* The note of exactly this size, when it is kept and says what the tree says. */
+static int read_note_of(struct audit *audit, struct arena *arena, struct proof_consistency *ret)
+{
+	struct bytes note;
+	int r = read_note(audit, ret->new.size, arena, &note, &ret->claimed);
+	if (r == 0 && ret->claimed.size == ret->new.size)
+		ret->note = note;
+	if (r == 0 && ret->note.len > 0 &&
+		memcmp(&ret->claimed.root, &ret->new.root, sizeof(ret->new.root)) != 0)
+		return READER_DAMAGED;
+	return r == READER_NOT_FOUND ? 0 : r;
+}
+
+static int read_consistency(struct audit *audit, uint64_t from, uint64_t to, struct arena *arena,
+	struct proof_consistency *ret)
+{
+	int r = read_tree(audit, from, &ret->old);
+	if (r == 0)
+		r = read_tree(audit, to, &ret->new);
+	if (r == 0)
+		r = journal_read_consistency(audit->reader, from, to, ret->path, &ret->steps);
+	return r ? r : read_note_of(audit, arena, ret);
+}
+
+int audit_prove_consistency(struct audit *audit, uint64_t from, uint64_t to, struct arena *arena,
+	struct proof_consistency *ret, char *reterr, size_t size)
+{
+	struct journal_meta meta;
+	struct proof_fault fault;
+	*ret = (struct proof_consistency){};
+	int r = audit_refresh(audit);
+	if (r == 0)
+		r = journal_read_meta(audit->reader, &meta);
+	if (r == 0 && to == 0)
+		to = meta.size;
+	if (r == 0 && (from == 0 || from > to || to > meta.size)) {
+		snprintf(reterr, size,
+			"sizes are from 1 to %" PRIu64 ", the older one first: this journal has so "
+			"many entries",
+			meta.size);
+		return PROVE_NOT_FOUND;
+	}
+	if (r == 0)
+		r = read_consistency(audit, from, to, arena, ret);
+	if (r < 0)
+		return r;
+	if (r > 0 || proof_check_consistency(ret, &fault) != 0) {
+		snprintf(reterr, size,
+			"the stored tree is damaged between these sizes: audit verify tells more");
+		return PROVE_REFUSED;
+	}
+	return 0;
+}
