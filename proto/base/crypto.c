@@ -12,11 +12,8 @@
 #include <errno.h>
 #include <sodium.h>
 
-static_assert(sizeof(struct sha256) >= sizeof(crypto_hash_sha256_state), "room");
-static_assert(_Alignof(struct sha256) >= _Alignof(crypto_hash_sha256_state), "alignment");
 static_assert(sizeof(struct blake2b) >= sizeof(crypto_generichash_blake2b_state), "room");
 static_assert(_Alignof(struct blake2b) >= _Alignof(crypto_generichash_blake2b_state), "alignment");
-static_assert(HASH_SIZE == crypto_hash_sha256_BYTES, "SHA-256");
 static_assert(AEAD_KEY_SIZE == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "AEAD key");
 static_assert(AEAD_NONCE_SIZE == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "AEAD nonce");
 static_assert(AEAD_TAG_SIZE == crypto_aead_xchacha20poly1305_ietf_ABYTES, "AEAD tag");
@@ -30,32 +27,6 @@ static_assert(BOX_KEY_SIZE == crypto_scalarmult_curve25519_SCALARBYTES, "X25519"
 int crypto_init(void)
 {
 	return sodium_init() < 0 ? -ENOSYS : 0;
-}
-
-static crypto_hash_sha256_state *sha256_state(struct sha256 *state)
-{
-	return (void *)state->opaque;
-}
-
-void sha256_init(struct sha256 *state)
-{
-	crypto_hash_sha256_init(sha256_state(state));
-}
-
-void sha256_add(struct sha256 *state, struct bytes part)
-{
-	if (part.len > 0)
-		crypto_hash_sha256_update(sha256_state(state), part.data, part.len);
-}
-
-void sha256_finish(struct sha256 *state, uint8_t hash[HASH_SIZE])
-{
-	crypto_hash_sha256_final(sha256_state(state), hash);
-}
-
-void sha256_of(struct bytes data, uint8_t hash[HASH_SIZE])
-{
-	crypto_hash_sha256(hash, data.data, data.len);
 }
 
 static crypto_generichash_blake2b_state *blake2b_state(struct blake2b *state)

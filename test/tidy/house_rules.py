@@ -22,6 +22,7 @@ LIBRARIES = {
     "zmq.h": ["broker/transport/socket.c", "adapters/sdk/socket.c", "test/kit/", "test/bench/"],
     "lmdb.h": ["proto/base/db.c"],
     "sodium.h": ["proto/"],
+    "nettle/sha2.h": ["proto/base/sha256.c"],
     "cyaml/": ["conf/"],
     "libxml/": ["adapters/"],
 }
