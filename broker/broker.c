@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -188,7 +189,6 @@ static void journal_options_fill(struct broker *broker, struct journal_options *
 			},
 		.bus = BYTES_STR(config->bus),
 		.software = "dienstweg-broker " DIENSTWEG_VERSION,
-		.log_key = broker->files.log_key,
 		.keyring = broker->keyring,
 		.clock = clock_system(),
 		.done = broker->done,
@@ -197,6 +197,8 @@ static void journal_options_fill(struct broker *broker, struct journal_options *
 		.failed = reactor_fail,
 		.failed_context = broker->reactor,
 	};
+	ret->registry_pinned = broker->files.registry_pinned;
+	memcpy(ret->log_keys, broker->files.log_keys, sizeof(ret->log_keys));
 	memcpy(ret->config_digest, broker->files.config_digest, HASH_SIZE);
 }
 
@@ -324,7 +326,6 @@ static void reactor_join(struct broker *broker, const struct clock *clock)
 {
 	reactor_set(broker->reactor, &(struct reactor_options){
 					     .config = broker->config,
-					     .policy = &broker->files.policy,
 					     .clock = clock,
 					     .gate = broker->gate,
 					     .router = broker->router,

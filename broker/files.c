@@ -24,6 +24,25 @@ static int refuse(char *reterr, size_t size, int r, const char *file, const char
 	return r < 0 ? r : BROKER_FILES_REFUSED;
 }
 
+static int log_keys_take(
+	const struct config_broker *config, struct broker_files *ret, char *reterr, size_t size)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < ret->keys.count; i++) {
+		if (ret->keys.keys[i]->pub.use != KEY_LOG)
+			continue;
+		if (count == JOURNAL_LOG_KEYS_MAX)
+			return refuse(reterr, size, 1, config->keys,
+				"more than three log keys: take out the oldest, which the registry "
+				"has retired (dienstweg keygen --remove)");
+		ret->log_keys[count++] = ret->keys.keys[i];
+	}
+	if (count == 0 || !keyring_secret_find(&ret->keys, KEY_TRANSPORT))
+		return refuse(reterr, size, 1,
+			config->keys, "a log key and a transport key are needed: dienstweg keygen bus makes both");
+	return 0;
+}
+
 static int keys_read(
 	const struct config_broker *config, struct broker_files *ret, char *reterr, size_t size)
 {
@@ -31,23 +50,27 @@ static int keys_read(
 	int r = keyfile_read_secret(config->keys, &ret->keys, why, sizeof(why));
 	if (r != 0)
 		return refuse(reterr, size, r, config->keys, why);
-	ret->log_key = keyring_secret_find(&ret->keys, KEY_LOG);
-	ret->transport_key = keyring_secret_find(&ret->keys, KEY_TRANSPORT);
 	if (strcmp(ret->keys.owner, config->bus) != 0)
 		return refuse(reterr, size, 1, config->keys,
 			"these keys belong to another bus: name this bus's file in `keys`");
-	if (!ret->log_key || !ret->transport_key)
-		return refuse(reterr, size, 1,
-			config->keys, "a log key and a transport key are needed: dienstweg keygen bus makes both");
-	return 0;
+	return log_keys_take(config, ret, reterr, size);
 }
 
-static bool is_bus_key(const struct registry *registry, const struct key_secret *key)
+/* The key of ours that comes last in the registry's list of active ones, or NULL. */
+static const struct key_secret *newest_of(const struct broker_files *files, enum key_use use)
 {
-	const Dienstweg__Party *owner = NULL;
-	const Dienstweg__Key *found = registry_key(
-		registry, BYTES(key->pub.id, KEY_ID_SIZE), &owner);
-	return found && !owner && found->state == DIENSTWEG__KEY_STATE__KEY_STATE_ACTIVE;
+	const Dienstweg__RegistryContent *content = registry_content(files->registry);
+	for (size_t i = content->n_bus_keys; i > 0; i--) {
+		const Dienstweg__Key *key = content->bus_keys[i - 1];
+		if (key->use != (Dienstweg__KeyUse)use ||
+			key->state != DIENSTWEG__KEY_STATE__KEY_STATE_ACTIVE)
+			continue;
+		for (size_t k = 0; k < files->keys.count; k++)
+			if (bytes_equal(BYTES(files->keys.keys[k]->pub.id, KEY_ID_SIZE),
+				    BYTES_PB(key->id)))
+				return files->keys.keys[k];
+	}
+	return NULL;
 }
 
 static int registry_check(
@@ -56,12 +79,27 @@ static int registry_check(
 	if (!bytes_equal(registry_bus(ret->registry), BYTES_STR(config->bus)))
 		return refuse(reterr, size, 1, config->registry,
 			"it is the registry of another bus than `bus` says");
-	if (!is_bus_key(ret->registry, ret->log_key) ||
-		!is_bus_key(ret->registry, ret->transport_key))
+	ret->transport_key = newest_of(ret, KEY_TRANSPORT);
+	if (!newest_of(ret, KEY_LOG) || !ret->transport_key)
 		return refuse(reterr, size, 1, config->registry,
 			"it does not hold the keys of `keys` as active bus keys: add their public "
 			"halves to the registry's source, build and sign it");
 	return 0;
+}
+
+static int registry_take(
+	const struct config_broker *config, struct broker_files *ret, char *reterr, size_t size)
+{
+	char why[512] = "";
+	int r = registry_read(config->registry, &ret->policy, &ret->registry, why, sizeof(why));
+	ret->registry_pinned = r == 0;
+	if (r == REGISTRY_UNSIGNED) {
+		char other[512] = "";
+		int own = registry_read(
+			config->registry, NULL, &ret->registry, other, sizeof(other));
+		r = own == REGISTRY_UNSIGNED ? r : own;
+	}
+	return r ? refuse(reterr, size, r, config->registry, why) : 0;
 }
 
 static int config_digest(
@@ -88,10 +126,8 @@ int broker_files_read(
 	r = policy_read(config->policy, &ret->policy, why, sizeof(why));
 	if (r != 0)
 		return refuse(reterr, size, r, config->policy, why);
-	r = registry_read(config->registry, &ret->policy, &ret->registry, why, sizeof(why));
-	if (r != 0)
-		return refuse(reterr, size, r, config->registry, why);
-	return registry_check(config, ret, reterr, size);
+	r = registry_take(config, ret, reterr, size);
+	return r ? r : registry_check(config, ret, reterr, size);
 }
 
 void broker_files_deinit(struct broker_files *files)

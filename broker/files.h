@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "broker/journal/journal.h"
 #include "conf/config.h"
 #include "proto/identity/keyfile.h"
 #include "proto/note/policy.h"
@@ -13,8 +14,9 @@ struct broker_files {
 	struct keyring_secret keys;
 	struct policy policy;
 	struct registry *registry;
-	const struct key_secret *log_key;       /* in @keys */
-	const struct key_secret *transport_key; /* in @keys */
+	bool registry_pinned; /* signed by the policy's roots; else only by its own */
+	const struct key_secret *log_keys[JOURNAL_LOG_KEYS_MAX]; /* in @keys, as they stand there */
+	const struct key_secret *transport_key; /* in @keys, the newest that the registry has */
 	uint8_t config_digest[HASH_SIZE];       /* SHA-256 of the configuration file */
 };
 
@@ -27,7 +29,9 @@ enum { BROKER_FILES_REFUSED = 1 };
  * @reterr: a sentence with file and remedy
  * @size:   of @reterr
  *
- * The registry must be signed under the policy, be of this bus, and hold both keys as active bus keys.
+ * The registry must be signed, be of this bus, and hold a log key and a transport key of ours as active
+ * bus keys. One that is signed by other roots than the policy's may still follow the one in the journal,
+ * whose chain leads back to them: the journal judges that.
  *
  * Return: 0, BROKER_FILES_REFUSED, negative errno.
  */

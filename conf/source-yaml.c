@@ -32,7 +32,8 @@ static const cyaml_schema_value_t word = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED)};
 
 static const cyaml_schema_field_t key_fields[] = {WORD("file", struct yaml_key, file),
-	OPTIONAL_WORD("use", struct yaml_key, use), OPTIONAL_WORD("state", struct yaml_key, state),
+	OPTIONAL_WORD("id", struct yaml_key, id), OPTIONAL_WORD("use", struct yaml_key, use),
+	OPTIONAL_WORD("state", struct yaml_key, state),
 	OPTIONAL_WORD("suspect_from", struct yaml_key, suspect_from), CYAML_FIELD_END};
 static const cyaml_schema_value_t key = ENTRY(struct yaml_key, key_fields);
 

@@ -14,6 +14,7 @@ struct words {
 
 struct yaml_key {
 	char *file;
+	char *id;
 	char *use;
 	char *state;
 	char *suspect_from;

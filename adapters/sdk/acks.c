@@ -152,6 +152,11 @@ void acks_again(struct acks *acks)
 	acks->paused_until = clock_mono_ns(acks->options.clock) + BUSY_PAUSE_MS * UINT64_C(1000000);
 }
 
+void acks_new_registry(struct acks *acks)
+{
+	acks->paused_until = 0;
+}
+
 void acks_restart(struct acks *acks)
 {
 	unsend_all(acks);

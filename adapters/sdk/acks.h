@@ -53,7 +53,8 @@ struct ack_new {
 void acks_add(struct acks *acks, const struct ack_new *ack);
 size_t acks_count(const struct acks *acks); /* not recorded yet */
 size_t acks_room(const struct acks *acks);
-void acks_restart(struct acks *acks); /* a new session, or none: all are to be sent again */
+void acks_restart(struct acks *acks);      /* a new session, or none: all are to be sent again */
+void acks_new_registry(struct acks *acks); /* a refused batch may be signed with another key now */
 void acks_again(
 	struct acks *acks); /* the broker did not take a frame: send again what is open, later */
 

@@ -16,7 +16,12 @@
 #include "adapters/sdk/evidence.h"
 #include "proto/base/log.h"
 
-enum { TURNS_IN_A_ROW_MAX = 16, ACKS_SLACK = 1024 };
+enum {
+	TURNS_IN_A_ROW_MAX = 16,
+	ACKS_SLACK = 1024,
+	BUS_KEYS_MAX = 16,
+	REDIAL_MS = 5000, /* a broker that is there answers a Hello sooner */
+};
 
 /* ---- what ops may call ---- */
 
@@ -198,6 +203,7 @@ static void on_ready(void *context, const Dienstweg__Welcome *welcome)
 	struct dw_adapter *adapter = context;
 	log_info("adapter", "connected", F_U64("registry", welcome->registry_version));
 	everything_again(adapter);
+	adapter->down_since_ns = 0;
 	adapter->untrusted = false;
 	if (adapter->failed == 0)
 		adapter->failed = verdict(adapter, trust_welcome(adapter->trust, welcome));
@@ -207,6 +213,7 @@ static void on_lost(void *context, const char *why)
 {
 	struct dw_adapter *adapter = context;
 	log_warn("adapter", "the session ended", F_STR("why", why));
+	adapter->down_since_ns = clock_mono_ns(adapter->clock);
 	everything_again(adapter);
 	trust_lost(adapter->trust);
 }
@@ -217,19 +224,43 @@ static void on_hello(void *context, Dienstweg__Hello *hello)
 	trust_hello(adapter->trust, hello);
 }
 
+/* The broker's transport keys that are active, newest first. Return: how many. */
+static size_t broker_keys(const struct dw_adapter *adapter, const uint8_t *ret[BUS_KEYS_MAX])
+{
+	const Dienstweg__RegistryContent *content = registry_content(trust_registry(adapter->trust));
+	size_t count = 0;
+	for (size_t i = content->n_bus_keys; i > 0 && count < BUS_KEYS_MAX; i--) {
+		const Dienstweg__Key *key = content->bus_keys[i - 1];
+		if (key->use == DIENSTWEG__KEY_USE__KEY_USE_TRANSPORT &&
+			key->state == DIENSTWEG__KEY_STATE__KEY_STATE_ACTIVE)
+			ret[count++] = key->public_.data;
+	}
+	return count;
+}
+
+/* Ours is exchanged as soon as the registry has a newer one, the broker's when the one in use is not active. */
+static bool keys_are_old(const struct dw_adapter *adapter)
+{
+	const uint8_t *keys[BUS_KEYS_MAX];
+	size_t count = broker_keys(adapter, keys);
+	bool active = false;
+	for (size_t i = 0; i < count; i++)
+		active |= memcmp(keys[i], adapter->broker_key, BOX_KEY_SIZE) == 0;
+	return !active || adapter->transport_key != adapter->parties->transports[0];
+}
+
 static void registry_adopted(struct dw_adapter *adapter)
 {
 	char why[512];
-	const struct registry *registry = trust_registry(adapter->trust);
-	const Dienstweg__Key *key = registry_bus_key(registry, KEY_TRANSPORT);
-	const struct key_secret *ours = adapter->parties->transport;
-	if (parties_bind(adapter->parties, registry, why, sizeof(why)) != 0)
+	if (parties_bind(adapter->parties, trust_registry(adapter->trust), why, sizeof(why)) != 0)
 		log_error("adapter", "ALARM: the new registry does not fit our keys",
 			F_STR("why", why));
 	sender_new_registry(adapter->sender);
-	adapter->reconnect = ours != adapter->parties->transport ||
-			     memcmp(key->public_.data, adapter->broker_key, BOX_KEY_SIZE) != 0;
-	if (!adapter->reconnect && (adapter->untrusted || outcomes_held(adapter->outcomes)))
+	acks_new_registry(adapter->acks);
+	adapter->reconnect = keys_are_old(adapter);
+	if (adapter->reconnect)
+		adapter->dial = 0;
+	else if (adapter->untrusted || outcomes_held(adapter->outcomes))
 		client_reset(adapter->client, "a newer registry explains what was put aside");
 }
 
@@ -299,7 +330,10 @@ static void on_frame(void *context, const Dienstweg__Frame *frame)
 int core_connect(struct dw_adapter *adapter)
 {
 	const struct config_adapter *config = adapter->config;
-	const Dienstweg__Key *key = registry_bus_key(trust_registry(adapter->trust), KEY_TRANSPORT);
+	const struct parties *parties = adapter->parties;
+	const uint8_t *keys[BUS_KEYS_MAX];
+	size_t ours = adapter->dial % parties->transports_count;
+	size_t theirs = adapter->dial / parties->transports_count % broker_keys(adapter, keys);
 	struct client_handler handler = {
 		.context = adapter,
 		.ready = on_ready,
@@ -309,7 +343,7 @@ int core_connect(struct dw_adapter *adapter)
 	};
 	struct client_options options = {
 		.endpoint = config->broker,
-		.transport_key = adapter->parties->transport,
+		.transport_key = parties->transports[ours],
 		.parties = adapter->parties->names,
 		.parties_count = adapter->parties->count,
 		.software = adapter->software,
@@ -321,13 +355,30 @@ int core_connect(struct dw_adapter *adapter)
 		.silence_ms = (uint32_t)config->reconnect.timeout_ms,
 		.ping_ms = (uint32_t)config->reconnect.ping_ms,
 	};
-	memcpy(options.broker_key, key->public_.data, BOX_KEY_SIZE);
-	memcpy(adapter->broker_key, key->public_.data, BOX_KEY_SIZE);
+	memcpy(options.broker_key, keys[theirs], BOX_KEY_SIZE);
+	memcpy(adapter->broker_key, keys[theirs], BOX_KEY_SIZE);
+	adapter->transport_key = parties->transports[ours];
+	adapter->down_since_ns = clock_mono_ns(adapter->clock);
 	adapter->reconnect = false;
 	client_free(steal(&adapter->client));
 	everything_again(adapter);
 	trust_lost(adapter->trust);
 	return client_new(&options, &handler, &adapter->client);
+}
+
+bool core_redial(struct dw_adapter *adapter)
+{
+	const uint8_t *keys[BUS_KEYS_MAX];
+	size_t pairs = broker_keys(adapter, keys) * adapter->parties->transports_count;
+	uint64_t now_ns = clock_mono_ns(adapter->clock);
+	if (pairs < 2 || adapter->down_since_ns == 0 ||
+		client_state(adapter->client) == CLIENT_REPLACED ||
+		now_ns - adapter->down_since_ns < REDIAL_MS * UINT64_C(1000000))
+		return false;
+	adapter->dial++;
+	log_info("adapter", "no answer: trying the next pair of transport keys",
+		F_U64("pair", adapter->dial % pairs), F_U64("pairs", pairs));
+	return true;
 }
 
 static int outgoing_open(struct dw_adapter *adapter, const struct reporter *reporter)

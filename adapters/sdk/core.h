@@ -43,11 +43,15 @@ struct dw_adapter {
 	struct outcomes *outcomes;
 	struct client *client;
 	char software[64];
-	uint8_t broker_key[BOX_KEY_SIZE]; /* the client was made with this one */
+	/* The client was made with these two; which pair of keys is tried is counted by `dial`. */
+	uint8_t broker_key[BOX_KEY_SIZE];
+	const struct key_secret *transport_key;
+	size_t dial;
+	uint64_t down_since_ns; /* 0: a session is open */
 
 	bool stop;      /* asked to end */
 	bool untrusted; /* the log key is not in our registry: nothing is sent until it is */
-	bool reconnect; /* the broker has another transport key now */
+	bool reconnect; /* a transport key of ours or of the broker is not in force any more */
 	int depth;      /* of ops under way: dw_submit() is for these only */
 	int failed;     /* of a frame: negative errno, or TRUST_ALARM */
 };
@@ -79,6 +83,17 @@ int core_intake(struct dw_adapter *adapter, bool *ret_more);
 bool core_has_room(const struct dw_adapter *adapter); /* would the outbox take another message? */
 bool core_idle(const struct dw_adapter *adapter);     /* nothing is on its way to the broker */
 int core_connect(struct dw_adapter *adapter);         /* make the client anew */
+
+/**
+ * core_redial() - no session for a while: shall the next pair of transport keys be tried?
+ * @adapter: open
+ *
+ * While an old and a new key overlap, nobody tells which of the two the broker serves with, or whether its
+ * registry has ours already: a wrong one is only silence.
+ *
+ * Return: true when core_connect() is due.
+ */
+bool core_redial(struct dw_adapter *adapter);
 
 /**
  * core_status() - the figures of this moment as JSON

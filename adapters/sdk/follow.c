@@ -3,38 +3,63 @@
 /*
  * Each version names the digest of the one before, so an adapter that was away for months cannot take the
  * newest at once: it asks for the newest, and when that does not follow, for the next one. The file is
- * replaced before the registry counts: after a crash no older one may come back.
+ * replaced before the registry counts: after a crash no older one may come back. Whose signatures a newer one
+ * needs is said by the one held, not by the policy: that is how roots are exchanged.
  */
 #include "adapters/sdk/follow.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "proto/base/file.h"
 #include "proto/base/log.h"
 
 enum { PATIENCE_MS = 5000, ERROR_SIZE = 512 };
 
-static int files_read(struct follow *follow, const char *policy_path, const char *registry_path,
-	const char *bus, char *reterr, size_t size)
+/* Not signed by the pinned roots: then it must descend from one that is. */
+static int unpinned_read(struct follow *follow, char *reterr, size_t size)
 {
-	int r = policy_read(policy_path, &follow->policy, reterr, size);
+	char why[ERROR_SIZE] = "";
+	int r = registry_read(follow->path, NULL, &follow->registry, why, sizeof(why));
 	if (r == 0)
-		r = registry_read(registry_path, &follow->policy, &follow->registry, reterr, size);
-	if (r || bytes_equal(registry_bus(follow->registry), BYTES_STR(bus)))
+		r = kept_leads_to(&follow->kept, &follow->policy, follow->registry);
+	if (r == KEPT_BROKEN) {
+		size_t len = strlen(reterr);
+		snprintf(reterr + len, size - len,
+			"; and the versions in %s do not lead from those roots to it: give an "
+			"older registry that they signed, the adapter follows the bus from there",
+			follow->kept.dir);
+	}
+	return r;
+}
+
+static int files_read(
+	struct follow *follow, const struct follow_options *options, char *reterr, size_t size)
+{
+	int r = kept_init(&follow->kept, options->state);
+	if (r == 0)
+		r = policy_read(options->policy, &follow->policy, reterr, size);
+	if (r == 0)
+		r = registry_read(
+			options->registry, &follow->policy, &follow->registry, reterr, size);
+	if (r == REGISTRY_UNSIGNED)
+		r = unpinned_read(follow, reterr, size);
+	if (r || bytes_equal(registry_bus(follow->registry), BYTES_STR(options->bus)))
 		return r;
-	snprintf(reterr, size, "registry %s is for another bus than %s", registry_path, bus);
+	snprintf(reterr, size, "registry %s is for another bus than %s", options->registry,
+		options->bus);
 	return FOLLOW_REFUSED;
 }
 
-int follow_init(struct follow *follow, const char *policy_path, const char *registry_path,
-	const char *bus, char *reterr, size_t size)
+int follow_init(
+	struct follow *follow, const struct follow_options *options, char *reterr, size_t size)
 {
-	*follow = (struct follow){.path = registry_path};
+	*follow = (struct follow){.path = options->registry};
 	reterr[0] = '\0';
-	int r = files_read(follow, policy_path, registry_path, bus, reterr, size);
+	int r = files_read(follow, options, reterr, size);
 	if (r < 0 && !reterr[0])
-		snprintf(reterr, size, "policy %s, registry %s: %s", policy_path, registry_path,
-			strerrordesc_np(-r));
+		snprintf(reterr, size, "policy %s, registry %s, state %s: %s", options->policy,
+			options->registry, options->state, strerrordesc_np(-r));
 	if (r)
 		follow_deinit(follow);
 	return r;
@@ -100,7 +125,11 @@ int follow_step(struct follow *follow, struct client *client, uint64_t now_ns)
 
 static int adopt(struct follow *follow, const struct registry *next)
 {
-	int r = file_replace(follow->path, registry_signed_bytes(next), 0644);
+	int r = kept_put(&follow->kept, follow->registry);
+	if (r == 0)
+		r = kept_put(&follow->kept, next);
+	if (r == 0)
+		r = file_replace(follow->path, registry_signed_bytes(next), 0644);
 	if (r)
 		return r;
 	log_info("registry", "a newer registry is in force",
@@ -108,8 +137,11 @@ static int adopt(struct follow *follow, const struct registry *next)
 	registry_unref(follow->registry);
 	follow->registry = registry_ref(next);
 	follow->wanted = false;
-	if (follow->known > registry_version(next))
+	if (follow->known > registry_version(next)) {
+		uint64_t further = follow->number ? registry_version(next) + 1 : 0;
 		follow_want(follow);
+		follow->number = further; /* one by one, once that was necessary */
+	}
 	return FOLLOW_ADOPTED;
 }
 
@@ -125,7 +157,9 @@ static int judge(struct follow *follow, const struct registry *next)
 	}
 	if (r == 0)
 		return adopt(follow, next);
-	if (r == REGISTRY_CONFLICT && theirs > ours + 1 && follow->number == 0) {
+	/* Several behind, or its roots are not ours any more: those in between tell. */
+	if ((r == REGISTRY_CONFLICT || r == REGISTRY_UNSIGNED) && theirs > ours + 1 &&
+		follow->number == 0) {
 		follow->number = ours + 1;
 		follow->asked_at_ns = 0;
 		return 0;
@@ -144,8 +178,7 @@ int follow_take(struct follow *follow, struct bytes signed_bytes)
 	_cleanup_(registry_unref) struct registry *next = NULL;
 	if (!follow->wanted)
 		return 0;
-	int r = registry_load(signed_bytes, follow->policy.roots, follow->policy.roots_count,
-		follow->policy.root_quorum, &next, why, sizeof(why));
+	int r = registry_load_self(signed_bytes, &next, why, sizeof(why));
 	if (r)
 		return r < 0 ? r : refuse(follow, why);
 	if (!bytes_equal(registry_bus(next), registry_bus(follow->registry)))

@@ -5,12 +5,15 @@
 #include <stdint.h>
 
 #include "adapters/sdk/client.h"
+#include "adapters/sdk/kept.h"
 #include "proto/note/policy.h"
 #include "proto/registry/registry.h"
 
 /*
  * Following the registry: from the one in our file to the newest, one signed step after the other. What
- * does not follow is refused with an alarm in the log, and the one held stays in force.
+ * does not follow is refused with an alarm in the log, and the one held stays in force. The policy's roots
+ * must have signed the first one; each further one is signed by two roots of the one before, so a policy
+ * that was pinned years ago still leads to a registry of roots that it never heard of.
  */
 enum {
 	FOLLOW_ADOPTED = 1, /* a newer one is in force, and in its file */
@@ -20,6 +23,7 @@ enum {
 
 struct follow {
 	const char *path; /* its file */
+	struct kept kept; /* the versions so far: what leads from the policy to the file */
 	struct policy policy;
 	struct registry *registry; /* in force */
 	bool wanted;
@@ -29,18 +33,23 @@ struct follow {
 	uint64_t refused;     /* how many */
 };
 
+struct follow_options {
+	const char *policy;   /* pinned roots */
+	const char *registry; /* newest signed registry known; borrowed */
+	const char *state;    /* the adapter's folder; borrowed */
+	const char *bus;      /* it must be for */
+};
+
 /**
  * follow_init() - read policy and registry
- * @follow:        to set up; follow_deinit()
- * @policy_path:   pinned roots
- * @registry_path: newest signed registry known; borrowed
- * @bus:           it must be for
- * @reterr:        a sentence
- * @size:          of @reterr
+ * @follow:  to set up; follow_deinit()
+ * @options: where they are
+ * @reterr:  a sentence
+ * @size:    of @reterr
  * Return: 0, a verdict > 0 (@reterr tells), negative errno (@reterr is set as well).
  */
-int follow_init(struct follow *follow, const char *policy_path, const char *registry_path,
-	const char *bus, char *reterr, size_t size);
+int follow_init(
+	struct follow *follow, const struct follow_options *options, char *reterr, size_t size);
 void follow_deinit(struct follow *follow);
 
 void follow_want(struct follow *follow);                      /* ask for a newer one */

@@ -183,7 +183,7 @@ static int step(struct loop *loop)
 		r = trust_step(adapter->trust, adapter->client);
 	if (r == 0)
 		r = care(loop);
-	if (r == 0 && adapter->reconnect)
+	if (r == 0 && (adapter->reconnect || core_redial(adapter)))
 		r = core_connect(adapter);
 	return r > 0 ? LOOP_ALARM : r;
 }

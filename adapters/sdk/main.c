@@ -151,7 +151,9 @@ static int check(const struct config_adapter *config, char *why, size_t size)
 {
 	struct follow follow;
 	_cleanup_(parties_free) struct parties *parties = NULL;
-	int r = follow_init(&follow, config->policy, config->registry, config->bus, why, size);
+	const struct follow_options options = {
+		config->policy, config->registry, config->state, config->bus};
+	int r = follow_init(&follow, &options, why, size);
 	if (r)
 		return r;
 	r = parties_open(config, follow.registry, &parties, why, size);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int party_read(
 	struct party *party, const char *name, const char *path, char *reterr, size_t size)
@@ -80,22 +81,28 @@ void parties_free(struct parties *parties)
 	free(parties);
 }
 
-/* The secret half of a key that is active in the registry, or NULL. */
+/* The secret half of a key of the registry that is active and for this use, or NULL. */
+static const struct key_secret *secret_of(
+	const struct party *party, const Dienstweg__Key *key, enum key_use use)
+{
+	if ((int)key->use != (int)use || key->state != DIENSTWEG__KEY_STATE__KEY_STATE_ACTIVE)
+		return NULL;
+	for (size_t i = 0; i < party->keys.count; i++) {
+		const struct key_secret *secret = party->keys.keys[i];
+		if (bytes_equal(BYTES(secret->pub.id, KEY_ID_SIZE), BYTES_PB(key->id)))
+			return secret;
+	}
+	return NULL;
+}
+
+/* The newest one that is ours, or NULL. */
 static const struct key_secret *active(
 	const struct party *party, const Dienstweg__Party *entry, enum key_use use)
 {
-	for (size_t i = entry->n_keys; i > 0; i--) {
-		const Dienstweg__Key *key = entry->keys[i - 1];
-		if ((int)key->use != (int)use ||
-			key->state != DIENSTWEG__KEY_STATE__KEY_STATE_ACTIVE)
-			continue;
-		for (size_t j = 0; j < party->keys.count; j++) {
-			const struct key_secret *secret = party->keys.keys[j];
-			if (bytes_equal(BYTES(secret->pub.id, KEY_ID_SIZE), BYTES_PB(key->id)))
-				return secret;
-		}
-	}
-	return NULL;
+	const struct key_secret *secret = NULL;
+	for (size_t i = entry->n_keys; i > 0 && !secret; i--)
+		secret = secret_of(party, entry->keys[i - 1], use);
+	return secret;
 }
 
 static int missing(
@@ -109,9 +116,33 @@ static int missing(
 	return PARTIES_INVALID;
 }
 
+/* Every transport secret of the party, those that are active in the registry first and newest first. */
+static size_t transports_order(const struct party *party, const Dienstweg__Party *entry,
+	const struct key_secret *ret[KEYFILE_KEYS_MAX])
+{
+	size_t count = 0, active_count;
+	for (size_t i = entry->n_keys; i > 0; i--) {
+		const struct key_secret *secret = secret_of(
+			party, entry->keys[i - 1], KEY_TRANSPORT);
+		if (secret)
+			ret[count++] = secret;
+	}
+	active_count = count;
+	for (size_t i = party->keys.count; i > 0 && active_count; i--) {
+		const struct key_secret *secret = party->keys.keys[i - 1];
+		bool known = secret->pub.use != KEY_TRANSPORT;
+		for (size_t k = 0; k < active_count && !known; k++)
+			known = ret[k] == secret;
+		if (!known)
+			ret[count++] = secret;
+	}
+	return count;
+}
+
 int parties_bind(struct parties *parties, const struct registry *registry, char *reterr, size_t size)
 {
-	const struct key_secret *sign[PARTIES_MAX], *transport = NULL;
+	const struct key_secret *sign[PARTIES_MAX], *transports[KEYFILE_KEYS_MAX];
+	size_t transports_count = 0;
 	uint64_t version = registry_version(registry);
 	for (size_t i = 0; i < parties->count; i++) {
 		const struct party *party = &parties->all[i];
@@ -127,11 +158,12 @@ int parties_bind(struct parties *parties, const struct registry *registry, char 
 		if (!sign[i])
 			return missing(party, "sign", version, reterr, size);
 		if (i == 0)
-			transport = active(party, entry, KEY_TRANSPORT);
+			transports_count = transports_order(party, entry, transports);
 	}
-	if (!transport)
+	if (transports_count == 0)
 		return missing(&parties->all[0], "transport", version, reterr, size);
-	parties->transport = transport;
+	memcpy(parties->transports, transports, transports_count * sizeof(transports[0]));
+	parties->transports_count = transports_count;
 	for (size_t i = 0; i < parties->count; i++)
 		parties->all[i].sign = sign[i];
 	return 0;

@@ -28,7 +28,9 @@ struct party {
 
 struct parties {
 	size_t count;
-	const struct key_secret *transport;
+	/* Newest first; those that the registry does not have as active, last: it may be newer than ours. */
+	const struct key_secret *transports[KEYFILE_KEYS_MAX];
+	size_t transports_count;
 	const char *names[PARTIES_MAX];
 	struct party all[PARTIES_MAX];
 };

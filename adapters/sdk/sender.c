@@ -312,7 +312,7 @@ void sender_counts(const struct sender *sender, struct sender_counts *ret)
 	ret->known = window_count(sender->window);
 }
 
-/* ---- sealing anew ---- */
+/* ---- sealing and signing anew ---- */
 
 int sender_prepare(struct sender *sender)
 {
@@ -320,12 +320,14 @@ int sender_prepare(struct sender *sender)
 	while ((entry = window_next_reseal(sender->window, now_ns(sender)))) {
 		uint8_t h[HASH_SIZE];
 		uint32_t bytes = entry->bytes;
-		int r = turn_reseal(sender->options.turn, trust_registry(sender->options.trust),
-			entry->number, h, &bytes);
+		int r = entry->resign ? turn_resign(sender->options.turn, entry->number)
+				      : turn_reseal(sender->options.turn,
+						trust_registry(sender->options.trust),
+						entry->number, h, &bytes);
 		if (r < 0)
 			return r;
 		/* Routed nowhere any more: sent as it is, the broker's refusal says why. */
-		if (r == DW_UNROUTABLE)
+		if (entry->resign || r == DW_UNROUTABLE)
 			memcpy(h, entry->h, HASH_SIZE);
 		window_resealed(sender->window, entry, h, bytes);
 	}
@@ -399,6 +401,7 @@ static void deferral_take(struct sender *sender, const Dienstweg__Deferral *defe
 		reach = WINDOW_PLACE;
 	if (bytes_equal(reason, BYTES_STR("registry-outdated"))) {
 		entry->reseal = true;
+		entry->resign = bytes_equal(BYTES_PB(deferral->field), BYTES_STR("key_id"));
 		trust_want_registry(sender->options.trust);
 	}
 	/* Our clock, or the broker's state: the next message would fare the same. */

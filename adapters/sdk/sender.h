@@ -57,7 +57,7 @@ void sender_new_registry(struct sender *sender); /* what waits for sealing anew 
 int sender_answer(struct sender *sender, const Dienstweg__Answer *answer);
 
 /**
- * sender_prepare() - seal anew what was deferred as registry-outdated and is due, within the turn
+ * sender_prepare() - seal or sign anew what was deferred as registry-outdated and is due, within the turn
  * @sender: the sender
  * Return: 0 or negative errno.
  */

@@ -388,8 +388,9 @@ int trust_open(const struct trust_options *options, struct trust **ret, char *re
 		return -ENOMEM;
 	trust->options = *options;
 	snprintf(trust->origin, sizeof(trust->origin), "%s/0", config->bus);
-	int r = follow_init(
-		&trust->follow, config->policy, config->registry, config->bus, reterr, size);
+	const struct follow_options follow = {
+		config->policy, config->registry, folder_path(options->folder), config->bus};
+	int r = follow_init(&trust->follow, &follow, reterr, size);
 	if (r)
 		return r < 0 ? r : TRUST_INVALID;
 	keys_take(trust);

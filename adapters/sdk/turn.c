@@ -354,17 +354,17 @@ int turn_tell(struct turn *turn,
 	return r;
 }
 
-/* ---- sealing anew ---- */
+/* ---- sealing and signing anew ---- */
 
-static int sign_alone(struct turn *turn, struct bytes sender, const struct composed *composed,
-	struct bytes *ret_core)
+static int sign_alone(
+	struct turn *turn, struct bytes sender, const uint8_t h[HASH_SIZE], struct bytes *ret_core)
 {
 	uint8_t items[1][HASH_SIZE];
 	Dienstweg__Signature signature;
 	size_t party = parties_find(turn->options.parties, sender);
 	if (party == PARTIES_NONE)
 		return -EBADMSG;
-	memcpy(items[0], composed->h, HASH_SIZE);
+	memcpy(items[0], h, HASH_SIZE);
 	int r = signature_sign(SIGNATURE_MESSAGE, BYTES_STR(turn->options.config->bus),
 		turn->options.parties->all[party].sign, (const uint8_t(*)[HASH_SIZE])items, 1,
 		&signature, turn->tray->arena);
@@ -425,7 +425,7 @@ int turn_reseal(struct turn *turn, const struct registry *registry, uint64_t num
 	row = row_of(&composed, old.body);
 	r = sent_rename(turn, &composed, &sender);
 	if (r == 0)
-		r = sign_alone(turn, sender, &composed, &row.core);
+		r = sign_alone(turn, sender, composed.h, &row.core);
 	if (r == 0)
 		r = outbox_replace(turn->options.outbox, number, &old, &row);
 	if (r)
@@ -433,4 +433,38 @@ int turn_reseal(struct turn *turn, const struct registry *registry, uint64_t num
 	memcpy(ret_h, composed.h, HASH_SIZE);
 	*ret_bytes = (uint32_t)(row.header.len + row.content.len);
 	return 0;
+}
+
+/* The sender of a message of ours, out of its sent row. */
+static int sender_of(struct turn *turn, const uint8_t id[UUID_SIZE], struct bytes *ret)
+{
+	struct bytes value;
+	struct sent_row sent;
+	int r = store_get(turn->options.store, STORE_SENT, BYTES(id, UUID_SIZE), &value);
+	if (r == 0)
+		r = sent_row_decode(value, &sent);
+	if (r)
+		return r < 0 ? r : -EBADMSG;
+	return arena_copy(turn->tray->arena, sent.sender, ret);
+}
+
+int turn_resign(struct turn *turn, uint64_t number)
+{
+	struct arena *arena = turn->tray->arena;
+	struct outbox_row old, row;
+	uint8_t h[HASH_SIZE];
+	struct bytes sender;
+	int r = row_copy(turn, number, &old);
+	if (r == 0)
+		r = outbox_load_content(turn->options.outbox, number, arena, &old);
+	if (r == 0)
+		r = arena_copy(arena, old.content, &old.content);
+	if (r == 0)
+		r = sender_of(turn, old.message_id, &sender);
+	if (r)
+		return r;
+	row = old;
+	envelope_header_hash(old.header, h);
+	r = sign_alone(turn, sender, h, &row.core);
+	return r ? r : outbox_replace(turn->options.outbox, number, &old, &row);
 }

@@ -77,3 +77,14 @@ int turn_tell(struct turn *turn,
  */
 int turn_reseal(struct turn *turn, const struct registry *registry, uint64_t number,
 	uint8_t ret_h[HASH_SIZE], uint32_t *ret_bytes);
+
+/**
+ * turn_resign() - sign a message of the outbox anew with its sender's key of now, within this turn
+ * @turn:   the turn
+ * @number: in the outbox
+ *
+ * Header and content stay as they are, and with them its identity.
+ *
+ * Return: 0 or negative errno.
+ */
+int turn_resign(struct turn *turn, uint64_t number);

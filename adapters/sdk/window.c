@@ -254,7 +254,7 @@ void window_add(struct window *window, const struct window_entry *entry)
 	window->free_entry = new->next;
 	*new = *entry;
 	new->state = WINDOW_WAITING;
-	new->probe = new->reseal = false;
+	new->probe = new->reseal = new->resign = false;
 	new->case_next = NONE;
 	new->case_last = index;
 	uint32_t oldest = map_get(window->by_case, new->case_gate);
@@ -380,7 +380,7 @@ void window_resealed(struct window *window, struct window_entry *entry, const ui
 	memcpy(entry->h, h, HASH_SIZE);
 	map_put(window->by_h, h_key(h), index_of(window, entry));
 	entry->bytes = bytes;
-	entry->reseal = false;
+	entry->reseal = entry->resign = false;
 	entry->state = WINDOW_WAITING;
 	window->reseals--;
 	window_rewind(window);

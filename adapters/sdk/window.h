@@ -30,8 +30,9 @@ struct window_entry {
 	uint64_t place_gate;
 	uint32_t bytes; /* of the envelope */
 	enum window_state state;
-	bool reseal;          /* deferred as registry-outdated */
-	uint64_t frame;       /* sent: the Submit it is in */
+	bool reseal;    /* deferred as registry-outdated */
+	bool resign;    /* with it: only the signature is outdated, the header stays as it is */
+	uint64_t frame; /* sent: the Submit it is in */
 	uint64_t retry_at_ns; /* deferred */
 
 	/* the window's own */
@@ -110,7 +111,7 @@ void window_defer(
 	struct window *window, struct window_entry *entry, uint64_t until, enum window_reach reach);
 
 /**
- * window_resealed() - it has other header bytes now and may be sent again
+ * window_resealed() - it has another header or signature now and may be sent again
  * @window: the window
  * @entry:  deferred, with @reseal
  * @h:      the new identity

@@ -17,6 +17,7 @@ struct findings {
 	struct progress progress; /* first: progress_step() */
 	struct audit_report report;
 	json_t *list; /* NULL: printed as they come */
+	json_t *disputed;
 };
 
 /**
@@ -26,8 +27,11 @@ struct findings {
  */
 void findings_init(struct findings *findings, bool json);
 
-/* Members "verdict" ("clean" or "findings"), "findings" (array) and "findings_total"; takes the list. */
+/* Members "verdict" ("clean" or "findings"), "findings" (array), "findings_total" and "disputed" (array);
+   takes the lists. */
 void findings_put(struct findings *findings, json_t *object);
 
-/* Exit code: CLI_DONE or CLI_NEGATIVE. */
-int findings_exit(const struct findings *findings);
+void findings_drop(struct findings *findings); /* lists that were not taken */
+
+/* Exit code: CLI_DONE or CLI_NEGATIVE. What is disputed counts only when @strict. */
+int findings_exit(const struct findings *findings, bool strict);

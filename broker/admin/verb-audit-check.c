@@ -193,12 +193,12 @@ static int check_folder(
 		&findings.report, &checked);
 	progress_clear(&findings.progress);
 	if (r) {
-		json_decref(findings.list);
+		findings_drop(&findings);
 		return cli_fail(CLI_FAILED, "%s: it could not be checked to its end: %s",
 			options->subject, strerrordesc_np(-r));
 	}
 	print_export(options, trust, &checked, &findings);
-	return findings_exit(&findings);
+	return findings_exit(&findings, false);
 }
 
 static int run(const struct options *options)

@@ -101,7 +101,7 @@ static int replay(const struct options *options, uint64_t differences)
 	int r = audit_replay(&audit, &how, &findings.report, &result);
 	progress_clear(&findings.progress);
 	if (r) {
-		json_decref(findings.list);
+		findings_drop(&findings);
 		return cli_fail(CLI_FAILED, "%s: it could not be replayed to its end: %s",
 			options->folders->journal, strerrordesc_np(-r));
 	}
@@ -109,7 +109,7 @@ static int replay(const struct options *options, uint64_t differences)
 		print_json(options, &audit, &result, &findings);
 	else
 		print(options, &audit, &result, &findings);
-	return findings_exit(&findings);
+	return findings_exit(&findings, false);
 }
 
 int audit_replay_run(int argc, char **argv)

@@ -13,6 +13,7 @@
 #include "broker/admin/out.h"
 #include "broker/admin/folders.h"
 #include "broker/admin/verbs.h"
+#include "broker/audit/disputes.h"
 #include "broker/audit/words.h"
 #include "proto/base/text.h"
 
@@ -58,7 +59,8 @@ static int find_standing(struct audit *audit, uint64_t sequence, struct standing
 	return r < 0 ? r : 0;
 }
 
-static void print_json(const struct audit_entry *entry, const struct standing *standing)
+static void print_json(const struct audit_entry *entry, const struct standing *standing,
+	const struct dispute *dispute)
 {
 	json_t *object = entry_json(entry), *path = json_array();
 	char hex[2 * HASH_SIZE + 1];
@@ -68,6 +70,9 @@ static void print_json(const struct audit_entry *entry, const struct standing *s
 	}
 	out_put(object, "tree_size", standing->size);
 	json_object_set_new(object, "path", path);
+	json_object_set_new(object, "disputed", json_boolean(dispute != NULL));
+	if (dispute)
+		out_put(object, "suspect_from", dispute->suspect_from);
 	json_object_set_new(object, "content", json_boolean(standing->content));
 	if (standing->content)
 		out_put(object, "content_bytes", standing->content_len);
@@ -139,8 +144,10 @@ static void print_batch(const struct audit_entry *entry)
 	}
 }
 
-static void print(const struct audit_entry *entry, const struct standing *standing)
+static void print(const struct audit_entry *entry, const struct standing *standing,
+	const struct dispute *dispute)
 {
+	struct bytes key_id = audit_entry_key_id(entry);
 	char text[WORDS_MAX], time[OUT_TEXT_MAX];
 	struct words words;
 	words_init(&words, text, sizeof(text));
@@ -160,8 +167,12 @@ static void print(const struct audit_entry *entry, const struct standing *standi
 	print_hex("commitment", BYTES(entry->stub.commitment, HASH_SIZE));
 	print_hex("digest", BYTES(entry->disclosed.digest, HASH_SIZE));
 	print_hex("nonce", BYTES_PB(entry->row->nonce));
-	if (entry->disclosed.rest.len >= 24)
-		print_hex("signed by key", BYTES(entry->disclosed.rest.data, 16));
+	if (key_id.len > 0)
+		print_hex("signed by key", key_id);
+	if (dispute)
+		printf("  %-13s this key is under suspicion from entry %" PRIu64
+		       " on: the entry is valid, do not rely on it unasked\n",
+			"disputed", dispute->suspect_from);
 	printf("  %-13s leaf %" PRIu64 " of %" PRIu64 ", a path of %zu hashes\n", "tree",
 		entry->sequence, standing->size, standing->steps);
 	if (standing->content)
@@ -172,6 +183,7 @@ static int run(const struct folders *folders, uint64_t sequence, bool json)
 {
 	_cleanup_(audit_close) struct audit audit = {};
 	_cleanup_(arena_free) struct arena *arena = arena_new(ENTRY_ARENA);
+	_cleanup_(disputes_deinit) struct disputes disputes = {};
 	struct audit_entry entry;
 	struct standing standing;
 	int exit = folders_open(folders, &audit);
@@ -189,12 +201,16 @@ static int run(const struct folders *folders, uint64_t sequence, bool json)
 					   : "it is damaged");
 	if (r == 0)
 		r = find_standing(&audit, sequence, &standing);
+	if (r == 0)
+		r = disputes_load(&audit, &disputes);
 	if (r)
 		return cli_fail(CLI_FAILED, "%s: %s", folders->journal, strerrordesc_np(-r));
+	const struct dispute *dispute = disputes_find(
+		&disputes, sequence, audit_entry_key_id(&entry));
 	if (json)
-		print_json(&entry, &standing);
+		print_json(&entry, &standing, dispute);
 	else
-		print(&entry, &standing);
+		print(&entry, &standing, dispute);
 	return CLI_DONE;
 }
 

@@ -34,14 +34,19 @@ static const char help[] =
 	"  --depth tree|full  tree needs no keys; default: full when the keys are named\n"
 	"  --checkpoint FILE  a signed checkpoint kept elsewhere: the journal must extend it\n"
 	"  --jobs N           threads that open records; default: one for each processor\n"
+	"  --strict           what is disputed counts: exit 1\n"
 	"  --json             one object\n"
+	"\n"
+	"Disputed is what was signed with a key that the registrar put under suspicion afterwards: "
+	"valid,\n"
+	"but not to be relied on unasked.\n"
 	"\n"
 	"Exit codes: 0 no findings; 1 findings.\n";
 
 struct options {
 	struct folders *folders;
 	const char *depth, *checkpoint, *jobs;
-	bool json;
+	bool json, strict;
 };
 
 static void print(const struct options *options, const struct audit *audit,
@@ -51,8 +56,8 @@ static void print(const struct options *options, const struct audit *audit,
 	char time[OUT_TEXT_MAX];
 	uint64_t found = findings->report.findings;
 	double seconds = progress_seconds(&findings->progress);
-	printf("%sJournal %s in %s, verified %s\n", found ? "\n" : "", audit->origin,
-		options->folders->journal,
+	printf("%sJournal %s in %s, verified %s\n", found || findings->report.disputed ? "\n" : "",
+		audit->origin, options->folders->journal,
 		how->depth == AUDIT_FULL ? "in full" : "as to its tree, without opening records");
 	printf("  entries      %" PRIu64 ", the last commit at %s\n", result->entries,
 		out_time(result->batch_ms, time));
@@ -73,7 +78,8 @@ static void print(const struct options *options, const struct audit *audit,
 	if (found)
 		printf("FINDINGS: %" PRIu64 ". This journal is not what was signed.\n", found);
 	else
-		printf("No findings: the journal is what was signed.\n");
+		printf("No findings: the journal is what was signed%s.\n",
+			findings->report.disputed ? "; see what is disputed in it" : "");
 }
 
 static void print_json(const struct options *options, const struct audit *audit,
@@ -147,7 +153,7 @@ static int verify(const struct options *options, struct audit_verify_options *ho
 	int r = audit_verify(&audit, how, &findings.report, &result);
 	progress_clear(&findings.progress);
 	if (r) {
-		json_decref(findings.list);
+		findings_drop(&findings);
 		return cli_fail(CLI_FAILED, "%s: it could not be verified to its end: %s",
 			options->folders->journal, strerrordesc_np(-r));
 	}
@@ -155,7 +161,7 @@ static int verify(const struct options *options, struct audit_verify_options *ho
 		print_json(options, &audit, how, &result, &findings);
 	else
 		print(options, &audit, how, &result, &findings);
-	return findings_exit(&findings);
+	return findings_exit(&findings, options->strict);
 }
 
 int audit_verify_run(int argc, char **argv)
@@ -169,6 +175,7 @@ int audit_verify_run(int argc, char **argv)
 		{"--depth", .value = &options.depth},
 		{"--checkpoint", .value = &options.checkpoint},
 		{"--jobs", .value = &options.jobs},
+		{"--strict", .flag = &options.strict},
 		{"--json", .flag = &options.json},
 	};
 	const struct cli_verb verb = {

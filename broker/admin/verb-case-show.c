@@ -13,6 +13,7 @@
 #include "broker/admin/entry-json.h"
 #include "broker/admin/out.h"
 #include "broker/admin/verbs.h"
+#include "broker/audit/disputes.h"
 #include "broker/audit/timeline.h"
 #include "broker/audit/words.h"
 #include "proto/base/db.h"
@@ -33,6 +34,7 @@ static const char help[] =
 struct show {
 	json_t *events; /* NULL: print */
 	uint64_t open;  /* messages that have not ended for somebody */
+	struct disputes disputes;
 };
 
 /* ---- for people ---- */
@@ -121,7 +123,7 @@ static int arrows(const char *text)
 	return extra;
 }
 
-static void print_event(const struct timeline_event *event)
+static void print_event(const struct timeline_event *event, const struct dispute *dispute)
 {
 	char time[OUT_TEXT_MAX], about[OUT_TEXT_MAX], who_text[OUT_TEXT_MAX], more_text[600];
 	char proof[64];
@@ -140,6 +142,10 @@ static void print_event(const struct timeline_event *event)
 		say_what(event), 44 + arrows(who_text), who_text, about, event->sequence, proof);
 	if (more.len > 0)
 		printf("%-23s  %-15s  %s\n", "", "", more_text);
+	if (dispute)
+		printf("%-23s  %-15s  signed with a key of %s that is under suspicion from entry "
+		       "%" PRIu64 " on\n",
+			"", "DISPUTED", dispute->owner, dispute->suspect_from);
 }
 
 /* ---- for programs ---- */
@@ -176,7 +182,7 @@ static json_t *receipt_json(const struct timeline_event *event)
 	return object;
 }
 
-static json_t *event_json(const struct timeline_event *event)
+static json_t *event_json(const struct timeline_event *event, const struct dispute *dispute)
 {
 	json_t *object = json_object();
 	out_put(object, "sequence", event->sequence);
@@ -211,6 +217,8 @@ static json_t *event_json(const struct timeline_event *event)
 		out_put(object, "attempts", event->attempts);
 		out_put_time(object, "due", event->due_ms);
 	}
+	if (event->key_id.len > 0)
+		json_object_set_new(object, "disputed", json_boolean(dispute != NULL));
 	json_object_set_new(object, "receipt", receipt_json(event));
 	return object;
 }
@@ -220,10 +228,12 @@ static int take_event(void *context, const struct timeline_event *event)
 	struct show *show = context;
 	for (size_t i = 0; i < event->recipients_count; i++)
 		show->open += event->recipients[i].state != TIMELINE_ENDED;
+	const struct dispute *dispute = disputes_find(
+		&show->disputes, event->sequence, event->key_id);
 	if (show->events)
-		json_array_append_new(show->events, event_json(event));
+		json_array_append_new(show->events, event_json(event, dispute));
 	else
-		print_event(event);
+		print_event(event, dispute);
 	return 0;
 }
 
@@ -281,9 +291,13 @@ static int run(const struct folders *folders, const char *text, bool rebuild, bo
 	struct audit_report report = {};
 	struct show show = {};
 	char id[CASE_TEXT_SIZE];
-	int exit = cases_open(folders, rebuild, &cases);
+	int r = 0, exit = cases_open(folders, rebuild, &cases);
 	if (exit == 0)
 		exit = find(&cases, text, &summary);
+	if (exit == 0 && (r = audit_refresh(&cases.audit)) == 0)
+		r = disputes_load(&cases.audit, &show.disputes);
+	if (r)
+		exit = cli_fail(CLI_FAILED, "%s: %s", folders->journal, strerrordesc_np(-r));
 	if (exit)
 		return exit;
 	cases_text(summary.id, id);
@@ -292,7 +306,8 @@ static int run(const struct folders *folders, const char *text, bool rebuild, bo
 	else
 		printf("Case %s\n%-23s  %-15s  %-44s  %-24s  %8s  %s\n", id, "time", "what",
 			"who → whom", "about", "entry", "receipt");
-	int r = timeline_walk(&cases.audit, cases.index, summary.id, take_event, &show, &report);
+	r = timeline_walk(&cases.audit, cases.index, summary.id, take_event, &show, &report);
+	disputes_deinit(&show.disputes);
 	if (r) {
 		json_decref(show.events);
 		return cli_fail(CLI_FAILED, "%s: %s", folders->journal, strerrordesc_np(-r));

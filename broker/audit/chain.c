@@ -13,8 +13,6 @@
 
 #include "proto/base/arena.h"
 
-enum { CHAIN_ARENA = 96 << 20, CHAIN_ROOTS_MAX = 16 };
-
 void chain_init(struct chain *chain, const struct policy *policy)
 {
 	*chain = (struct chain){.policy = policy};
@@ -33,36 +31,11 @@ void chain_share(const struct chain *chain, struct chain *ret)
 	registry_unref(before);
 }
 
-/* The roots that a registry names itself. */
-static size_t own_roots(struct bytes signed_bytes, struct note_key roots[CHAIN_ROOTS_MAX])
-{
-	size_t count = 0;
-	Dienstweg__RegistryContent *content = NULL;
-	_cleanup_(arena_free) struct arena *arena = arena_new(CHAIN_ARENA);
-	if (!arena)
-		return 0;
-	Dienstweg__SignedRegistry *outer = dienstweg__signed_registry__unpack(
-		arena_allocator(arena), signed_bytes.len, signed_bytes.data);
-	if (outer)
-		content = dienstweg__registry_content__unpack(
-			arena_allocator(arena), outer->content.len, outer->content.data);
-	for (size_t i = 0; content && i < content->n_roots && count < CHAIN_ROOTS_MAX; i++) {
-		const Dienstweg__Root *root = content->roots[i];
-		if (root->key && root->key->public_.len == SIGN_PUBLIC_SIZE &&
-			root->key->state == DIENSTWEG__KEY_STATE__KEY_STATE_ACTIVE &&
-			note_key_init(
-				&roots[count], BYTES_PB(root->name), root->key->public_.data) == 0)
-			count++;
-	}
-	return count;
-}
-
 /* Under the policy's roots, else under its own. */
 static int load(struct chain *chain, struct bytes signed_bytes, struct registry **ret,
 	bool *ret_anchored, char *reterr, size_t size)
 {
 	const struct policy *policy = chain->policy;
-	struct note_key roots[CHAIN_ROOTS_MAX];
 	*ret_anchored = false;
 	if (policy && policy->roots_count > 0) {
 		int r = registry_load(signed_bytes, policy->roots, policy->roots_count,
@@ -71,12 +44,7 @@ static int load(struct chain *chain, struct bytes signed_bytes, struct registry 
 		if (r != REGISTRY_UNSIGNED)
 			return r;
 	}
-	size_t count = own_roots(signed_bytes, roots);
-	if (count == 0) {
-		snprintf(reterr, size, "it names no roots");
-		return REGISTRY_MALFORMED;
-	}
-	return registry_load(signed_bytes, roots, count, REGISTRY_ROOT_QUORUM, ret, reterr, size);
+	return registry_load_self(signed_bytes, ret, reterr, size);
 }
 
 static const char *successor_text(int verdict)

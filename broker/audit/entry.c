@@ -90,6 +90,17 @@ int audit_entry_signature(
 	return r > 0 ? READER_DAMAGED : r;
 }
 
+struct bytes audit_entry_key_id(const struct audit_entry *entry)
+{
+	if (entry->batch)
+		return BYTES_PB(entry->batch->key_id);
+	/* A signature core begins with it. */
+	if (entry->stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED &&
+		entry->disclosed.rest.len >= KEY_ID_SIZE)
+		return BYTES(entry->disclosed.rest.data, KEY_ID_SIZE);
+	return BYTES(NULL, 0);
+}
+
 struct bytes audit_entry_speaker(const struct audit_entry *entry)
 {
 	if (entry->decision->speaker.len > 0)

@@ -49,6 +49,13 @@ int audit_entry_signature(
 	const struct audit_entry *entry, struct arena *arena, Dienstweg__Signature *ret);
 
 /**
+ * audit_entry_key_id() - the key that signed what was received
+ * @entry: any
+ * Return: 16 bytes; empty for what nobody signed or was refused.
+ */
+struct bytes audit_entry_key_id(const struct audit_entry *entry);
+
+/**
  * audit_entry_speaker() - the party whose session brought it
  * @entry: accepted, refused, acknowledged
  * Return: its name, maybe empty; not to be trusted more than the entry.

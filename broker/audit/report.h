@@ -15,11 +15,15 @@ struct audit_finding {
 	const char *reason; /* a sentence; valid during the call */
 };
 
+struct dispute;
+
 struct audit_report {
 	void (*finding)(void *context, const struct audit_finding *finding); /* may be NULL */
 	void (*progress)(void *context, uint64_t done, uint64_t total);      /* may be NULL */
+	void (*dispute)(void *context, const struct dispute *dispute);       /* may be NULL */
 	void *context;
 	uint64_t findings; /* counted here */
+	uint64_t disputed; /* keys under suspicion on which something rests; no findings */
 };
 
 /**

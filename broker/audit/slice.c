@@ -84,6 +84,7 @@ void slice_init(struct slice *slice)
 void slice_deinit(struct slice *slice)
 {
 	chain_deinit(&slice->chain);
+	disputes_deinit(&slice->disputes);
 	held_deinit(&slice->tree);
 	held_deinit(&slice->records);
 }
@@ -98,6 +99,7 @@ void slice_begin(struct slice *slice, uint64_t first)
 	slice->latest = (struct slice_time){};
 	slice->opened = 0;
 	slice->signatures = 0;
+	disputes_clear(&slice->disputes);
 	slice->result = 0;
 }
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "broker/audit/chain.h"
+#include "broker/audit/disputes.h"
 #include "broker/audit/report.h"
 
 /*
@@ -51,8 +52,9 @@ struct slice {
 	struct slice_time earliest, latest; /* of the entries whose time is known */
 	uint64_t opened;                    /* records */
 	uint64_t signatures;
-	int result;   /* negative errno: they could not all be looked at */
-	bool waiting; /* with a worker */
+	struct disputes disputes; /* that rest on these entries */
+	int result;               /* negative errno: they could not all be looked at */
+	bool waiting;             /* with a worker */
 };
 
 /**

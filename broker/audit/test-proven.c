@@ -35,7 +35,7 @@ void proven_policy(const struct life *life, const char *origin, int which, char 
 	size_t len;
 	ed25519_from_seed(seed, public, secret);
 	CHECK_INT(note_key_init(&key, BYTES_STR(origin),
-			  which == 1 ? life->journal.options.log_key->pub.public : public),
+			  which == 1 ? life->journal.options.log_keys[0]->pub.public : public),
 		0);
 	note_key_format(&key, vkey);
 	CHECK_INT(file_read(life->policy, 1 << 16, &roots, &len), 0);
@@ -56,7 +56,7 @@ void proven_trust(const struct life *life, struct audit_trust *ret)
 struct bytes proven_sign(const struct life *life, uint64_t size, const struct merkle_hash *root,
 	uint8_t note[CHECKPOINT_NOTE_MAX])
 {
-	const struct key_secret *log = life->journal.options.log_key;
+	const struct key_secret *log = life->journal.options.log_keys[0];
 	struct checkpoint checkpoint = {.origin = "test.demo/0", .size = size, .root = *root};
 	struct note_key key;
 	CHECK_INT(note_key_init(&key, BYTES_STR("test.demo/0"), log->pub.public), 0);

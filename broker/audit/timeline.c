@@ -166,6 +166,7 @@ static int tell_recorded(struct timeline *t, const struct audit_entry *entry)
 	event.service = BYTES_PB(entry->header->service);
 	event.header = entry->header;
 	event.decision = decision;
+	event.key_id = audit_entry_key_id(entry);
 	event.recipients = recipients;
 	event.recipients_count = decision->n_recipients;
 	return tell(t, entry, &event);
@@ -205,6 +206,7 @@ static int tell_ack(struct timeline *t, const struct audit_entry *entry, size_t 
 	if (entry->decision->verdicts[nth] == DIENSTWEG__ACK_VERDICT__ACK_ALREADY)
 		event.what = TIMELINE_LATE;
 	event.message = ack->sequence;
+	event.key_id = audit_entry_key_id(entry);
 	event.who = BYTES_PB(entry->batch->recipient);
 	event.code = BYTES_PB(ack->code);
 	event.text = BYTES_PB(ack->text);

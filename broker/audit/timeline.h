@@ -56,6 +56,7 @@ struct timeline_event {
 	struct bytes code, text;             /* rejected, late */
 	uint32_t attempts;                   /* failed, expired */
 	uint64_t due_ms;                     /* failed: 0: queued again at once */
+	struct bytes key_id; /* recorded, accepted, rejected, late: of the key that signed it */
 };
 
 /* "recorded", "accepted", ...: for people and for programs. */

@@ -3,6 +3,7 @@
 
 #include "broker/audit/chain.h"
 #include "broker/audit/crew.h"
+#include "broker/audit/disputes.h"
 #include "broker/audit/entry.h"
 #include "broker/audit/slice.h"
 #include "broker/audit/verify.h"
@@ -32,6 +33,7 @@ struct verifier {
 	struct stub stub;        /* if that is 0 */
 	struct tree_row rows[(MERKLE_LEVELS + TREE_ROW_HEIGHT - 1) / TREE_ROW_HEIGHT];
 	struct chain chain;
+	struct disputes disputes;
 	struct arena *arena;    /* of the registry at hand */
 	struct slice_time time; /* of the last entry told whose time is known */
 	uint64_t bad_row;       /* one more than the tree row last reported as unreadable */

@@ -76,6 +76,7 @@ static int check_signature(struct entry_checker *c, const struct audit_entry *en
 			"the signature of its sender %.*s has no possible form", NAME(sender));
 		return 0;
 	}
+	disputes_count(&c->slice->disputes, entry->sequence, BYTES_PB(signature.key_id));
 	const char *why = chain_signing_key(
 		&c->slice->chain, entry->sequence, BYTES_PB(signature.key_id), sender, &public);
 	if (why)
@@ -124,6 +125,7 @@ static void check_batch(struct entry_checker *c, const struct audit_entry *entry
 	};
 	const uint8_t *public;
 	c->slice->signatures++;
+	disputes_count(&c->slice->disputes, entry->sequence, BYTES_PB(batch->key_id));
 	const char *why = chain_signing_key(
 		&c->slice->chain, entry->sequence, BYTES_PB(batch->key_id), recipient, &public);
 	if (why) {

@@ -274,6 +274,7 @@ static void judge_checkpoint(struct verifier *v, struct bytes note, const char *
 	size_t count = chain_log_keys(&v->chain, v->audit->origin, keys);
 	int r = checkpoint_open(note, keys, count, v->audit->origin, &checkpoint);
 	v->result->checkpoints++;
+	disputes_count_checkpoint(&v->disputes, v->edge.size, note, keys, count);
 	if (r > 0) {
 		audit_report_finding(v->report, v->edge.size - 1, "checkpoint-signature",
 			"the %s checkpoint of %" PRIu64 " entries does not count: %s", which,

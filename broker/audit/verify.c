@@ -42,7 +42,9 @@ static int walk_slice(struct verifier *v, struct slice *slice)
 {
 	slice_begin(slice, v->edge.size);
 	v->report = &slice->tree.report;
-	int r = audit_refresh(v->audit);
+	int r = disputes_share(&v->disputes, &slice->disputes);
+	if (r == 0)
+		r = audit_refresh(v->audit);
 	if (r == 0)
 		r = verify_tree_resume(v);
 	while (r == 0 && v->edge.size < v->size && slice->end - slice->first < AUDIT_SLICE) {
@@ -60,6 +62,7 @@ static int tell_slice(struct verifier *v, struct slice *slice, struct audit_repo
 {
 	v->result->records += slice->opened;
 	v->result->signatures += slice->signatures;
+	disputes_add(&v->disputes, &slice->disputes);
 	int r = slice_tell(slice, report, &v->time);
 	if (slice->end > slice->first)
 		audit_report_progress(report, slice->end, v->size);
@@ -119,6 +122,8 @@ static int verify_all(struct verifier *v, struct crew *crew)
 {
 	int r = audit_refresh(v->audit);
 	if (r == 0)
+		r = disputes_load(v->audit, &v->disputes);
+	if (r == 0)
 		r = verify_tree_begin(v);
 	if (r == 0)
 		r = verify_walk(v, crew);
@@ -132,6 +137,7 @@ static int verify_all(struct verifier *v, struct crew *crew)
 static void verifier_deinit(struct verifier *v)
 {
 	chain_deinit(&v->chain);
+	disputes_deinit(&v->disputes);
 	arena_free(v->arena);
 }
 DEFINE_CLEANUP_PTR(struct verifier, verifier_deinit);
@@ -152,6 +158,7 @@ int audit_verify(struct audit *audit, const struct audit_verify_options *options
 		r = verify_all(&v, crew);
 	if (r)
 		return r;
+	disputes_tell(&v.disputes, report);
 	ret->entries = v.edge.size;
 	ret->registries = v.chain.versions;
 	ret->registry_version = chain_version(&v.chain);

@@ -174,6 +174,18 @@ static int batch_decide(struct journal *journal, struct batch *batch, int64_t st
 
 /* ---- closing ---- */
 
+/* By every log key in force: who has not yet heard of the new one finds the old one's line. */
+static void sign_checkpoint(struct journal *journal, const struct checkpoint *checkpoint)
+{
+	const struct log_signer *signer = journal->signers;
+	assert(journal->signers_count > 0);
+	journal->note_len = checkpoint_sign(
+		checkpoint, &signer->key, signer->secret->ed25519, journal->note);
+	for (size_t i = 1; i < journal->signers_count; i++)
+		journal->note_len = checkpoint_sign_more(&signer[i].key, signer[i].secret->ed25519,
+			journal->note, journal->note_len);
+}
+
 /* The newest checkpoint, and the last one of each day, are kept. */
 static int put_checkpoint(struct journal *journal, uint64_t old_size)
 {
@@ -188,8 +200,7 @@ static int put_checkpoint(struct journal *journal, uint64_t old_size)
 		r = db_delete(txn, journal->tables.checkpoint, KEY_BYTES_OF(key));
 	if (r)
 		return r == DB_NOT_FOUND ? -EBADMSG : r;
-	journal->note_len = checkpoint_sign(
-		&checkpoint, &journal->note_key, journal->options.log_key->ed25519, journal->note);
+	sign_checkpoint(journal, &checkpoint);
 	journal->note_day = today;
 	key = key_u64(checkpoint.size);
 	return db_append(txn, journal->tables.checkpoint, KEY_BYTES_OF(key),

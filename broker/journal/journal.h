@@ -11,6 +11,7 @@
 #include "proto/base/db.h"
 #include "proto/base/queue.h"
 #include "proto/identity/keyfile.h"
+#include "proto/note/checkpoint.h"
 #include "proto/registry/registry.h"
 
 /*
@@ -21,6 +22,10 @@
  * the process: never retry an fsync.
  */
 struct journal;
+
+enum {
+	JOURNAL_LOG_KEYS_MAX = CHECKPOINT_SIGNERS_MAX /* an old and a new one overlap for a while */
+};
 
 struct journal_options {
 	const char *dir;                 /* LMDB environment, must exist */
@@ -35,7 +40,9 @@ struct journal_options {
 	struct bytes bus;
 	const char *software; /* name and version, in the start entry */
 	uint8_t config_digest[HASH_SIZE];
-	const struct key_secret *log_key;
+	/* Those that the registry in force has as active sign every checkpoint; at least one must be. */
+	const struct key_secret *log_keys[JOURNAL_LOG_KEYS_MAX]; /* NULL: none */
+	bool registry_pinned; /* the given registry bears the policy's roots; else it must follow one here */
 	struct keyring *keyring;
 	const struct clock *clock;
 	struct queue *done; /* parcels come back here, in commit order; room for parcels_max + JOURNAL_TICKS */

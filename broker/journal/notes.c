@@ -66,6 +66,24 @@ int notes_clock_step(struct journal *journal, struct batch *batch, int64_t step_
 
 /* ---- registry ---- */
 
+size_t signers_choose(const struct journal *journal, const struct registry *registry,
+	struct log_signer ret[JOURNAL_LOG_KEYS_MAX])
+{
+	size_t count = 0;
+	for (size_t i = 0; i < JOURNAL_LOG_KEYS_MAX && journal->options.log_keys[i]; i++) {
+		const struct key_secret *secret = journal->options.log_keys[i];
+		const Dienstweg__Party *owner = NULL;
+		const Dienstweg__Key *key = registry_key(
+			registry, BYTES(secret->pub.id, KEY_ID_SIZE), &owner);
+		if (!key || owner || key->state != DIENSTWEG__KEY_STATE__KEY_STATE_ACTIVE)
+			continue;
+		if (note_key_init(&ret[count].key, BYTES_STR(journal->origin), secret->pub.public))
+			continue;
+		ret[count++].secret = secret;
+	}
+	return count;
+}
+
 static int put_registry_row(struct journal *journal, uint64_t sequence,
 	const struct registry *registry, const uint8_t *digest)
 {
@@ -98,6 +116,7 @@ static int adopt(struct journal *journal, struct batch *batch, struct registry *
 
 	registry_unref(journal->registry);
 	journal->registry = registry_ref(registry);
+	journal->signers_count = signers_choose(journal, registry, journal->signers);
 	journal->head.registry_sequence = sequence;
 	journal->log.registry_version = decision.version; /* in force from its own entry on */
 	journal->keys_day = 0;                            /* it may bring new classes */
@@ -122,22 +141,29 @@ static bool same_registry(const struct registry *a, const struct registry *b)
 	return memcmp(digest_a, digest_b, HASH_SIZE) == 0;
 }
 
+/* Return: 0, REGISTRY_*: it must not follow, negative errno. */
+static int judge(struct journal *journal, const struct registry *next)
+{
+	struct log_signer signers[JOURNAL_LOG_KEYS_MAX];
+	int r = journal->registry ? registry_check_successor(journal->registry, next) : 0;
+	if (r == 0 && signers_choose(journal, next, signers) == 0)
+		r = REGISTRY_KEYS;
+	return r;
+}
+
 int notes_registry(struct journal *journal, struct batch *batch, struct parcel *parcel)
 {
 	struct registry *next = parcel->registry;
-	if (journal->registry) {
-		if (same_registry(journal->registry, next))
-			return 0;
-		parcel->verdict = registry_check_successor(journal->registry, next);
-		if (parcel->verdict < 0)
-			return parcel->verdict;
-		if (parcel->verdict > 0) {
-			log_error("journal", "a registry was refused: the one in force stays",
-				F_U64("version", registry_version(next)),
-				F_U64("in_force", registry_version(journal->registry)),
-				F_I64("verdict", parcel->verdict));
-			return 0;
-		}
-	}
-	return adopt(journal, batch, next);
+	if (journal->registry && same_registry(journal->registry, next))
+		return 0;
+	parcel->verdict = judge(journal, next);
+	if (parcel->verdict < 0)
+		return parcel->verdict;
+	if (parcel->verdict == 0)
+		return adopt(journal, batch, next);
+	log_error("journal", "a registry was refused: the one in force stays",
+		F_U64("version", registry_version(next)),
+		F_U64("in_force", journal->registry ? registry_version(journal->registry) : 0),
+		F_STR("why", registry_verdict_text(parcel->verdict)));
+	return 0;
 }

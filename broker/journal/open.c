@@ -21,7 +21,7 @@
 #include "proto/base/file.h"
 #include "proto/base/log.h"
 
-enum { PAGE_BYTES = 4096, OPEN_ARENA = 8 << 20, OPEN_ROOTS_MAX = 16 };
+enum { PAGE_BYTES = 4096, OPEN_ARENA = 8 << 20 };
 
 /* ---- the folder ---- */
 
@@ -180,47 +180,18 @@ static int load_tree(struct journal *journal, struct db_txn *txn, char *reterr, 
 
 /* ---- the registry ---- */
 
-/* The roots in a registry of ours, which we checked when it came. */
-static size_t roots_in(
-	const Dienstweg__RegistryContent *content, struct note_key roots[OPEN_ROOTS_MAX])
-{
-	size_t count = 0;
-	for (size_t i = 0; i < content->n_roots && count < OPEN_ROOTS_MAX; i++) {
-		const Dienstweg__Root *root = content->roots[i];
-		if (root->key && root->key->public_.len == SIGN_PUBLIC_SIZE &&
-			root->key->state == DIENSTWEG__KEY_STATE__KEY_STATE_ACTIVE &&
-			note_key_init(
-				&roots[count], BYTES_PB(root->name), root->key->public_.data) == 0)
-			count++;
-	}
-	return count;
-}
-
 static int load_registry(struct journal *journal, struct db_txn *txn, char *reterr, size_t size)
 {
 	struct record_source source = {.txn = txn, .tables = &journal->tables};
-	struct note_key roots[OPEN_ROOTS_MAX];
-	Dienstweg__RegistryContent *content = NULL;
 	struct bytes bytes;
 	char why[256] = "";
 	_cleanup_(arena_free) struct arena *arena = arena_new(OPEN_ARENA * 8);
 	if (!arena)
 		return -ENOMEM;
 	int r = content_read(&source, journal->head.registry_sequence, arena, &bytes);
-	if (r == 0) {
-		Dienstweg__SignedRegistry *outer = dienstweg__signed_registry__unpack(
-			arena_allocator(arena), bytes.len, bytes.data);
-		if (outer)
-			content = dienstweg__registry_content__unpack(
-				arena_allocator(arena), outer->content.len, outer->content.data);
-	}
-	if (r < 0)
-		return r;
-	size_t count = content ? roots_in(content, roots) : 0;
-	if (count > 0)
-		r = registry_load(bytes, roots, count, REGISTRY_ROOT_QUORUM, &journal->registry,
-			why, sizeof(why));
-	if (count > 0 && r <= 0)
+	if (r == 0) /* we checked it when it came, and whom it follows */
+		r = registry_load_self(bytes, &journal->registry, why, sizeof(why));
+	if (r <= 0)
 		return r;
 	snprintf(reterr, size, "%s: the registry in force (entry %" PRIu64 ") cannot be read%s%s",
 		journal->options.dir, journal->head.registry_sequence, *why ? ": " : "", why);
@@ -230,8 +201,16 @@ static int load_registry(struct journal *journal, struct db_txn *txn, char *rete
 static int explain_conflict(const struct journal *journal, const struct registry *given,
 	int verdict, char *reterr, size_t size)
 {
-	uint64_t held = registry_version(journal->registry), version = registry_version(given);
-	if (verdict == REGISTRY_OLDER)
+	uint64_t held = journal->registry ? registry_version(journal->registry) : 0;
+	uint64_t version = registry_version(given);
+	if (verdict == REGISTRY_KEYS)
+		snprintf(reterr, size,
+			"registry version %" PRIu64
+			" has none of the broker's log keys as active: let the registrar enter the "
+			"public half of one, or give the broker the secret of an active one in "
+			"`keys`",
+			version);
+	else if (verdict == REGISTRY_OLDER)
 		snprintf(reterr, size,
 			"registry version %" PRIu64 " is older than version %" PRIu64
 			" in the journal: give the broker the newest one",
@@ -269,6 +248,14 @@ static int adopt_registry(struct journal *journal, struct registry *given, char 
 			(int)journal->options.bus.len, (const char *)journal->options.bus.data);
 		return JOURNAL_CONFLICT;
 	}
+	if (!journal->registry && !journal->options.registry_pinned) {
+		snprintf(reterr, size,
+			"registry version %" PRIu64
+			" is not signed by the roots of the policy, and this journal is new: "
+			"begin it with a registry that they signed",
+			registry_version(given));
+		return JOURNAL_CONFLICT;
+	}
 	parcel->kind = PARCEL_REGISTRY;
 	parcel->registry = given;
 	journal->ticks_idle = parcel->next;
@@ -285,6 +272,8 @@ static int adopt_registry(struct journal *journal, struct registry *given, char 
 			strerrordesc_np(-r));
 		return r;
 	}
+	if (verdict == 0 && journal->signers_count == 0)
+		verdict = REGISTRY_KEYS;
 	return verdict ? explain_conflict(journal, given, verdict, reterr, size) : 0;
 }
 
@@ -345,11 +334,9 @@ static int open_all(struct journal *journal, struct registry *given, char *reter
 		r = load(journal, reterr, size);
 	if (r)
 		return r;
-	if (note_key_init(&journal->note_key, BYTES_STR(journal->origin),
-		    journal->options.log_key->pub.public)) {
-		snprintf(reterr, size, "\"%s\" cannot be the name of a log key", journal->origin);
-		return -EINVAL;
-	}
+	if (journal->registry)
+		journal->signers_count = signers_choose(
+			journal, journal->registry, journal->signers);
 	journal->log.tables = &journal->tables;
 	journal->log.keyring = journal->options.keyring;
 	journal->log.tree = journal->tree;

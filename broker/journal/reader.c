@@ -255,8 +255,8 @@ int journal_read_next_checkpoint(
 	return 0;
 }
 
-int journal_read_registry(struct journal_reader *reader, uint64_t sequence, struct arena *arena,
-	struct bytes *ret_signed)
+int journal_read_registry_at(struct journal_reader *reader, uint64_t sequence, struct arena *arena,
+	uint64_t *ret_sequence, struct bytes *ret_signed)
 {
 	struct record_source source = reader_records(reader);
 	struct bytes key, value;
@@ -267,8 +267,17 @@ int journal_read_registry(struct journal_reader *reader, uint64_t sequence, stru
 		r = row_at_most(reader->registries, sequence, &key, &value);
 	if (r)
 		return r;
-	return key.len == 8 ? content_read(&source, be64_get(key.data), arena, ret_signed)
-			    : READER_DAMAGED;
+	if (key.len != 8)
+		return READER_DAMAGED;
+	*ret_sequence = be64_get(key.data);
+	return content_read(&source, *ret_sequence, arena, ret_signed);
+}
+
+int journal_read_registry(struct journal_reader *reader, uint64_t sequence, struct arena *arena,
+	struct bytes *ret_signed)
+{
+	uint64_t ignored;
+	return journal_read_registry_at(reader, sequence, arena, &ignored, ret_signed);
 }
 
 int journal_read_registry_version(struct journal_reader *reader, uint64_t version,

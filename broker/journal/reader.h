@@ -238,6 +238,18 @@ int journal_read_registry(struct journal_reader *reader, uint64_t sequence, stru
 	struct bytes *ret_signed);
 
 /**
+ * journal_read_registry_at() - the same, and which entry it is
+ * @reader:       begun
+ * @sequence:     of the entry
+ * @arena:        owns the result
+ * @ret_sequence: of the registry's own entry; set whenever there is one, even when it cannot be read
+ * @ret_signed:   a serialized SignedRegistry
+ * Return: 0, READER_*, negative errno.
+ */
+int journal_read_registry_at(struct journal_reader *reader, uint64_t sequence, struct arena *arena,
+	uint64_t *ret_sequence, struct bytes *ret_signed);
+
+/**
  * journal_read_registry_version() - a registry by its version
  * @reader:     begun
  * @version:    which

@@ -95,7 +95,8 @@ static void make_options(struct journal_fixture *fixture)
 			},
 		.bus = BYTES_STR("test.demo"),
 		.software = "journal test 0",
-		.log_key = registry_fixture_secret(fixture->parties, "test.demo", KEY_LOG),
+		.log_keys = {registry_fixture_secret(fixture->parties, "test.demo", KEY_LOG)},
+		.registry_pinned = true,
 		.keyring = fixture->keyring,
 		.clock = &fixture->clock,
 		.done = fixture->done,
@@ -104,7 +105,7 @@ static void make_options(struct journal_fixture *fixture)
 		.failed = note_failure,
 		.failed_context = fixture,
 	};
-	DIE_UNLESS(fixture->options.log_key);
+	DIE_UNLESS(fixture->options.log_keys[0]);
 }
 
 static void make_path(char path[256], const char *dir, const char *name, const char *part)
@@ -452,7 +453,7 @@ size_t journal_fixture_check_receipts(struct journal_fixture *fixture, const str
 	struct note_key key;
 	size_t count = 0;
 	DIE_UNLESS(note_key_init(&key, BYTES_STR("test.demo/0"),
-			   fixture->options.log_key->pub.public) == 0);
+			   fixture->options.log_keys[0]->pub.public) == 0);
 	DIE_UNLESS(checkpoint_open(parcel->checkpoint, &key, 1, "test.demo/0", &checkpoint) == 0);
 	DIE_UNLESS(checkpoint.size == parcel->tree_size);
 	DIE_UNLESS(receipt_checker_new(&checker) == 0);

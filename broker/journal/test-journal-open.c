@@ -313,7 +313,8 @@ static void keeps_a_checkpoint_of_each_day(void)
 	struct bytes note;
 	uint64_t sizes[3];
 	journal_fixture_init(&f, check_tmpdir(), "daily");
-	CHECK_INT(note_key_init(&key, BYTES_STR("test.demo/0"), f.options.log_key->pub.public), 0);
+	CHECK_INT(note_key_init(&key, BYTES_STR("test.demo/0"), f.options.log_keys[0]->pub.public),
+		0);
 	for (size_t day = 0; day < 3; day++) {
 		journal_fixture_start(&f);
 		submit_some(&f, 1);

@@ -76,7 +76,7 @@ static void *watch(void *argument)
 			  watcher->fixture->keyring, &reader),
 		0);
 	CHECK_INT(note_key_init(&key, BYTES_STR("test.demo/0"),
-			  watcher->fixture->options.log_key->pub.public),
+			  watcher->fixture->options.log_keys[0]->pub.public),
 		0);
 	do {
 		look(watcher, reader, &key, &last);

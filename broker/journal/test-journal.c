@@ -53,7 +53,8 @@ static void check_tree(struct journal_fixture *f, struct journal_reader *reader)
 	size_t count;
 	CHECK_INT(journal_read_meta(reader, &meta), 0);
 	CHECK_INT(journal_read_checkpoint(reader, 0, &note), 0);
-	CHECK_INT(note_key_init(&key, BYTES_STR("test.demo/0"), f->options.log_key->pub.public), 0);
+	CHECK_INT(note_key_init(&key, BYTES_STR("test.demo/0"), f->options.log_keys[0]->pub.public),
+		0);
 	CHECK_INT(checkpoint_open(note, &key, 1, "test.demo/0", &checkpoint), 0);
 	CHECK_INT(checkpoint.size, meta.size);
 	for (uint64_t i = 0; i < meta.size; i += 1 + meta.size / 97) {

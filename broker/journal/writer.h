@@ -36,6 +36,12 @@ struct journal_shared {
 	_Atomic bool full;
 };
 
+/* A log key that signs checkpoints now. */
+struct log_signer {
+	struct note_key key;
+	const struct key_secret *secret;
+};
+
 struct journal {
 	struct journal_options options;
 	int lock_fd;
@@ -50,7 +56,8 @@ struct journal {
 	struct fill fill;
 
 	char origin[CHECKPOINT_ORIGIN_MAX + 1];
-	struct note_key note_key;
+	struct log_signer signers[JOURNAL_LOG_KEYS_MAX]; /* under the registry in force */
+	size_t signers_count;
 	uint8_t note[CHECKPOINT_NOTE_MAX]; /* newest committed, then this batch's */
 	size_t note_len;
 	uint32_t note_day; /* it was made on */
@@ -114,6 +121,16 @@ int notes_start(struct journal *journal, struct batch *batch);
 int notes_stop(struct journal *journal, struct batch *batch);
 int notes_clock_step(struct journal *journal, struct batch *batch, int64_t step_ms);
 int notes_registry(struct journal *journal, struct batch *batch, struct parcel *parcel);
+
+/**
+ * signers_choose() - which of the log keys does a registry have as active?
+ * @journal:  its options and origin
+ * @registry: in force, or about to be
+ * @ret:      the signers
+ * Return: how many; with none, the registry must not come into force here.
+ */
+size_t signers_choose(const struct journal *journal, const struct registry *registry,
+	struct log_signer ret[JOURNAL_LOG_KEYS_MAX]);
 
 /* Make a parcel's facts fit the registry in force, when verify saw another. */
 int facts_refresh(struct journal *journal, struct parcel *parcel);

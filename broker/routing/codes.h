@@ -52,7 +52,7 @@
 		"this key is not for signing: sign with the sender's key of use sign",             \
 		"the key has another use")                                                         \
 	X(CODE_KEY_STATE, "key-not-active", "key_id",                                              \
-		"this key is retired or revoked: sign with the sender's active key",               \
+		"this key does not sign any more: sign with an active key",                        \
 		"the signing key no longer signs")                                                 \
 	X(CODE_KEY_SUSPECT, "key-suspect", "key_id",                                               \
 		"this key is under suspicion: sign with another key and have the "                 \
@@ -94,6 +94,10 @@
 	X(CODE_REGISTRY_OUTDATED, "registry-outdated", "sealed_recipients",                        \
 		"the content is not sealed for {}: fetch the registry, seal it again and send it", \
 		"no wrap for a recipient that the registry in force gives")                        \
+	X(CODE_KEY_RETIRED, "registry-outdated", "key_id",                                         \
+		"the key that signed this has been retired: fetch the registry, sign the same "    \
+		"header with your active key and send it again",                                   \
+		"signed with a key of the sender that has been retired since")                     \
 	X(CODE_FULL, "full", "recipient", "the queue of {} is full: try again later",              \
 		"a recipient's queue has no room")
 

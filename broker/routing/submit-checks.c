@@ -77,12 +77,15 @@ int submission_check_key(struct submission *s)
 		return submission_refuse(s, CODE_FOREIGN_KEY, none());
 	if (key->use != DIENSTWEG__KEY_USE__KEY_USE_SIGN)
 		return submission_refuse(s, CODE_KEY_USE, none());
-	if (key->state != DIENSTWEG__KEY_STATE__KEY_STATE_ACTIVE)
+	if (key->state == DIENSTWEG__KEY_STATE__KEY_STATE_REVOKED)
 		return submission_refuse(s, CODE_KEY_STATE, none());
 	if (key->suspect_from != 0 && s->rules->sequence >= key->suspect_from)
 		return submission_refuse(s, CODE_KEY_SUSPECT, none());
 	if (!s->facts->signature_ok)
 		return submission_refuse(s, CODE_BAD_SIGNATURE, none());
+	/* The sender meant it and could not know: it signs the same header again, with its new key. */
+	if (key->state == DIENSTWEG__KEY_STATE__KEY_STATE_RETIRED)
+		return submission_defer(s, CODE_KEY_RETIRED, none(), RETRY_REGISTRY_MS);
 	s->authentic = true;
 	return 0;
 }

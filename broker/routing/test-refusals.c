@@ -156,7 +156,16 @@ static void test_key(void)
 	Dienstweg__Key *key = content_key(&f, "city", KEY_SIGN);
 	key->state = DIENSTWEG__KEY_STATE__KEY_STATE_RETIRED;
 	rules_fixture_adopt(&f);
-	check_refused(&f, good, "key-not-active", "key_id");
+	/* Only put off: the same header, signed again, is welcome. But the signature has to be good. */
+	d = rules_fixture_submit(&f, good);
+	CHECK_INT(d.result, SUBMIT_DEFERRED);
+	CHECK_STR(d.code, "registry-outdated");
+	CHECK_STR(d.field, "key_id");
+	CHECK(strchr(d.detail, ':') != NULL);
+	facts = *good;
+	facts.signature_ok = false;
+	check_refused(&f, &facts, "bad-signature", "signature");
+	CHECK(!is_seen(&f, good, "city"));
 	key->state = DIENSTWEG__KEY_STATE__KEY_STATE_REVOKED;
 	rules_fixture_adopt(&f);
 	check_refused(&f, good, "key-not-active", "key_id");

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -130,9 +131,12 @@ static void registry_reload(struct reactor *reactor)
 	const struct reactor_options *options = &reactor->options;
 	const struct registry *held = transport_registry_now(options->transport);
 	_cleanup_(registry_unref) struct registry *next = NULL;
-	int r = registry_read(options->config->registry, options->policy, &next, why, sizeof(why));
+	/* The one in force decides whose signatures count, not the policy: roots change over the years. */
+	int r = registry_read(options->config->registry, NULL, &next, why, sizeof(why));
 	if (r == 0)
 		r = registry_check_successor(held, next);
+	if (r > 0 && !why[0])
+		snprintf(why, sizeof(why), "it %s", registry_verdict_text(r));
 	if (r != 0) {
 		log_error("broker", "the registry file is refused, the old registry stays",
 			F_STR("file", options->config->registry), F_STR("why", why), F_ERR(r));

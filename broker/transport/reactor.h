@@ -4,7 +4,6 @@
 #include "broker/admin/socket.h"
 #include "broker/admin/status.h"
 #include "broker/transport/transport.h"
-#include "proto/note/policy.h"
 
 /*
  * The one thread that owns sockets, sessions and delivery: a loop of turns. It waits for the router, the
@@ -18,7 +17,6 @@ struct reactor;
 
 struct reactor_options {
 	const struct config_broker *config;
-	const struct policy *policy;
 	const struct clock *clock;
 	struct gate *gate;
 	struct router *router;

@@ -19,6 +19,8 @@
 
 static const char help[] =
 	"usage: dienstweg keygen party|bus|root NAME --out DIR\n"
+	"       dienstweg keygen party|bus NAME --out DIR --add USE\n"
+	"       dienstweg keygen party|bus NAME --out DIR --remove ID\n"
 	"       dienstweg keygen master NAME --out DIR\n"
 	"\n"
 	"Makes keys in DIR (made when absent) and overwrites nothing.\n"
@@ -32,6 +34,15 @@ static const char help[] =
 	"  master  the key over the broker's keyring: NAME.key, 32 secret bytes; keep a copy apart "
 	"from the\n"
 	"          broker's backups, because without it the journal's records cannot be read\n"
+	"\n"
+	"  --add USE    exchange of a key: a further one for sign, seal, transport or log, in both "
+	"files "
+	"of NAME;\n"
+	"               the old one stays until the registry has retired it\n"
+	"  --remove ID  destroy the secret of a key that is retired; ID is enough of its "
+	"beginning. "
+	"Keep a seal\n"
+	"               key until what was sealed for it has been opened\n"
 	"\n"
 	"NAME is 1 to 63 of a-z 0-9 . - and, except for master, the name that the registry uses.\n";
 
@@ -77,6 +88,133 @@ static int make_keys(const struct kind *kind, const char *name, const char *dir)
 	return cli_flush(CLI_DONE);
 }
 
+/* ---- exchange ---- */
+
+/* Both files of an owner. Return: 0 or an exit code. */
+static int read_both(const char *name, const char *dir, struct keyring_secret *secret,
+	struct keyring_public *public)
+{
+	char path[4096], file[160], why[512] = "";
+	snprintf(file, sizeof(file), "%s.secret", name);
+	int r = path_join(path, sizeof(path), dir, file);
+	if (r == 0)
+		r = keyfile_read_secret(path, secret, why, sizeof(why));
+	if (r == 0) {
+		snprintf(file, sizeof(file), "%s.keys", name);
+		r = path_join(path, sizeof(path), dir, file);
+	}
+	if (r == 0)
+		r = keyfile_read_public(path, public, why, sizeof(why));
+	if (r < 0)
+		return cli_fail(CLI_FAILED, "%s: %s", path, strerrordesc_np(-r));
+	if (r)
+		return cli_fail(CLI_FAILED, "%s", why);
+	if (strcmp(secret->owner, name) != 0 || strcmp(public->owner, name) != 0)
+		return cli_fail(CLI_NEGATIVE, "%s: these are keys of %s, not of %s", path,
+			secret->owner, name);
+	return 0;
+}
+
+static bool fits(const struct kind *kind, enum key_use use)
+{
+	for (size_t i = 0; i < kind->count; i++)
+		if (kind->uses[i] == use)
+			return true;
+	return false;
+}
+
+static int add_key(const struct kind *kind, const char *name, const char *dir, const char *word)
+{
+	_cleanup_(keyring_secret_deinit) struct keyring_secret secret = {0};
+	struct keyring_public public;
+	enum key_use use;
+	char id[2 * KEY_ID_SIZE + 1];
+	if (key_use_parse(BYTES_STR(word), &use) || !fits(kind, use) || use == KEY_ROOT)
+		return cli_fail(
+			CLI_USAGE, "--add %s: a %s has no such key to exchange", word, kind->name);
+	int code = read_both(name, dir, &secret, &public);
+	if (code)
+		return code;
+	if (secret.count == KEYFILE_KEYS_MAX || public.count == KEYFILE_KEYS_MAX)
+		return cli_fail(CLI_NEGATIVE,
+			"%s/%s: %d keys are as many as a file holds; begin a new file", dir, name,
+			KEYFILE_KEYS_MAX);
+	int r = key_generate(use, BYTES_STR(name), &secret.keys[secret.count]);
+	if (r == 0) {
+		public.keys[public.count++] = secret.keys[secret.count++]->pub;
+		text_hex(BYTES(public.keys[public.count - 1].id, KEY_ID_SIZE), id);
+		r = keyfile_exchange(dir, name, &secret, &public);
+	}
+	if (r < 0)
+		return say_failure(r, dir, name);
+	printf("%s/%s.secret: a further %s key, %s\n%s/%s.keys: %s\n", dir, name, word, id, dir,
+		name, kind->next);
+	return cli_flush(CLI_DONE);
+}
+
+/* The one key whose id begins so. Return: 0 or an exit code. */
+static int find_key(const struct keyring_secret *keys, const char *prefix, size_t *ret,
+	char id[2 * KEY_ID_SIZE + 1])
+{
+	size_t found = 0;
+	for (size_t i = 0; i < keys->count; i++) {
+		text_hex(BYTES(keys->keys[i]->pub.id, KEY_ID_SIZE), id);
+		if (strncmp(id, prefix, strlen(prefix)) != 0)
+			continue;
+		*ret = i;
+		found++;
+	}
+	if (found != 1)
+		return cli_fail(CLI_NEGATIVE, "--remove %s: %s keys of this file have such an id",
+			prefix, found ? "several" : "no");
+	text_hex(BYTES(keys->keys[*ret]->pub.id, KEY_ID_SIZE), id);
+	return 0;
+}
+
+static int remove_key(const char *name, const char *dir, const char *prefix)
+{
+	_cleanup_(keyring_secret_deinit) struct keyring_secret secret = {0};
+	struct keyring_public public;
+	char id[2 * KEY_ID_SIZE + 1];
+	size_t at = 0, same = 0;
+	int code = read_both(name, dir, &secret, &public);
+	if (code == 0)
+		code = find_key(&secret, prefix, &at, id);
+	if (code)
+		return code;
+	struct key_secret *key = secret.keys[at];
+	for (size_t i = 0; i < secret.count; i++)
+		same += secret.keys[i]->pub.use == key->pub.use;
+	if (same == 1)
+		return cli_fail(CLI_NEGATIVE,
+			"%s is the only %s key of %s: add its successor first, with --add %s", id,
+			key_use_name(key->pub.use), name, key_use_name(key->pub.use));
+	enum key_use use = key->pub.use;
+	key_secret_free(key);
+	secret.count--;
+	memmove(&secret.keys[at], &secret.keys[at + 1],
+		(secret.count - at) * sizeof(secret.keys[0]));
+	secret.keys[secret.count] = NULL;
+	int r = keyfile_exchange(dir, name, &secret, &public);
+	if (r < 0)
+		return say_failure(r, dir, name);
+	printf("%s/%s.secret: without %s key %s; its public half stays in %s.keys\n", dir, name,
+		key_use_name(use), id, name);
+	return cli_flush(CLI_DONE);
+}
+
+static int exchange(const struct kind *kind, const char *name, const char *dir, const char *add,
+	const char *remove)
+{
+	if (kind->uses == root_uses)
+		return cli_fail(CLI_USAGE,
+			"a root has one key for its life: make another root, and let two old and "
+			"two new ones sign the registry that exchanges them");
+	return add ? add_key(kind, name, dir, add) : remove_key(name, dir, remove);
+}
+
+/* ---- the master key ---- */
+
 static int write_master(const char *path)
 {
 	_cleanup_(secret_free) uint8_t *key = secret_alloc(AEAD_KEY_SIZE);
@@ -111,9 +249,10 @@ static int make_master(const char *name, const char *dir)
 
 int keygen_run(int argc, char **argv)
 {
-	const char *dir = NULL, *items[2];
+	const char *dir = NULL, *add = NULL, *remove = NULL, *items[2];
 	struct cli_list words = {.items = items, .max = 2};
-	const struct cli_option options[] = {{"--out", .value = &dir}};
+	const struct cli_option options[] = {
+		{"--out", .value = &dir}, {"--add", .value = &add}, {"--remove", .value = &remove}};
 	const struct cli_verb verb = {"keygen", help, options, ARRAY_LEN(options), &words};
 	int code;
 	if (!cli_parse(&verb, argc, argv, &code))
@@ -124,13 +263,19 @@ int keygen_run(int argc, char **argv)
 	const char *name = items[1];
 	if (!text_is_name(BYTES_STR(name)))
 		return cli_usage(&verb, "%s is no name: use 1 to 63 of a-z 0-9 . -", name);
-	int r = dir_make(dir, 0700);
+	bool exchanges = add || remove;
+	if (add && remove)
+		return cli_usage(&verb, "--add and --remove are two steps, and the registry comes "
+					"between them");
+	int r = exchanges ? 0 : dir_make(dir, 0700);
 	if (r < 0)
 		return cli_fail(CLI_FAILED, "%s: %s", dir, strerrordesc_np(-r));
 	if (strcmp(items[0], "master") == 0)
-		return make_master(name, dir);
+		return exchanges ? cli_usage(&verb, "a master key is not exchanged like this")
+				 : make_master(name, dir);
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (strcmp(items[0], kinds[i].name) == 0)
-			return make_keys(&kinds[i], name, dir);
+			return exchanges ? exchange(&kinds[i], name, dir, add, remove)
+					 : make_keys(&kinds[i], name, dir);
 	return cli_usage(&verb, "%s is none of party, bus, root, master", items[0]);
 }

@@ -12,7 +12,7 @@
 #include "proto/base/clock.h"
 
 #define DAY_MS UINT64_C(86400000)
-enum { SOON_DAYS = 60 };
+enum { SOON_DAYS = 60, OVERLAP_MAX = 2 /* an old and a new key of one use */ };
 #define NAME(field) (int)(field).len, (const char *)(field).data
 
 static void __attribute__((format(printf, 2, 3)))
@@ -136,10 +136,45 @@ static void look_at_names(const Dienstweg__RegistryContent *content, struct find
 	}
 }
 
+/* ---- keys ---- */
+
+static void look_at_owner(
+	struct bytes owner, Dienstweg__Key *const *keys, size_t count, struct findings *findings)
+{
+	size_t active[KEY_ROOT + 1] = {0};
+	for (size_t i = 0; i < count; i++) {
+		const Dienstweg__Key *key = keys[i];
+		bool is_active = key->state == DIENSTWEG__KEY_STATE__KEY_STATE_ACTIVE;
+		active[key->use] += is_active;
+		if (is_active && key->suspect_from != 0)
+			found(findings,
+				"a %s key of %.*s is under suspicion and still active: revoke it, "
+				"and add another one",
+				key_use_name((enum key_use)key->use), (int)owner.len,
+				(const char *)owner.data);
+	}
+	for (size_t use = KEY_SIGN; use <= KEY_ROOT; use++)
+		if (active[use] > OVERLAP_MAX)
+			found(findings,
+				"%zu %s keys of %.*s are active at once: retire those that are not "
+				"used any more",
+				active[use], key_use_name((enum key_use)use), (int)owner.len,
+				(const char *)owner.data);
+}
+
+static void look_at_keys(const Dienstweg__RegistryContent *content, struct findings *findings)
+{
+	look_at_owner(BYTES_PB(content->bus), content->bus_keys, content->n_bus_keys, findings);
+	for (size_t i = 0; i < content->n_parties; i++)
+		look_at_owner(BYTES_PB(content->parties[i]->name), content->parties[i]->keys,
+			content->parties[i]->n_keys, findings);
+}
+
 void registry_findings(const struct registry *registry, uint64_t now_ms, struct findings *findings)
 {
 	const Dienstweg__RegistryContent *content = registry_content(registry);
 	look_at_regions(content, findings);
 	look_at_time(registry, now_ms, findings);
 	look_at_names(content, findings);
+	look_at_keys(content, findings);
 }

@@ -10,7 +10,8 @@
 
 static json_t *word(ProtobufCBinaryData text)
 {
-	return json_stringn((const char *)text.data, text.len);
+	return json_stringn(
+		text.len ? (const char *)text.data : "", text.len); /* absent has no data */
 }
 
 static json_t *words(const ProtobufCBinaryData *list, size_t count)

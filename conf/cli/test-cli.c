@@ -260,7 +260,7 @@ static void versions_follow_each_other(void)
 	says(0, "version 3", BUILD SIGN(1) SIGN(3) "--previous r2 --out r3");
 	says(0, "good", "registry check r2 --policy policy --previous r1");
 	says(1, "it is older", "registry check r1 --policy policy --previous r2");
-	says(1, "does not build on the version before",
+	says(1, "does not build on the one in force",
 		"registry check r3 --policy policy --previous r1");
 	says(0, "", BUILD SIGN(1) "--previous r1 --out half");
 	says(1, "signed by 1 of", BUILD "--previous half --out r4");
@@ -359,6 +359,152 @@ static void doubts(void)
 		"05124");
 }
 
+/* The keys of a line of the first kind of an owner's file, as people copy them. */
+static void key_id(const char *file, const char *use, size_t nth, char id[9])
+{
+	_cleanup_(heap_free) uint8_t *data = NULL;
+	char start[32];
+	size_t len = 0;
+	CHECK_INT(file_read(in_tmp(file), 1 << 20, &data, &len), 0);
+	data[len - 1] = '\0';
+	snprintf(start, sizeof(start), "\n%s ", use);
+	const char *at = (const char *)data;
+	do {
+		at = strstr(at, start);
+		if (!at)
+			CHECK_FAIL("%s has no %s key number %zu", file, use, nth);
+		at += strlen(start);
+	} while (nth-- > 0);
+	snprintf(id, 9, "%.8s", at);
+}
+
+static void parties(const char *city, const char *jobcenter)
+{
+	char text[2000];
+	snprintf(text, sizeof(text),
+		"parties:\n  - name: city.wuppertal\n%s"
+		"  - name: youthoffice.wuppertal\n    operated_by: city.wuppertal\n"
+		"  - name: businessportal.wuppertal\n    operated_by: city.wuppertal\n"
+		"  - name: waterworks.wuppertal\n    operated_by: city.wuppertal\n"
+		"  - name: jobcenter.wuppertal\n%s  - name: ministry.mkffi\n",
+		city, jobcenter);
+	CHECK_INT(file_replace(in_tmp("source/parties.yaml"), BYTES_STR(text), 0644), 0);
+}
+
+#define CHECK_AFTER(new, old) "registry check " new " --policy policy --previous " old
+
+/* A party exchanges its sign key in the usual steps, and then makes every mistake. */
+static void keys_are_exchanged(void)
+{
+	char old[9], new[9], seal[9], transport[9], words[400];
+	prepare();
+	parties("", "");
+	says(0, "", BUILD SIGN(1) SIGN(2) "--first --out k1");
+	says(2, "no such key to exchange", "keygen bus wuppertal.demo --out keys --add sign");
+	says(2, "no such key to exchange", "keygen party city.wuppertal --out keys --add log");
+	says(2, "two steps", "keygen party city.wuppertal --out keys --add sign --remove 00");
+	says(2, "one key for its life", "keygen root root1.wuppertal.demo --out keys --add root");
+	says(3, "nobody.secret", "keygen party nobody --out keys --add sign");
+	key_id("keys/city.wuppertal.keys", "sign", 0, old);
+	says(1, "the only sign key", "keygen party city.wuppertal --out keys --remove %s", old);
+	says(0, "a further sign key", "keygen party city.wuppertal --out keys --add sign");
+	key_id("keys/city.wuppertal.keys", "sign", 1, new);
+	says(0, "", BUILD SIGN(1) SIGN(2) "--previous k1 --out k2");
+	snprintf(words, sizeof(words), "adds sign key %s", new);
+	says(0, words, CHECK_AFTER("k2", "k1 --strict"));
+
+	snprintf(words, sizeof(words),
+		"    keys:\n      - {file: city.wuppertal, id: %s, state: retired}\n"
+		"      - {file: city.wuppertal}\n",
+		old);
+	parties(words, "");
+	says(0, "", BUILD SIGN(1) SIGN(2) "--previous k2 --out k3");
+	snprintf(words, sizeof(words), "retires sign key %s", old);
+	says(0, words, CHECK_AFTER("k3", "k2 --strict"));
+	says(0, "its public half stays", "keygen party city.wuppertal --out keys --remove %s", old);
+	says(1, "no keys of this file", "keygen party city.wuppertal --out keys --remove %s", old);
+	says(0, "\"state\": \"retired\"", "registry show k3 --json");
+
+	/* Suspicion, with the key still active; then a key that comes back; one that vanishes. */
+	snprintf(words, sizeof(words),
+		"    keys:\n      - {file: city.wuppertal, id: %s, state: active, suspect_from: "
+		"7}\n"
+		"      - {file: city.wuppertal}\n",
+		old);
+	parties(words, "");
+	says(0, "", BUILD SIGN(1) SIGN(2) "--previous k3 --out k4");
+	says(1, "under suspicion from entry 7 on", CHECK_AFTER("k4", "k3 --strict"));
+	says(0, "counts again", CHECK_AFTER("k4", "k3"));
+	says(0, "under suspicion and still active", CHECK_AFTER("k4", "k3"));
+	parties("    keys: [{file: city.wuppertal, use: seal}, {file: city.wuppertal, use: "
+		"transport},"
+		" {file: city.wuppertal, use: sign}]\n",
+		"");
+	says(0, "", BUILD SIGN(1) SIGN(2) "--previous k4 --out k5");
+	says(0, "clears sign key", CHECK_AFTER("k5", "k4"));
+
+	key_id("keys/jobcenter.wuppertal.keys", "transport", 0, transport);
+	key_id("keys/jobcenter.wuppertal.keys", "seal", 0, seal);
+	says(0, "", "keygen party jobcenter.wuppertal --out keys --add transport");
+	snprintf(words, sizeof(words),
+		"    keys:\n      - {file: jobcenter.wuppertal, id: %s, state: retired}\n"
+		"      - {file: jobcenter.wuppertal}\n",
+		transport);
+	parties("", words);
+	says(0, "", BUILD SIGN(1) SIGN(2) "--previous k5 --out k6");
+	says(1, "its adapter may not get in", CHECK_AFTER("k6", "k5 --strict"));
+	parties("", "    keys: [{file: jobcenter.wuppertal, id: xyz}]\n");
+	says(1, "parties[5].keys[1].id: \"xyz\" is no key id", BUILD "--first --out x");
+	parties("", "    keys: [{file: jobcenter.wuppertal, id: '00000000'}]\n");
+	says(1, "has no such key; remove the entry, its `use` or its `id`", BUILD "--first --out x");
+}
+
+/* The roots leave one after the other; the policy of the first three still leads to the last version. */
+static void roots_are_exchanged(void)
+{
+	prepare();
+	says(0, "", BUILD SIGN(1) SIGN(2) "--first --out g1");
+	for (int i = 4; i <= 6; i++) {
+		char text[2000], sign[200], folder[40], old[8], new[8];
+		snprintf(folder, sizeof(folder), "keys-%d", getpid());
+		int n = snprintf(text, sizeof(text),
+			"bus: wuppertal.demo\nstale_after: 400 days\nclasses:\n"
+			"  - {number: 1, name: standard, content_days: 21, record_days: 730}\n"
+			"  - {number: 2, name: benefits, content_days: 42, record_days: 3650}\n"
+			"  - {number: 3, name: figures, content_days: 365, record_days: 3650}\n"
+			"roots:\n");
+		says(0, "every policy", "keygen root root%d.wuppertal.demo --out keys-%d", i,
+			getpid());
+		snprintf(sign, sizeof(sign), "keys-%d/root%d.wuppertal.demo.keys", getpid(), i);
+		_cleanup_(heap_free) uint8_t *data = NULL;
+		size_t len = 0;
+		CHECK_INT(file_read(in_tmp(sign), 1 << 16, &data, &len), 0);
+		snprintf(sign, sizeof(sign), "keys/root%d.wuppertal.demo.keys", i);
+		CHECK_INT(file_replace(in_tmp(sign), BYTES(data, len), 0644), 0);
+		for (int k = 1; k <= i; k++)
+			n += snprintf(text + n, sizeof(text) - (size_t)n,
+				"  - {name: root%d.wuppertal.demo, keys: [{file: "
+				"root%d.wuppertal.demo, state: %s}]}\n",
+				k, k, k <= i - 3 ? "retired" : "active");
+		CHECK_INT(file_replace(in_tmp("source/bus.yaml"), BYTES_STR(text), 0644), 0);
+		snprintf(old, sizeof(old), "g%d", i - 3);
+		snprintf(new, sizeof(new), "g%d", i - 2);
+		says(0, "", BUILD "--previous %s --out %s", old, new);
+		for (int k = i - 2; k < i; k++)
+			says(0, "", "registry sign --in %s --key %s/root%d.wuppertal.demo.secret",
+				new, k <= 3 ? "keys" : folder, k);
+		says(0, "retires root key", "registry check %s --policy policy %s --previous g1",
+			new,
+			i == 4   ? ""
+			: i == 5 ? "--previous g2"
+				 : "--previous g2 --previous g3");
+	}
+	says(1, "signed by 0 of the pinned", "registry check g4 --policy policy");
+	says(1, "signed by 0 of the pinned", "registry check g4 --policy policy --previous g3");
+	says(1, "does not build on the one",
+		"registry check g4 --policy policy --previous g1 --previous g2");
+}
+
 static void example_configurations(void)
 {
 	const char *root = env("DIENSTWEG_SOURCE_ROOT");
@@ -417,5 +563,6 @@ static void neighbours(void)
 CHECK_MAIN(CHECK_CASE(help_and_usage), CHECK_CASE(keygen),
 	CHECK_CASE(from_source_to_two_signatures), CHECK_CASE(who_would_receive),
 	CHECK_CASE(versions_follow_each_other), CHECK_CASE(tampered_files), CHECK_CASE(policies),
-	CHECK_CASE(mistakes_in_the_source), CHECK_CASE(doubts), CHECK_CASE(example_configurations),
+	CHECK_CASE(mistakes_in_the_source), CHECK_CASE(doubts), CHECK_CASE(keys_are_exchanged),
+	CHECK_CASE(roots_are_exchanged), CHECK_CASE(example_configurations),
 	CHECK_CASE(the_manual_is_the_table), CHECK_CASE(neighbours))

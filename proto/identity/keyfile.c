@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
 /*
- * A key file is made once and never changed: it is written under a temporary name and then linked to its
- * own, which fails where a rename would overwrite somebody's only key. The secret comes first, because
- * the public half can be made from it again and not the other way round.
+ * A new key file is written under a temporary name and then linked to its own, which fails where a rename
+ * would overwrite somebody's only key; one that gets a further key is renamed over the file that it holds
+ * all keys of. The secret comes first, because the public half can be made from it again and not the other
+ * way round.
  *
  * The text of a secret file never lies in ordinary memory: it is read into secret memory directly
  * instead of through file_read().
@@ -47,8 +48,19 @@ static int write_all(int fd, struct bytes data)
 	return 0;
 }
 
-/* Durable but for the folder; -EEXIST when the name is taken. */
-static int write_new(const char *dir, const char *path, struct bytes text, mode_t mode)
+static int put_new(const char *temporary, const char *path)
+{
+	return link(temporary, path) < 0 ? -errno : 0;
+}
+
+static int put_over(const char *temporary, const char *path)
+{
+	return rename(temporary, path) < 0 ? -errno : 0;
+}
+
+/* Durable but for the folder; put_new() is -EEXIST when the name is taken. */
+static int write_file(const char *dir, const char *path, struct bytes text, mode_t mode,
+	int (*put)(const char *temporary, const char *path))
 {
 	char temporary[PATH_MAX];
 	int r = path_join(temporary, sizeof(temporary), dir, ".key-XXXXXX");
@@ -62,9 +74,9 @@ static int write_new(const char *dir, const char *path, struct bytes text, mode_
 		r = -errno;
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
-	if (r == 0 && link(temporary, path) < 0)
-		r = -errno;
-	unlink(temporary);
+	if (r == 0)
+		r = put(temporary, path);
+	unlink(temporary); /* put_over() has left nothing there */
 	return r;
 }
 
@@ -77,31 +89,56 @@ static int name_join(char path[PATH_MAX], const char *dir, const char *name, con
 	return path_join(path, PATH_MAX, dir, file);
 }
 
-int keyfile_write(const char *dir, const char *name, const struct keyring_secret *keys)
+struct paths {
+	char secret[PATH_MAX], public[PATH_MAX];
+};
+
+static int write_both(const char *dir, const char *name, const struct keyring_secret *secret,
+	const struct keyring_public *public, struct paths *paths,
+	int (*put)(const char *temporary, const char *path))
 {
-	char secret_path[PATH_MAX], public_path[PATH_MAX];
-	assert(text_is_name(BYTES_STR(keys->owner)));
-	assert(keys->count >= 1 && keys->count <= KEYFILE_KEYS_MAX);
-	int r = name_join(secret_path, dir, name, "secret");
+	assert(text_is_name(BYTES_STR(secret->owner)));
+	assert(public->count >= 1 && public->count <= KEYFILE_KEYS_MAX);
+	int r = name_join(paths->secret, dir, name, "secret");
 	if (r == 0)
-		r = name_join(public_path, dir, name, "keys");
+		r = name_join(paths->public, dir, name, "keys");
 	if (r < 0)
 		return r;
 	_cleanup_(secret_free) char *text = secret_alloc(KEYTEXT_BYTES_MAX);
 	if (!text)
 		return -ENOMEM;
-
-	size_t len = keytext_format_secret(keys, text);
-	r = write_new(dir, secret_path, BYTES(text, len), 0600);
+	size_t len = keytext_format_secret(secret, text);
+	r = write_file(dir, paths->secret, BYTES(text, len), 0600, put);
 	if (r < 0)
 		return r;
-	len = keytext_format_public(keys, text);
-	r = write_new(dir, public_path, BYTES(text, len), 0644);
-	if (r < 0) {
-		unlink(secret_path);
-		return r;
-	}
-	return dir_sync(dir);
+	len = keytext_format_public(public, text);
+	r = write_file(dir, paths->public, BYTES(text, len), 0644, put);
+	if (r < 0 && put == put_new)
+		unlink(paths->secret);
+	return r ? r : dir_sync(dir);
+}
+
+void keyring_public_of(const struct keyring_secret *keys, struct keyring_public *ret)
+{
+	memcpy(ret->owner, keys->owner, sizeof(ret->owner));
+	ret->count = keys->count;
+	for (size_t i = 0; i < keys->count; i++)
+		ret->keys[i] = keys->keys[i]->pub;
+}
+
+int keyfile_write(const char *dir, const char *name, const struct keyring_secret *keys)
+{
+	struct paths paths;
+	struct keyring_public public;
+	keyring_public_of(keys, &public);
+	return write_both(dir, name, keys, &public, &paths, put_new);
+}
+
+int keyfile_exchange(const char *dir, const char *name, const struct keyring_secret *secret,
+	const struct keyring_public *public)
+{
+	struct paths paths;
+	return write_both(dir, name, secret, public, &paths, put_over);
 }
 
 /* The first KEYFILE_BYTES_MAX + 1 bytes of a regular file, into secret memory. */

@@ -16,7 +16,7 @@
 enum {
 	KEYFILE_MALFORMED = 1, /* reterr tells line and remedy */
 	KEYFILE_UNSAFE = 2,    /* readable by others */
-	KEYFILE_KEYS_MAX = 16,
+	KEYFILE_KEYS_MAX = 64, /* three uses, exchanged yearly, for twenty years */
 };
 
 struct keyring_secret {
@@ -38,6 +38,28 @@ struct keyring_public {
  * Return: 0, negative errno (-EEXIST when either is there).
  */
 int keyfile_write(const char *dir, const char *name, const struct keyring_secret *keys);
+
+/**
+ * keyring_public_of() - the public halves of secret keys
+ * @keys: secret
+ * @ret:  the same keys, in the same order
+ */
+void keyring_public_of(const struct keyring_secret *keys, struct keyring_public *ret);
+
+/**
+ * keyfile_exchange() - write both files over those that are there
+ * @dir:    existing folder
+ * @name:   base name of both files
+ * @secret: what NAME.secret is to hold
+ * @public: what NAME.keys is to hold: the public halves of these, and of keys whose secret is gone
+ *
+ * Secrets first and each file whole: after a crash in between, a public half can be made again from its
+ * secret, and no secret is lost.
+ *
+ * Return: 0 or negative errno.
+ */
+int keyfile_exchange(const char *dir, const char *name, const struct keyring_secret *secret,
+	const struct keyring_public *public);
 
 /**
  * keyfile_read_secret() - read NAME.secret

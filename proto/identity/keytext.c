@@ -241,12 +241,12 @@ size_t keytext_format_secret(const struct keyring_secret *keys, char *buf)
 	return used;
 }
 
-size_t keytext_format_public(const struct keyring_secret *keys, char *buf)
+size_t keytext_format_public(const struct keyring_public *keys, char *buf)
 {
 	size_t used = 0;
 	append(buf, &used, "%s 0 %s\n", public_magic, keys->owner);
 	for (size_t i = 0; i < keys->count; i++) {
-		const struct key_public *key = &keys->keys[i]->pub;
+		const struct key_public *key = &keys->keys[i];
 		char id[2 * KEY_ID_SIZE + 1], public[TEXT_BASE64_SIZE(sizeof(key->public))],
 			possession_key[TEXT_BASE64_SIZE(sizeof(key->possession_key))],
 			possession[TEXT_BASE64_SIZE(sizeof(key->possession))];

@@ -49,11 +49,11 @@ size_t keytext_format_secret(const struct keyring_secret *keys, char *buf);
 
 /**
  * keytext_format_public() - write the text of NAME.keys
- * @keys: the same keys; only their public halves are written
+ * @keys: what to write
  * @buf:  at least KEYTEXT_BYTES_MAX bytes
  * Return: bytes written.
  */
-size_t keytext_format_public(const struct keyring_secret *keys, char *buf);
+size_t keytext_format_public(const struct keyring_public *keys, char *buf);
 
 /**
  * keytext_has_root() - does this text hold a root secret, well-formed or not?

@@ -186,7 +186,7 @@ static void blanks_and_comments_are_forgiven(void)
 	CHECK_MEM(ring.keys[0]->seed, seed, sizeof(seed));
 }
 
-static void sixteen_keys_and_no_more(void)
+static void sixty_four_keys_and_no_more(void)
 {
 	char text[KEYTEXT_BYTES_MAX], error[256] = "";
 	for (int keys = KEYFILE_KEYS_MAX; keys <= KEYFILE_KEYS_MAX + 1; keys++) {
@@ -202,7 +202,7 @@ static void sixteen_keys_and_no_more(void)
 		CHECK_INT(keytext_parse_secret("f", BYTES(text, used), &ring, error, sizeof(error)),
 			keys > KEYFILE_KEYS_MAX ? KEYFILE_MALFORMED : 0);
 	}
-	CHECK_STR(error, "f:18: more than 16 keys: split the file");
+	CHECK_STR(error, "f:66: more than 64 keys: split the file");
 }
 
 /* The longest owner, all keys: the buffers of keyfile_write() hold it. */
@@ -220,13 +220,36 @@ static void the_longest_files_fit(void)
 	CHECK_INT(public.count, KEYFILE_KEYS_MAX);
 }
 
+/* What gets a further key, or loses a secret, keeps all others; the public half outlives its secret. */
+static void keys_are_exchanged_in_place(void)
+{
+	_cleanup_(keyring_secret_deinit) struct keyring_secret ring = {0}, back = {0};
+	char dir[PATH_MAX], path[PATH_MAX], error[256] = "";
+	struct keyring_public public, read;
+	ring_make(&ring);
+	CHECK_INT(keyfile_write(folder_make(dir, "exchange"), "x", &ring), 0);
+	CHECK_INT(key_generate(KEY_SIGN, BYTES_STR(ring.owner), &ring.keys[ring.count++]), 0);
+	keyring_public_of(&ring, &public);
+	key_secret_free(ring.keys[0]);
+	ring.keys[0] = ring.keys[--ring.count];
+	ring.keys[ring.count] = NULL;
+	CHECK_INT(keyfile_exchange(dir, "x", &ring, &public), 0);
+	CHECK_INT(keyfile_read_secret(path_in(path, dir, "x.secret"), &back, error, 256), 0);
+	CHECK_INT(back.count, ring.count);
+	CHECK_MEM(back.keys[0]->seed, ring.keys[0]->seed, SIGN_SEED_SIZE);
+	CHECK_INT(keyfile_read_public(path_in(path, dir, "x.keys"), &read, error, 256), 0);
+	CHECK_INT(read.count, ring.count + 1);
+	CHECK_MEM(read.keys[0].id, public.keys[0].id, KEY_ID_SIZE);
+}
+
 static void public_text_is_checked_whole(void)
 {
 	_cleanup_(keyring_secret_deinit) struct keyring_secret ring = {0};
 	char text[KEYTEXT_BYTES_MAX], error[256] = "";
 	struct keyring_public public = {0};
 	ring_make(&ring);
-	size_t len = keytext_format_public(&ring, text);
+	keyring_public_of(&ring, &public);
+	size_t len = keytext_format_public(&public, text);
 	CHECK_INT(keytext_parse_public("f", BYTES(text, len), &public, error, sizeof(error)), 0);
 	/* No character of any line can be another one, but for blanks and the case of hex. */
 	public.count = 0;
@@ -257,11 +280,12 @@ static void keys_of_another_owner_are_refused(void)
 {
 	_cleanup_(keyring_secret_deinit) struct keyring_secret ring = {0};
 	char text[KEYTEXT_BYTES_MAX], error[256] = "";
-	struct keyring_public public;
+	struct keyring_public public = {0};
 	ring_make(&ring);
 	memcpy(ring.owner, "ministry!", 8);
 	ring.owner[8] = '\0';
-	size_t len = keytext_format_public(&ring, text);
+	keyring_public_of(&ring, &public);
+	size_t len = keytext_format_public(&public, text);
 	CHECK_INT(keytext_parse_public("f", BYTES(text, len), &public, error, sizeof(error)),
 		KEYFILE_MALFORMED);
 	CHECK(strstr(error, "f:2: id or proof of possession") != NULL);
@@ -295,6 +319,6 @@ static void root_secrets_are_found(void)
 CHECK_MAIN(CHECK_CASE(what_is_written_is_read), CHECK_CASE(nothing_is_overwritten),
 	CHECK_CASE(readable_by_others_is_refused), CHECK_CASE(absent_and_odd_files),
 	CHECK_CASE(bad_secret_text_names_its_line), CHECK_CASE(blanks_and_comments_are_forgiven),
-	CHECK_CASE(sixteen_keys_and_no_more), CHECK_CASE(the_longest_files_fit),
-	CHECK_CASE(public_text_is_checked_whole), CHECK_CASE(keys_of_another_owner_are_refused),
-	CHECK_CASE(root_secrets_are_found))
+	CHECK_CASE(sixty_four_keys_and_no_more), CHECK_CASE(the_longest_files_fit),
+	CHECK_CASE(keys_are_exchanged_in_place), CHECK_CASE(public_text_is_checked_whole),
+	CHECK_CASE(keys_of_another_owner_are_refused), CHECK_CASE(root_secrets_are_found))

@@ -18,8 +18,9 @@
 
 enum { CHECKPOINT_TEXT_MAX = CHECKPOINT_ORIGIN_MAX + 1 + 20 + 1 + 44 + 1 };
 
-static_assert(
-	(int)CHECKPOINT_TEXT_MAX + 1 + (int)NOTE_LINE_MAX <= (int)CHECKPOINT_NOTE_MAX, "room");
+static_assert((int)CHECKPOINT_TEXT_MAX + 1 + (int)CHECKPOINT_SIGNERS_MAX * (int)NOTE_LINE_MAX <=
+		      (int)CHECKPOINT_NOTE_MAX,
+	"room");
 
 size_t checkpoint_sign(const struct checkpoint *checkpoint, const struct note_key *key,
 	const uint8_t secret[SIGN_SECRET_SIZE], uint8_t buf[CHECKPOINT_NOTE_MAX])
@@ -37,6 +38,14 @@ size_t checkpoint_sign(const struct checkpoint *checkpoint, const struct note_ke
 	struct bytes text = BYTES(buf, len);
 	buf[len++] = '\n';
 	return len + note_line_write(text, key, secret, buf + len);
+}
+
+size_t checkpoint_sign_more(const struct note_key *key, const uint8_t secret[SIGN_SECRET_SIZE],
+	uint8_t buf[CHECKPOINT_NOTE_MAX], size_t len)
+{
+	const uint8_t *end = memmem(buf, len, "\n\n", 2);
+	assert(end && len + NOTE_LINE_MAX <= CHECKPOINT_NOTE_MAX);
+	return len + note_line_write(BYTES(buf, (size_t)(end - buf) + 1), key, secret, buf + len);
 }
 
 /* Takes a line off, without its newline; false when there is none or it is empty. */

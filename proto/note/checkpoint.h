@@ -11,7 +11,11 @@
  * optionally extension lines. Our log's origin is "<bus id>/<epoch>" (epoch from 0); its key name is the
  * origin.
  */
-enum { CHECKPOINT_ORIGIN_MAX = 127, CHECKPOINT_NOTE_MAX = 1024 };
+enum {
+	CHECKPOINT_ORIGIN_MAX = 127,
+	CHECKPOINT_NOTE_MAX = 1024,
+	CHECKPOINT_SIGNERS_MAX = 3, /* lines of the log's own keys that fit, whatever the origin */
+};
 
 struct checkpoint {
 	char origin[CHECKPOINT_ORIGIN_MAX + 1];
@@ -29,6 +33,17 @@ struct checkpoint {
  */
 size_t checkpoint_sign(const struct checkpoint *checkpoint, const struct note_key *key,
 	const uint8_t secret[SIGN_SECRET_SIZE], uint8_t buf[CHECKPOINT_NOTE_MAX]);
+
+/**
+ * checkpoint_sign_more() - a further key of the log signs too, while an old and a new one overlap
+ * @key:    the log's name and this key's hash
+ * @secret: its secret key
+ * @buf:    a note by checkpoint_sign(), with at most CHECKPOINT_SIGNERS_MAX - 1 lines
+ * @len:    of the note
+ * Return: length of the note.
+ */
+size_t checkpoint_sign_more(const struct note_key *key, const uint8_t secret[SIGN_SECRET_SIZE],
+	uint8_t buf[CHECKPOINT_NOTE_MAX], size_t len);
 
 /**
  * checkpoint_open() - verify and parse

@@ -96,13 +96,33 @@ Dienstweg__Key *registry_fixture_key(struct registry_fixture *f, const char *own
 	return key;
 }
 
-static void add_root(struct registry_fixture *f, const char *name)
+Dienstweg__Key *registry_fixture_add_key(
+	struct registry_fixture *f, const char *owner, enum key_use use)
+{
+	Dienstweg__Key *key = registry_fixture_key(f, owner, use);
+	if (use == KEY_LOG || bytes_equal(BYTES_PB(f->content.bus), BYTES_STR(owner))) {
+		append(f, &f->content.bus_keys, &f->content.n_bus_keys, key);
+		return key;
+	}
+	for (size_t i = 0; i < f->content.n_parties; i++) {
+		Dienstweg__Party *party = f->content.parties[i];
+		if (!bytes_equal(BYTES_PB(party->name), BYTES_STR(owner)))
+			continue;
+		append(f, &party->keys, &party->n_keys, key);
+		return key;
+	}
+	must(false, "no such owner");
+	return NULL;
+}
+
+Dienstweg__Root *registry_fixture_add_root(struct registry_fixture *f, const char *name)
 {
 	Dienstweg__Root *root = make(f, sizeof(*root));
 	dienstweg__root__init(root);
 	root->name = word(f, name);
 	root->key = registry_fixture_key(f, name, KEY_ROOT);
 	append(f, &f->content.roots, &f->content.n_roots, root);
+	return root;
 }
 
 struct registry_fixture *registry_fixture_new(const char *bus)
@@ -124,9 +144,9 @@ struct registry_fixture *registry_fixture_new(const char *bus)
 		registry_fixture_key(f, bus, KEY_LOG));
 	append(f, &f->content.bus_keys, &f->content.n_bus_keys,
 		registry_fixture_key(f, bus, KEY_TRANSPORT));
-	add_root(f, "root1");
-	add_root(f, "root2");
-	add_root(f, "root3");
+	registry_fixture_add_root(f, "root1");
+	registry_fixture_add_root(f, "root2");
+	registry_fixture_add_root(f, "root3");
 	return f;
 }
 

@@ -121,6 +121,24 @@ Dienstweg__Key *registry_fixture_key(
 void registry_fixture_witness(struct registry_fixture *fixture, const char *name);
 
 /**
+ * registry_fixture_add_key() - make a further key and enter it, behind the others of its owner
+ * @fixture: made here
+ * @owner:   party name or bus id
+ * @use:     which
+ * Return: the key in the content, to be changed at will.
+ */
+Dienstweg__Key *registry_fixture_add_key(
+	struct registry_fixture *fixture, const char *owner, enum key_use use);
+
+/**
+ * registry_fixture_add_root() - make a root and enter it
+ * @fixture: made here
+ * @name:    its name
+ * Return: the root in the content; retire another one beside it.
+ */
+Dienstweg__Root *registry_fixture_add_root(struct registry_fixture *fixture, const char *name);
+
+/**
  * registry_fixture_compose() - sort and compose, without signatures
  * @fixture:  made here
  * @version:  from 1

@@ -84,6 +84,7 @@ static int check_own_signers(const struct registry *registry, char *reterr, size
 
 /* ---- loading ---- */
 
+/* A quorum of 0: under its own roots alone. */
 static int load(struct registry *registry, struct bytes signed_bytes, const struct note_key *roots,
 	size_t roots_count, size_t quorum, char *reterr, size_t size)
 {
@@ -91,7 +92,7 @@ static int load(struct registry *registry, struct bytes signed_bytes, const stru
 	if (r == 0)
 		r = signed_registry_open(
 			registry->bytes, registry->arena, &registry->parts, reterr, size);
-	if (r == 0)
+	if (r == 0 && quorum > 0)
 		r = check_signers(
 			&registry->parts, roots, roots_count, quorum, "the pinned", reterr, size);
 	if (r == 0)
@@ -104,7 +105,7 @@ static int load(struct registry *registry, struct bytes signed_bytes, const stru
 	return r;
 }
 
-int registry_load(struct bytes signed_bytes, const struct note_key *roots, size_t roots_count,
+static int load_new(struct bytes signed_bytes, const struct note_key *roots, size_t roots_count,
 	size_t quorum, struct registry **ret, char *reterr, size_t size)
 {
 	if (signed_bytes.len > REGISTRY_BYTES_MAX) {
@@ -127,6 +128,18 @@ int registry_load(struct bytes signed_bytes, const struct note_key *roots, size_
 	return 0;
 }
 
+int registry_load(struct bytes signed_bytes, const struct note_key *roots, size_t roots_count,
+	size_t quorum, struct registry **ret, char *reterr, size_t size)
+{
+	assert(quorum > 0);
+	return load_new(signed_bytes, roots, roots_count, quorum, ret, reterr, size);
+}
+
+int registry_load_self(struct bytes signed_bytes, struct registry **ret, char *reterr, size_t size)
+{
+	return load_new(signed_bytes, NULL, 0, 0, ret, reterr, size);
+}
+
 int registry_read(const char *path, const struct policy *policy, struct registry **ret,
 	char *reterr, size_t size)
 {
@@ -143,8 +156,11 @@ int registry_read(const char *path, const struct policy *policy, struct registry
 			REGISTRY_BYTES_MAX);
 		return REGISTRY_MALFORMED;
 	}
-	r = registry_load(BYTES(data, len), policy->roots, policy->roots_count, policy->root_quorum,
-		ret, why, sizeof(why));
+	if (policy)
+		r = registry_load(BYTES(data, len), policy->roots, policy->roots_count,
+			policy->root_quorum, ret, why, sizeof(why));
+	else
+		r = registry_load_self(BYTES(data, len), ret, why, sizeof(why));
 	if (r)
 		snprintf(reterr, size, "%s: %s", path, r < 0 ? strerrordesc_np(-r) : why);
 	return r;
@@ -168,6 +184,31 @@ int registry_check_successor(const struct registry *current, const struct regist
 	size_t count = own_roots(current->content, keys);
 	return check_signers(&next->parts, keys, count, REGISTRY_ROOT_QUORUM, "the old", ignored,
 		sizeof(ignored));
+}
+
+const char *registry_verdict_text(int verdict)
+{
+	switch (verdict) {
+	case REGISTRY_MALFORMED:
+		return "is no signed registry";
+	case REGISTRY_UNSIGNED:
+		return "is not signed by two roots of the one in force: let them sign it";
+	case REGISTRY_DIGEST:
+		return "has another content than was signed: fetch it again";
+	case REGISTRY_INVALID:
+		return "contradicts itself";
+	case REGISTRY_OLDER:
+		return "is older than the one in force: take the newest";
+	case REGISTRY_CONFLICT:
+		return "does not build on the one in force: another source, or versions in between "
+		       "that come first";
+	case REGISTRY_KEYS:
+		return "has none of the log keys in `keys` as active: enter the public half of "
+		       "one, "
+		       "or take the secret of an active one into `keys`";
+	default:
+		return "cannot be compared with the one in force";
+	}
 }
 
 /* ---- lifetime ---- */

@@ -31,6 +31,7 @@ enum {
 	REGISTRY_INVALID = 4, /* content contradicts itself: unknown names, twice the same, bad keys */
 	REGISTRY_OLDER = 5,    /* version below the one held */
 	REGISTRY_CONFLICT = 6, /* same version, other bytes; or the chain of digests is broken */
+	REGISTRY_KEYS = 7, /* who asks holds no secret of a key that it needs and that is active there */
 };
 enum {
 	REGISTRY_BYTES_MAX = 900 * 1000, /* of a SignedRegistry: it travels in one frame */
@@ -57,9 +58,22 @@ int registry_load(struct bytes signed_bytes, const struct note_key *roots, size_
 	size_t quorum, struct registry **ret, char *reterr, size_t size);
 
 /**
- * registry_read() - the same from a file, with a policy's roots
+ * registry_load_self() - the same under the roots that it names itself: nobody vouches for it yet
+ * @signed_bytes: a serialized SignedRegistry, untrusted
+ * @ret:          reference count 1
+ * @reterr:       room for a sentence that names what is wrong
+ * @size:         of @reterr
+ *
+ * For who trusts a registry that this one may follow: registry_check_successor() comes next.
+ *
+ * Return: as registry_load().
+ */
+int registry_load_self(struct bytes signed_bytes, struct registry **ret, char *reterr, size_t size);
+
+/**
+ * registry_read() - load a registry from a file, with a policy's roots
  * @path:   a signed registry file
- * @policy: pinned roots and their quorum
+ * @policy: pinned roots and their quorum; NULL as registry_load_self()
  * @ret:    reference count 1
  * @reterr: room for a sentence
  * @size:   of @reterr
@@ -79,6 +93,13 @@ int registry_read(const char *path, const struct policy *policy, struct registry
  * Return: 0 (also for the same note text), REGISTRY_OLDER, REGISTRY_CONFLICT, REGISTRY_UNSIGNED.
  */
 int registry_check_successor(const struct registry *current, const struct registry *next);
+
+/**
+ * registry_verdict_text() - a verdict as the end of a sentence that begins with "it "
+ * @verdict: REGISTRY_*
+ * Return: a constant, e.g. "is older than the one in force".
+ */
+const char *registry_verdict_text(int verdict);
 
 /**
  * registry_ref() - take another reference; any thread

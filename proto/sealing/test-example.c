@@ -115,12 +115,14 @@ static void keyfile_example(struct page *page)
 	_cleanup_(keyring_secret_deinit) struct keyring_secret ring = {.owner = "portal"};
 	uint8_t seed[SIGN_SEED_SIZE];
 	char text[KEYTEXT_BYTES_MAX];
+	struct keyring_public public;
 	CHECK_INT(crypto_init(), 0);
 	count_up(seed, sizeof(seed), 0x00);
 	CHECK_INT(key_from_seed(KEY_SIGN, BYTES_STR("portal"), seed, &ring.keys[0]), 0);
 	ring.count = 1;
+	keyring_public_of(&ring, &public);
 	say(page, "# portal.secret\n%.*s", (int)keytext_format_secret(&ring, text), text);
-	say(page, "# portal.keys\n%.*s", (int)keytext_format_public(&ring, text), text);
+	say(page, "# portal.keys\n%.*s", (int)keytext_format_public(&public, text), text);
 }
 
 static Dienstweg__Header example_header(void)

@@ -254,20 +254,21 @@ def a_key_is_replaced(world):
     bus.reload(registry)
     world.wait_registry(city, 3)
 
-    refused = world.message(b"signed with the old key", sender=YOUTH)
-    city.submit([refused])
-    holds("an answer", city.wait(lambda: not city.outbox))
-    same("refusal", (city.refusals[refused.h].code, city.refusals[refused.h].field),
-         (b"key-not-active", b"key_id"))
+    late = world.message(b"signed twice", sender=YOUTH)
+    city.submit([late])
+    holds("an answer", city.wait(lambda: late.h in city.deferrals))
+    same("put off", (city.deferrals[late.h].reason, city.deferrals[late.h].field),
+         (b"registry-outdated", b"key_id"))
+    city.outbox.clear()
     city.secrets[YOUTH] = read_secrets(world.folder / "new" / "youth.interop.secret")[1]
     after = world.message(b"signed with the new key", sender=YOUTH)
-    world.submit(after)
-    deliveries = world.receive(jobcenter, [before, after])
+    world.submit(late, after)
+    deliveries = world.receive(jobcenter, [before, late, after])
     same("registry", jobcenter.registry.version, 3)
     same("bodies", [(delivery.fault, delivery.body) for delivery in deliveries],
-         [(None, b"signed before"), (None, b"signed with the new key")])
+         [(None, b"signed before"), (None, b"signed twice"), (None, b"signed with the new key")])
     world.settle(jobcenter, deliveries)
-    world.ended(city, [before, after])
+    world.ended(city, [before, late, after])
 
 
 def a_newer_process_takes_over(world):
