@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,20 @@ static int serve(const struct config_broker *config)
 	_exit(EXIT_FAILED);
 }
 
+/*
+ * The journal is read through the memory map of its file: what the file lacks, because it was cut short or the
+ * disk cannot read it, arrives as this signal, and there is nothing to go on with.
+ */
+static void journal_cut_short(int signal_number)
+{
+	static const char why[] = "dienstweg-broker: the journal's file ends before its data does, "
+				  "or the disk cannot be "
+				  "read: look at the disk, or restore the journal from a backup\n";
+	(void)signal_number;
+	(void)!write(STDERR_FILENO, why, sizeof(why) - 1); /* the exit code tells it too */
+	_exit(EXIT_FAILED);
+}
+
 int main(int argc, char **argv)
 {
 	char why[BROKER_ERROR_SIZE] = "";
@@ -157,6 +172,7 @@ int main(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	process_harden();
+	sigaction(SIGBUS, &(struct sigaction){.sa_handler = journal_cut_short}, NULL);
 	log_init("dienstweg-broker", LOG_INFO, STDERR_FILENO);
 	int r = crypto_init();
 	if (r == 0)

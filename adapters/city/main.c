@@ -22,6 +22,7 @@ int main(int argc, char **argv)
 {
 	static const struct dw_adapter_ops city_ops = {
 		.name = "dienstweg-city",
+		.check = folder_check_agency,
 		.open = city_open,
 		.from_agency = folder_from_agency,
 		.submitted = folder_submitted,

@@ -7,11 +7,13 @@
 #include "adapters/connectors/folder.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "adapters/connectors/handover.h"
 #include "adapters/connectors/outgoing.h"
@@ -155,6 +157,50 @@ static int check_distinct(const struct config_connector *config, char *reterr, s
 		}
 	}
 	return 0;
+}
+
+/* A folder that is not there yet is made at start, if the one above it allows. */
+static int check_usable(const char *field, const char *path, char *reterr, size_t size)
+{
+	char above[PATH_SIZE];
+	struct stat found;
+	if (stat(path, &found) == 0) {
+		if (!S_ISDIR(found.st_mode))
+			return bad(reterr, size, "connector.%s: %s: is no folder", field, path);
+	} else if (errno == ENOENT) {
+		snprintf(above, sizeof(above), "%s", path);
+		path = dirname(above);
+	}
+	if (access(path, R_OK | W_OK | X_OK) < 0)
+		return bad(reterr, size,
+			"connector.%s: %s: %s; let this program's account read and write it", field,
+			path, strerrordesc_np(errno));
+	return 0;
+}
+
+static int check_folders(const struct config_connector *config, char *reterr, size_t size)
+{
+	const struct {
+		const char *field, *path;
+	} folders[] = {{"in", config->in}, {"out", config->out}, {"documents", config->documents}};
+	int r = 0;
+	if (!config->in || !config->out)
+		return bad(reterr, size, "connector.%s: missing; name a folder",
+			config->in ? "out" : "in");
+	for (size_t i = 0; i < ARRAY_LEN(folders) && r == 0; i++) {
+		if (folders[i].path)
+			r = check_usable(folders[i].field, folders[i].path, reterr, size);
+	}
+	return r;
+}
+
+int folder_check_agency(const struct config_adapter *config, char *reterr, size_t size)
+{
+	const struct config_connector *connector = &config->connector;
+	int r = settings_check(connector, reterr, size);
+	if (r == 0)
+		r = check_folders(connector, reterr, size);
+	return r ? r : check_distinct(connector, reterr, size);
 }
 
 static int parts_open(struct folder_context *folder, char *reterr, size_t size)

@@ -60,10 +60,12 @@ static int open_it(struct desk *desk)
 	return r;
 }
 
-/* The reason stands in the log. */
+/* By --check, and at start; then the reason stands in the log. */
 static void refused(struct desk *desk, const char *expected)
 {
-	char path[PATH_SIZE];
+	char path[PATH_SIZE], why[1024] = "";
+	CHECK(folder_check_agency(&desk->config, why, sizeof(why)) > 0);
+	CHECK(strncmp(why, "connector.", 10) == 0);
 	_cleanup_(heap_free) uint8_t *text = NULL;
 	size_t len = 0;
 	snprintf(path, sizeof(path), "%s/log", desk->dir);
@@ -80,12 +82,15 @@ static void refused(struct desk *desk, const char *expected)
 
 static void good_configuration_opens(void)
 {
+	char why[1024];
 	struct desk desk;
 	struct stat st;
 	desk_init(&desk);
 	desk.settings[0] = (struct config_setting){"region", "051240000000"};
 	desk.settings[1] = (struct config_setting){"recipient.xwasser.receipt", "waterworks"};
 	desk.config.connector.settings_count = 2;
+	CHECK_INT(folder_check_agency(&desk.config, why, sizeof(why)), 0);
+	CHECK_INT(access(desk.paths[0], F_OK), -1); /* a check makes nothing */
 	CHECK_INT(open_it(&desk), 0);
 	for (size_t i = 0; i < 5; i++)
 		CHECK(stat(desk.paths[i], &st) == 0 && (st.st_mode & 0777) == 0700);
@@ -140,5 +145,26 @@ static void folders_are_distinct(void)
 	refused(&desk, "connector.out: missing");
 }
 
+static void check_names_unusable_folders(void)
+{
+	char why[1024], nowhere[PATH_SIZE + 8], file[PATH_SIZE];
+	struct desk desk;
+	desk_init(&desk);
+	snprintf(nowhere, sizeof(nowhere), "%s/no/in", desk.dir);
+	desk.config.connector.in = nowhere;
+	CHECK(folder_check_agency(&desk.config, why, sizeof(why)) > 0);
+	CHECK(strstr(why, "connector.in: ") && strstr(why, "/no: "));
+	desk.config.connector.in = desk.paths[0];
+	snprintf(file, sizeof(file), "%s", desk.paths[1]);
+	CHECK_INT(file_replace(file, BYTES_STR("x"), 0600), 0);
+	desk.config.connector.out = file;
+	CHECK(folder_check_agency(&desk.config, why, sizeof(why)) > 0);
+	CHECK(strstr(why, "connector.out: ") && strstr(why, "is no folder"));
+	desk.config.connector.out = NULL;
+	CHECK(folder_check_agency(&desk.config, why, sizeof(why)) > 0);
+	CHECK(strstr(why, "connector.out: missing"));
+}
+
 CHECK_MAIN(CHECK_CASE(good_configuration_opens), CHECK_CASE(settings_are_checked),
-	CHECK_CASE(kind_is_checked), CHECK_CASE(folders_are_distinct))
+	CHECK_CASE(check_names_unusable_folders), CHECK_CASE(kind_is_checked),
+	CHECK_CASE(folders_are_distinct))

@@ -141,6 +141,10 @@ struct dw_report {
 struct dw_adapter_ops {
 	const char *name; /* program name, e.g. "dienstweg-city" */
 
+	/* For --check: would open() find what it needs? Touches nothing. 0, or > 0 with a sentence that names
+	   the field and what to do. May be NULL. */
+	int (*check)(const struct config_adapter *config, char *reterr, size_t size);
+
 	/* Open the legacy system. @ret_context is handed to every other op. */
 	int (*open)(struct dw_adapter *adapter, const struct config_adapter *config,
 		void **ret_context);

@@ -147,7 +147,8 @@ static struct arguments parse(int argc, char **argv, const char *name)
 }
 
 /* What a start would find, without touching the state folder. */
-static int check(const struct config_adapter *config, char *why, size_t size)
+static int check(const struct config_adapter *config, const struct dw_adapter_ops *ops, char *why,
+	size_t size)
 {
 	struct follow follow;
 	_cleanup_(parties_free) struct parties *parties = NULL;
@@ -158,7 +159,7 @@ static int check(const struct config_adapter *config, char *why, size_t size)
 		return r;
 	r = parties_open(config, follow.registry, &parties, why, size);
 	follow_deinit(&follow);
-	return r;
+	return r == 0 && ops->check ? ops->check(config, why, size) : r;
 }
 
 int dw_adapter_main(int argc, char **argv, const struct dw_adapter_ops *ops)
@@ -177,13 +178,14 @@ int dw_adapter_main(int argc, char **argv, const struct dw_adapter_ops *ops)
 		r = guard_adapter(config, arguments.demo, why, sizeof(why));
 	}
 	if (r == 0 && arguments.check)
-		r = check(config, why, sizeof(why));
+		r = check(config, ops, why, sizeof(why));
 	if (r) {
 		fprintf(stderr, "%s: %s\n", ops->name, why[0] ? why : strerrordesc_np(-r));
 		return r < 0 ? EXIT_BROKEN : EXIT_NEGATIVE;
 	}
 	if (arguments.check) {
-		printf("%s: configuration, policy, registry and keys are in order\n", ops->name);
+		printf("%s: configuration, policy, registry, keys and connector are in order\n",
+			ops->name);
 		return EXIT_DONE;
 	}
 	return dw_adapter_run(config, ops, NULL);

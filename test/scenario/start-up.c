@@ -401,7 +401,21 @@ static void wrong_usage_is_exit_2(void)
 	}
 }
 
+/* What is missing is met when it is read, through a memory map, and not when the file is opened. */
+static void a_journal_that_was_cut_short_is_named(void)
+{
+	enum { META_BYTES = 2 * 4096 };
+	struct bus bus;
+
+	bus_open(&bus);
+	starts(&bus);
+	CHECK_INT(truncate(bus_path(&bus, "broker/journal/data.mdb"), META_BYTES), 0);
+	run(&bus, &(struct run){.code = FAILURE, .words = {"the journal's file ends", "backup"}});
+	bus_deinit(&bus);
+}
+
 CHECK_MAIN(CHECK_CASE(a_wrong_line_is_named), CHECK_CASE(a_missing_file_is_named),
 	CHECK_CASE(secrets_are_kept), CHECK_CASE(what_is_not_signed_is_not_believed),
 	CHECK_CASE(the_journal_remembers_its_registry), CHECK_CASE(the_state_folder_is_its_own),
-	CHECK_CASE(a_journal_belongs_to_one_bus), CHECK_CASE(wrong_usage_is_exit_2))
+	CHECK_CASE(a_journal_that_was_cut_short_is_named), CHECK_CASE(a_journal_belongs_to_one_bus),
+	CHECK_CASE(wrong_usage_is_exit_2))
