@@ -110,6 +110,8 @@ int acts_decide(struct journal *journal, struct batch *batch, struct parcel *par
 		return rules_confirm(&batch->rules, parcel->party, parcel->sequence);
 	case PARCEL_REGISTRY:
 		return notes_registry(journal, batch, parcel);
+	case PARCEL_OPERATE:
+		return operator_decide(journal, batch, parcel);
 	case PARCEL_STOP:
 		return notes_stop(journal, batch);
 	case PARCEL_SUBMIT:
