@@ -8,6 +8,7 @@
 
 #include "broker/admin/out.h"
 #include "broker/audit/words.h"
+#include "broker/journal/store.h"
 #include "proto/identity/uuid.h"
 
 enum { WORDS_MAX = 4096 };
@@ -142,6 +143,22 @@ static json_t *signature_json(const struct audit_entry *entry)
 	return object;
 }
 
+static json_t *state_json(const Dienstweg__StateCut *cut)
+{
+	json_t *object = json_object(), *tables = json_object();
+	out_put(object, "size", cut->size);
+	out_put_time(object, "batch", cut->batch_ms);
+	out_put(object, "from", cut->from);
+	for (size_t i = 0; i < cut->n_tables && i < STATE_TABLES; i++) {
+		json_t *table = json_object();
+		out_put(table, "rows", cut->tables[i]->rows);
+		put_hex(table, "digest", cut->tables[i]->digest);
+		json_object_set_new(tables, state_table_name((enum state_table)i), table);
+	}
+	json_object_set_new(object, "tables", tables);
+	return object;
+}
+
 static json_t *limits_json(const Dienstweg__RulesLimits *limits)
 {
 	json_t *object = json_object();
@@ -175,6 +192,8 @@ static void put_decision(json_t *object, const Dienstweg__Decision *decision)
 		json_object_set_new(object, "affected", affected_json(decision));
 	put_name(object, "software", decision->software);
 	put_hex(object, "config_digest", decision->config_digest);
+	if (decision->state)
+		json_object_set_new(object, "state", state_json(decision->state));
 	if (decision->limits)
 		json_object_set_new(object, "limits", limits_json(decision->limits));
 }

@@ -24,7 +24,7 @@ static const char help[] =
 	"  --to N             up to this entry; default the last\n"
 	"  --kind KIND        only accepted, refused, acknowledged, attempts-failed, expired, "
 	"registry,\n"
-	"                     start, stop, clock-step or refusals-summed\n"
+	"                     state, start, stop, clock-step, refusals-summed, ...\n"
 	"  --json             an object a line\n";
 
 struct listing {

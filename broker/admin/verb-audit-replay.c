@@ -22,9 +22,12 @@ static const char help[] =
 	"\n"
 	"Lets the broker's rules decide every entry again, with the registries, limits and times "
 	"of the\n"
-	"journal, and compares every decision; then compares queues, delays, ids seen, end states, "
-	"counters\n"
-	"and parties with the live tables. Works while the broker runs, and without one.\n"
+	"journal, and compares every decision; and queues, delays, ids seen, end states, counters "
+	"and\n"
+	"parties with every state entry and at last with the live tables. Where records were "
+	"erased, it\n"
+	"begins at the newest state before that erasure. Works while the broker runs, and without "
+	"one.\n"
 	"\n" FOLDERS_HELP
 	"  --policy FILE      the pinned roots; not needed here, but looked at when named\n"
 	"  --work DIR         where the state is built up meanwhile; default $TMPDIR or /tmp\n"
@@ -48,8 +51,16 @@ static void print(const struct options *options, const struct audit *audit,
 	uint64_t found = findings->report.findings;
 	printf("%sJournal %s in %s, replayed\n", found ? "\n" : "", audit->origin,
 		options->folders->journal);
-	printf("  entries      %" PRIu64 "\n", result->entries);
+	printf("  entries      %" PRIu64, result->entries);
+	if (result->from > 0)
+		printf(" from %" PRIu64
+		       " on: before it, records are gone; its state was put together from\n"
+		       "               those that are left and from the state entry taken there",
+			result->from);
+	printf("\n");
 	printf("  decisions    %" PRIu64 " made again and compared\n", result->decisions);
+	printf("  states       %" PRIu64 " compared with the state entries of the journal\n",
+		result->states);
 	if (result->complete) {
 		printf("  rows        ");
 		for (enum state_table table = 0; table < STATE_TABLES; table++)
@@ -79,7 +90,9 @@ static void print_json(const struct options *options, const struct audit *audit,
 	out_put_text(object, "journal", options->folders->journal);
 	out_put_text(object, "origin", audit->origin);
 	out_put(object, "entries", result->entries);
+	out_put(object, "from", result->from);
 	out_put(object, "decisions", result->decisions);
+	out_put(object, "states", result->states);
 	for (enum state_table table = 0; table < STATE_TABLES; table++)
 		out_put(rows, state_table_name(table), result->rows[table]);
 	json_object_set_new(object, "rows", rows);

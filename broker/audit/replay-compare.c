@@ -3,7 +3,6 @@
 /*
  * Both sides are sorted tables, so one walk through both finds every difference in constant memory. What
  * the journal cannot tell is named here, row by row, and nothing else is forgiven:
- *   queue, lane of outcomes   live rows may have gone: a confirmation is no entry
  *   counter of refusals       how many were only counted is in no entry before its minute's sum
  *   timer of such a sum       exists live for a minute with nothing but counted ones
  *   messages due already      the broker moves them when it has room to tell delivery, replay at once
@@ -88,13 +87,25 @@ static bool live_may_have(enum state_table table, struct bytes key, struct bytes
 	       what == TIMER_SUMMARY && due_ms == (sequence + 1) * MINUTE_MS && value.len == 0;
 }
 
-static bool replayed_may_have(enum state_table table, struct bytes key)
+static bool is_unreadable(struct replayer *p, uint64_t sequence)
 {
-	uint64_t sequence;
+	return sequence < p->unreadable_until &&
+	       journal_read_present(p->audit->reader, sequence) != 0;
+}
+
+/* What an erased message, or an erased acknowledgement, left in `seen` or `end` may be there or not. */
+static bool is_of_erased(
+	struct replayer *p, enum state_table table, struct bytes key, struct bytes value)
+{
+	uint64_t message;
 	uint32_t party;
-	uint8_t lane;
-	return table == STATE_QUEUE && queue_key_decode(key, &party, &lane, &sequence) == 0 &&
-	       lane == LANE_OUTCOME;
+	struct seen_row seen;
+	struct end_row end;
+	if (table == STATE_SEEN)
+		return seen_row_decode(value, &seen) == 0 && is_unreadable(p, seen.sequence);
+	return table == STATE_END && end_key_decode(key, &message, &party) == 0 &&
+	       end_row_decode(value, &end) == 0 && end.state != END_DELAYED &&
+	       (is_unreadable(p, message) || is_unreadable(p, end.entry));
 }
 
 static bool same_value(
@@ -192,10 +203,11 @@ static int compare_step(struct replayer *p, enum state_table table, struct side 
 	int r = 0;
 	if (order <= 0)
 		p->result->rows[table]++;
-	if (order < 0 && !live_may_have(table, live->key, live->value, meta))
+	if (order < 0 && !live_may_have(table, live->key, live->value, meta) &&
+		!is_of_erased(p, table, live->key, live->value))
 		report_row(p, table, live->key, live->value, "row-unfounded",
 			"it is there, but does not follow from the entries");
-	if (order > 0 && !replayed_may_have(table, replayed->key))
+	if (order > 0 && !is_of_erased(p, table, replayed->key, replayed->value))
 		report_row(p, table, replayed->key, replayed->value, "row-missing",
 			"it follows from the entries, but is not there");
 	if (order == 0 && !same_value(table, live->key, live->value, replayed->value))

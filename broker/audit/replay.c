@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "broker/audit/replayer.h"
 #include "broker/audit/scratch.h"
@@ -68,7 +69,7 @@ static int state_open(struct replayer *p, const struct journal_meta *meta)
 
 /* ---- time ---- */
 
-static void rules_begin(struct replayer *p)
+void replay_begin(struct replayer *p)
 {
 	arena_reset(p->rules_arena);
 	p->rules.arena = p->rules_arena;
@@ -83,7 +84,7 @@ int replay_tick(struct replayer *p, uint64_t batch_ms)
 	p->ticked_ms = batch_ms;
 	while (moved > 0) {
 		struct items_decision summed;
-		rules_begin(p);
+		replay_begin(p);
 		moved = rules_tick(&p->rules, TICK_ROWS, &p->cursor, &summed);
 	}
 	return moved;
@@ -142,12 +143,27 @@ static void compare(struct replayer *p, const struct audit_entry *entry, const s
 	}
 }
 
+static int pass_states(struct replayer *p)
+{
+	int r = 0;
+	while (r == 0 && p->states_next < p->states_count &&
+		p->states[p->states_next].cut.size <= p->next) {
+		const struct replay_state *state = &p->states[p->states_next++];
+		if (state->cut.size == p->next)
+			r = replay_pass_state(p, state);
+	}
+	return r;
+}
+
 static int replay_one(struct replayer *p)
 {
 	struct audit_entry entry;
 	struct remade made = {};
+	int r = pass_states(p);
+	if (r)
+		return r;
 	arena_reset(p->entry_arena);
-	int r = audit_entry_read(p->audit->reader, p->next, p->entry_arena, &entry);
+	r = audit_entry_read(p->audit->reader, p->next, p->entry_arena, &entry);
 	if (r > 0) {
 		audit_report_finding(p->report, p->next, "entry-unreadable",
 			"it cannot be read, so nothing behind it can be replayed: audit verify "
@@ -157,7 +173,7 @@ static int replay_one(struct replayer *p)
 	if (r)
 		return r < 0 ? r : 0;
 	r = replay_tick(p, entry.disclosed.batch_ms);
-	rules_begin(p);
+	replay_begin(p);
 	p->rules.sequence = entry.sequence;
 	if (r == 0)
 		r = replay_decide(p, &entry, &made);
@@ -217,9 +233,37 @@ static int replay_walk(struct replayer *p, struct journal_meta *meta)
 		if (r == 0)
 			r = snapshot(p, meta);
 	}
+	p->last_snapshot = true;
 	if (r == 0)
 		r = replay_entries(p, meta->size);
 	audit_report_progress(p->report, p->next, meta->size);
+	return r;
+}
+
+/*
+ * The newest state before the last erasure; NULL: from the first entry. An older one would do for what lies
+ * below it, but names messages as open that had ended, and could be erased, when that erasure came.
+ */
+static const struct replay_state *beginning(const struct replayer *p)
+{
+	const struct replay_state *found = NULL;
+	for (size_t i = 0; i < p->states_count && p->unreadable_until > 0; i++)
+		if (p->states[i].sequence < p->erased_last &&
+			p->states[i].cut.size >= p->unreadable_until)
+			found = &p->states[i];
+	return found;
+}
+
+static int replay_begin_at(struct replayer *p, const struct replay_state *state)
+{
+	if (!state)
+		return 0;
+	int r = state_begin(p);
+	if (r == 0)
+		r = replay_found(p, state);
+	if (r == 0)
+		r = state_commit(p);
+	p->result->from = p->next;
 	return r;
 }
 
@@ -230,11 +274,17 @@ static int replay_all(struct replayer *p)
 	if (r == 0)
 		r = state_open(p, &meta);
 	if (r == 0)
+		r = replay_look_ahead(p, meta.size);
+	if (r == 0)
+		r = replay_begin_at(p, beginning(p));
+	if (r == 0)
 		r = replay_walk(p, &meta);
-	p->result->entries = p->next;
+	p->result->entries = p->next - p->result->from;
 	if (r || is_over(p))
 		return r;
 	r = replay_tick(p, meta.batch_ms);
+	if (r == 0)
+		r = replay_confirm(p);
 	if (r == 0)
 		r = replay_compare(p, &meta);
 	p->result->complete = r == 0;
@@ -249,6 +299,7 @@ static void replayer_deinit(struct replayer *p)
 	chain_deinit(&p->chain);
 	arena_free(p->entry_arena);
 	arena_free(p->rules_arena);
+	free(p->states);
 }
 DEFINE_CLEANUP_PTR(struct replayer, replayer_deinit);
 
@@ -257,7 +308,12 @@ int audit_replay(struct audit *audit, const struct audit_replay_options *options
 {
 	*ret = (struct audit_replay_result){};
 	_cleanup_(replayer_deinit) struct replayer p = {
-		.audit = audit, .options = options, .report = report, .result = ret};
+		.audit = audit,
+		.options = options,
+		.report = report,
+		.result = ret,
+		.erased_last = UINT64_MAX,
+	};
 	chain_init(&p.chain, audit->has_policy ? &audit->policy : NULL);
 	p.entry_arena = arena_new(ENTRY_ARENA);
 	p.rules_arena = arena_new(RULES_ARENA);

@@ -8,11 +8,15 @@
 /*
  * Did the broker decide what its rules say? The very rules of the broker run again over all entries, with
  * the recorded batch times, registries and limits, in a state of their own. Every decision is compared
- * byte by byte, and at the end the state with the live tables, as one snapshot of the journal shows them.
+ * byte by byte, the state with every state entry that is passed, and at the end with the live tables, as one
+ * snapshot of the journal shows them.
  *
- * Not in the journal, and therefore left out of the comparison: outcomes that senders have confirmed (live
- * rows must be among the replayed ones), refusals that were only counted, and messages that are due but
- * that the broker had not yet moved back into their queue.
+ * When records can no longer be read (erased, pruned), replay begins at the first state entry after the last of
+ * them: the state at that point is put together from the records that are left and from the state entry,
+ * and compared with its digests.
+ *
+ * Not in the journal, and therefore left out of the last comparison: refusals that were only counted since the
+ * last state entry, and messages that are due but that the broker had not yet moved back into their queue.
  */
 struct audit_replay_options {
 	const char *work;      /* folder for the state; NULL: $TMPDIR, or /tmp */
@@ -23,7 +27,9 @@ struct audit_replay_result {
 	uint64_t entries;
 	uint64_t decisions;          /* decided anew and compared */
 	uint64_t rows[STATE_TABLES]; /* live rows compared */
-	bool complete;               /* false: given up before the tables were compared */
+	uint64_t from;   /* first entry replayed; above 0: what lies before cannot all be read */
+	uint64_t states; /* state entries compared */
+	bool complete;   /* false: given up before the tables were compared */
 };
 
 /**

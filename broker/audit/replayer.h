@@ -4,7 +4,14 @@
 #include "broker/audit/chain.h"
 #include "broker/audit/entry.h"
 #include "broker/audit/replay.h"
+#include "broker/journal/state.h"
 #include "broker/journal/store.h"
+
+/* A state entry, to be compared when replay has come to its size. */
+struct replay_state {
+	uint64_t sequence; /* of the entry */
+	struct state_cut cut;
+};
 
 /* A replay under way; between the replay*.c files. */
 struct replayer {
@@ -25,6 +32,14 @@ struct replayer {
 	struct state_store store;
 	uint64_t next; /* entry */
 	bool stopped;  /* the state cannot be followed any further */
+
+	struct replay_state *states; /* in order; those of the first look at the journal */
+	size_t states_count, states_next;
+	uint64_t unreadable_until; /* the last entry that cannot be read, and one; 0: all can */
+	uint64_t erased_last; /* the last entry that tells of an erasure; UINT64_MAX: none does */
+	bool founding;        /* the state at hand was put together from records */
+	bool founded;         /* replay began with such a one */
+	bool last_snapshot;   /* the one that is compared with: it must stay */
 };
 
 /* What the rules make of an entry. */
@@ -45,6 +60,9 @@ struct remade {
  */
 int replay_decide(struct replayer *replayer, const struct audit_entry *entry, struct remade *ret);
 
+/* Forget what the rules made before; call before asking them anything. */
+void replay_begin(struct replayer *replayer);
+
 /**
  * replay_tick() - everything that is due at a batch time happens
  * @replayer: before the first entry of that time
@@ -52,6 +70,66 @@ int replay_decide(struct replayer *replayer, const struct audit_entry *entry, st
  * Return: 0 or negative errno.
  */
 int replay_tick(struct replayer *replayer, uint64_t batch_ms);
+
+/**
+ * replay_look_ahead() - find the state entries, and what cannot be read
+ * @replayer: open
+ * @size:     entries to look at
+ * Return: 0 or negative errno.
+ */
+int replay_look_ahead(struct replayer *replayer, uint64_t size);
+
+/**
+ * replay_read_state() - a state entry, opened; what is wrong with it is reported
+ * @replayer:    anywhere
+ * @state:       which
+ * @arena:       owns the results
+ * @ret_cut:     its record
+ * @ret:         its content
+ * @ret_content: the same as it stands
+ * Return: 0, READER_DAMAGED, negative errno.
+ */
+int replay_read_state(struct replayer *replayer, const struct replay_state *state,
+	struct arena *arena, const Dienstweg__StateCut **ret_cut, Dienstweg__State **ret,
+	struct bytes *ret_content);
+
+/**
+ * replay_pass_state() - compare a state entry, and take from it what no entry tells
+ * @replayer: before the entry of its size
+ * @state:    which
+ * Return: 0 or negative errno.
+ */
+int replay_pass_state(struct replayer *replayer, const struct replay_state *state);
+
+/**
+ * replay_compare_state() - the comparison alone
+ * @replayer: its state is that of the cut
+ * @state:    which
+ * @cut:      read
+ * @content:  read
+ * @arena:    for the state made again
+ * Return: 0 or negative errno.
+ */
+int replay_compare_state(struct replayer *replayer, const struct replay_state *state,
+	const Dienstweg__StateCut *cut, struct bytes content, struct arena *arena);
+
+/* Refusals of minutes that are not summed up yet, as a state tells them. 0 or negative errno. */
+int replay_take_refusals(struct replayer *replayer, const Dienstweg__State *state);
+
+/**
+ * replay_confirm() - forget the outcomes that senders have confirmed, as the journal's marks tell
+ * @replayer: after the last entry of the snapshot that its reader sees
+ * Return: 0 or negative errno.
+ */
+int replay_confirm(struct replayer *replayer);
+
+/**
+ * replay_found() - put the state of the last entries before a state together, from records that can be read
+ * @replayer: nothing replayed yet
+ * @state:    every entry that cannot be read lies below its size
+ * Return: 0 or negative errno; replayer->next is the state's size then.
+ */
+int replay_found(struct replayer *replayer, const struct replay_state *state);
 
 /**
  * replay_compare() - replayed state against the live tables

@@ -131,6 +131,9 @@ static void second_day(struct life *life)
 {
 	struct journal_fixture *f = &life->journal;
 	clock_fake_advance(&f->clock, DAY_MS);
+	life->state = size_of(life);
+	journal_fixture_wait_state(f, life->state);
+	CHECK_INT(size_of(life), life->state + 1);
 	life->second_registry = size_of(life);
 	life_next_registry(life);
 	uint64_t now_ms = clock_wall_ms(&f->clock);

@@ -19,6 +19,7 @@ struct life {
 	uint64_t failed;          /* entry: 10 deliveries of the figures */
 	uint64_t refused;         /* first of three entries; two more were only counted */
 	uint64_t second_registry; /* entry */
+	uint64_t state;           /* entry: all of the first day */
 	uint64_t expired;         /* entry: 3 figures */
 	uint64_t day_end;         /* size of the checkpoint kept from the first day */
 	uint8_t case_id[16];      /* of the first notice */

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "broker/journal/state.h"
 #include "broker/verify/acks.h"
 
 enum { SIGNATURE_SLOTS = 4096 /* batches that may lie interleaved */ };
@@ -112,6 +113,24 @@ static int check_content(struct entry_checker *c, const struct audit_entry *entr
 	return r < 0 ? r : 0;
 }
 
+/* The record commits to the content by its digest. */
+static int check_state(struct entry_checker *c, const struct audit_entry *entry)
+{
+	struct bytes content;
+	uint8_t digest[HASH_SIZE];
+	int r = journal_read_content(c->reader, entry->sequence, c->arena, &content);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		state_content_digest(content, digest);
+	if (r > 0 || memcmp(digest, entry->disclosed.digest, HASH_SIZE) != 0)
+		audit_report_finding(c->report, entry->sequence,
+			r == READER_ERASED ? "content-missing" : "content-changed",
+			"the content of this state entry is %s",
+			r == READER_ERASED ? "missing" : "not what its record commits to");
+	return 0;
+}
+
 /* ---- acknowledgements ---- */
 
 static void check_batch(struct entry_checker *c, const struct audit_entry *entry)
@@ -179,6 +198,8 @@ static int check_entry(struct entry_checker *c, uint64_t sequence)
 		r = check_signature(c, &entry);
 		if (r == 0)
 			r = check_content(c, &entry);
+	} else if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_STATE) {
+		r = check_state(c, &entry);
 	}
 	return r;
 }

@@ -98,6 +98,21 @@ static int decide_items(struct journal *journal, struct batch *batch, struct par
 	return r;
 }
 
+/* How far a sender has confirmed is no entry, but stands beside them: rows of outcomes can be made again. */
+static int decide_confirm(struct journal *journal, struct batch *batch, const struct parcel *parcel)
+{
+	struct state_store *store = &journal->store;
+	uint64_t last = batch->rules.sequence ? batch->rules.sequence - 1 : 0;
+	bool changed = store->changed;
+	store->changed = false;
+	int r = rules_confirm(&batch->rules, parcel->party, parcel->sequence);
+	if (r == 0 && store->changed)
+		r = journal_put_error(confirmed_put(journal->log.txn, &journal->tables,
+			parcel->party, parcel->sequence < last ? parcel->sequence : last));
+	store->changed |= changed;
+	return r;
+}
+
 int acts_decide(struct journal *journal, struct batch *batch, struct parcel *parcel)
 {
 	switch (parcel->kind) {
@@ -107,11 +122,11 @@ int acts_decide(struct journal *journal, struct batch *batch, struct parcel *par
 	case PARCEL_EXPIRE:
 		return decide_items(journal, batch, parcel);
 	case PARCEL_CONFIRM:
-		return rules_confirm(&batch->rules, parcel->party, parcel->sequence);
+		return decide_confirm(journal, batch, parcel);
 	case PARCEL_REGISTRY:
 		return notes_registry(journal, batch, parcel);
-	case PARCEL_OPERATE:
-		return operator_decide(journal, batch, parcel);
+	case PARCEL_STATE:
+		return notes_state(journal, batch, parcel);
 	case PARCEL_STOP:
 		return notes_stop(journal, batch);
 	case PARCEL_SUBMIT:

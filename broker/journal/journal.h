@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "broker/journal/erase-told.h"
 #include "broker/journal/keyring.h"
 #include "broker/parcel.h"
 #include "proto/base/clock.h"
@@ -55,11 +54,6 @@ struct journal_options {
 
 	void (*failed)(void *context, int error); /* journal thread: it cannot go on; called once */
 	void *failed_context;
-
-	bool erase_daily; /* look every day what is to be erased; else only when an operator asks */
-	/* Journal thread: a run of erasure has made a step durable. May be NULL. */
-	void (*erase_told)(void *context, enum erase_told told);
-	void *erase_told_context;
 };
 enum { JOURNAL_TICKS = 4 /* parcels of the journal's own */ };
 
@@ -105,6 +99,19 @@ DEFINE_CLEANUP(struct journal *, journal_free);
 struct registry *journal_registry(struct journal *journal);
 /* Parcels handed over and not yet back, confirmations aside (they may rest a while); any thread. */
 size_t journal_pending(const struct journal *journal);
+
+/**
+ * journal_state_request() - let a state entry be made, whatever the day; any thread
+ * @journal: the journal
+ *
+ * It is begun within a second and takes as long as the entries since the last one need. An erasure asks for it
+ * and waits until journal_state_covered() is above every entry that it is to destroy: what they counted, and
+ * what follows from them, is then on record.
+ */
+void journal_state_request(struct journal *journal);
+/* Entries below this number are accounted for by a state entry that is on disk; any thread. */
+uint64_t journal_state_covered(const struct journal *journal);
+
 /* The environment, for readers of this process (broker/journal/reader.h). */
 struct db_env *journal_env(struct journal *journal);
 
@@ -122,7 +129,5 @@ struct journal_stats {
 	uint32_t fill_percent;
 	bool full; /* new messages are being deferred */
 };
-/* How a run of erasure goes on, or how the last one ended; any thread. */
-void journal_erase_stats(struct journal *journal, struct erase_stats *ret);
 /* Any thread. */
 void journal_stats(const struct journal *journal, struct journal_stats *ret);

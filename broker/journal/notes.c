@@ -64,6 +64,38 @@ int notes_clock_step(struct journal *journal, struct batch *batch, int64_t step_
 	return note(journal, batch, DIENSTWEG__ENTRY_KIND__ENTRY_CLOCK_STEP, &decision);
 }
 
+/* ---- state ---- */
+
+int notes_state(struct journal *journal, struct batch *batch, struct parcel *parcel)
+{
+	struct state_job *job = &journal->state;
+	Dienstweg__Decision decision = DIENSTWEG__DECISION__INIT;
+	struct entry entry = {
+		.kind = DIENSTWEG__ENTRY_KIND__ENTRY_STATE,
+		.decision = &decision,
+	};
+	struct journal_state_mark mark = {.sequence = journal->log.sequence};
+	batch->stage = "state";
+	parcel->sequence = UINT64_MAX;
+	if (state_job_take(job, clock_mono_ns(clock_system())))
+		return 0;
+	decision.rules_version = RULES_VERSION;
+	decision.state = job->made.cut;
+	entry.content = job->made.content;
+	state_content_digest(entry.content, entry.digest);
+	mark.size = job->cut.size;
+	mark.batch_ms = job->cut.batch_ms;
+	int r = batch_append(journal, batch, &entry, NULL);
+	if (r == 0)
+		r = journal_put_error(state_mark_put(journal->log.txn, &journal->tables, &mark));
+	if (r)
+		return r;
+	parcel->sequence = mark.sequence;
+	log_info("journal", "state recorded", F_U64("sequence", mark.sequence),
+		F_U64("entries", mark.size), F_U64("bytes", entry.content.len));
+	return 0;
+}
+
 /* ---- registry ---- */
 
 size_t signers_choose(const struct journal *journal, const struct registry *registry,

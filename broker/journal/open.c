@@ -289,7 +289,7 @@ static int make_parts(struct journal *journal)
 	};
 	journal->acts_tail = &journal->acts;
 	pthread_mutex_init(&journal->shared.lock, NULL);
-	int r = queue_new(options->parcels_max + JOURNAL_TICKS, &journal->input);
+	int r = queue_new(options->parcels_max + JOURNAL_TICKS + 1, &journal->input);
 	if (r == 0)
 		r = fair_new(&limits, &journal->fair);
 	for (size_t i = 0; i < JOURNAL_TICKS && r == 0; i++) {
@@ -316,8 +316,6 @@ static int load(struct journal *journal, char *reterr, size_t size)
 	}
 	if (r == 0 && journal->head.size > 0)
 		r = load_registry(journal, txn, reterr, size);
-	if (r == 0)
-		r = erase_load(journal, txn);
 	if (r) {
 		db_abort(txn);
 		return r;
@@ -341,7 +339,6 @@ static int open_all(struct journal *journal, struct registry *given, char *reter
 			journal, journal->registry, journal->signers);
 	journal->log.tables = &journal->tables;
 	journal->log.keyring = journal->options.keyring;
-	journal->log.seal = &journal->erase.seal;
 	journal->log.tree = journal->tree;
 	journal->fill = (struct fill){
 		.env = journal->env,
@@ -351,7 +348,10 @@ static int open_all(struct journal *journal, struct registry *given, char *reter
 	};
 	if (journal->registry)
 		journal->shared.registry = registry_ref(journal->registry);
-	return adopt_registry(journal, given, reterr, size);
+	r = state_job_init(&journal->state, journal->env, journal->options.keyring, journal->input,
+		clock_day(journal->head.size ? journal->head.batch_ms
+					     : clock_wall_ms(journal->options.clock)));
+	return r ? r : adopt_registry(journal, given, reterr, size);
 }
 
 int journal_open(const struct journal_options *options, struct registry *registry,
@@ -384,12 +384,12 @@ void journal_free(struct journal *journal)
 		return;
 	if (journal->started)
 		pthread_join(journal->thread, NULL);
+	state_job_deinit(&journal->state);
 	for (size_t i = 0; i < JOURNAL_TICKS; i++)
 		parcel_free(journal->ticks[i]);
 	queue_free(journal->input);
 	fair_free(journal->fair);
 	proofs_deinit(&journal->proofs);
-	erase_deinit(&journal->erase);
 	tree_free(journal->tree);
 	registry_unref(journal->registry);
 	registry_unref(journal->shared.registry);

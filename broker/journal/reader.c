@@ -376,7 +376,36 @@ int journal_read_consistency(struct journal_reader *reader, uint64_t old_size, u
 	return read_nodes(reader, new_size, places, *ret_count, ret);
 }
 
+int journal_read_present(struct journal_reader *reader, uint64_t sequence)
+{
+	struct record_source source = reader_records(reader);
+	return record_present(&source, sequence);
+}
+
+/* ---- the newest marks ---- */
+
+int journal_read_confirmed(struct journal_reader *reader, uint32_t party, uint64_t *ret)
+{
+	assert(reader->begun);
+	int r = confirmed_get(reader->txn, &reader->tables, party, ret);
+	return r == -EBADMSG ? READER_DAMAGED : r;
+}
+
+int journal_read_state_mark(struct journal_reader *reader, struct journal_state_mark *ret)
+{
+	assert(reader->begun);
+	int r = state_mark_get(reader->txn, &reader->tables, ret);
+	if (r == DB_NOT_FOUND)
+		return READER_NOT_FOUND;
+	return r == -EBADMSG ? READER_DAMAGED : r;
+}
+
 /* ---- derived tables ---- */
+
+struct state_store *journal_reader_store(struct journal_reader *reader)
+{
+	return &reader->store;
+}
 
 int journal_read_table(struct journal_reader *reader, enum state_table table, struct bytes from,
 	struct bytes *ret_key, struct bytes *ret_value)

@@ -28,6 +28,7 @@ enum {
 };
 
 struct journal_reader;
+struct state_store;
 
 /**
  * journal_reader_new() - a reader over an environment that this process has open
@@ -225,6 +226,48 @@ int journal_read_queue(struct journal_reader *reader, uint32_t party, uint8_t la
  */
 int journal_read_table(struct journal_reader *reader, enum state_table table, struct bytes from,
 	struct bytes *ret_key, struct bytes *ret_value);
+
+/**
+ * journal_reader_store() - the derived tables as a state, read only, for what works on either
+ * @reader: begun whenever it is used
+ * Return: the reader's own.
+ */
+struct state_store *journal_reader_store(struct journal_reader *reader);
+
+/**
+ * journal_read_confirmed() - up to where a sender has confirmed outcomes
+ * @reader: begun
+ * @party:  number of the sender
+ * @ret:    sequence of the entry; 0: nothing yet, as no outcome comes of entry 0
+ * Return: 0, READER_DAMAGED, negative errno.
+ */
+int journal_read_confirmed(struct journal_reader *reader, uint32_t party, uint64_t *ret);
+
+/* Which state entry there was last. */
+struct journal_state_mark {
+	uint64_t sequence; /* of the entry */
+	uint64_t size;     /* entries that it accounts for */
+	uint64_t batch_ms; /* when it was taken */
+};
+
+/**
+ * journal_read_state_mark() - the newest state entry
+ * @reader: begun
+ * @ret:    the mark
+ * Return: 0, READER_NOT_FOUND before the first, READER_DAMAGED, negative errno.
+ */
+int journal_read_state_mark(struct journal_reader *reader, struct journal_state_mark *ret);
+
+/**
+ * journal_read_present() - can the record of an entry be opened, as far as row and key go?
+ * @reader:   begun
+ * @sequence: of the entry
+ *
+ * Nothing is opened: a hundred times cheaper than reading, for who looks for what was erased.
+ *
+ * Return: 0, READER_NOT_FOUND, READER_ERASED, READER_DAMAGED, negative errno.
+ */
+int journal_read_present(struct journal_reader *reader, uint64_t sequence);
 
 /**
  * journal_read_registry() - the signed registry in force at an entry

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "broker/journal/keyring-use.h"
 #include "broker/journal/reader.h"
 #include "proto/envelope/envelope.h"
 #include "proto/receipt/receipt.h"
@@ -169,6 +170,29 @@ int record_read(const struct record_source *source, uint64_t sequence, struct ar
 		*ret_stub = stub;
 	*ret = row;
 	return 0;
+}
+
+int record_present(const struct record_source *source, uint64_t sequence)
+{
+	uint8_t secret[AEAD_KEY_SIZE];
+	struct key key = key_u64(sequence);
+	struct bytes value;
+	struct stub stub;
+	int r = stub_read(source, sequence, &stub);
+	if (r)
+		return r;
+	r = db_get(source->txn, source->tables->record, KEY_BYTES_OF(key), &value);
+	if (r)
+		return r == DB_NOT_FOUND ? READER_ERASED : r;
+	if (stub.class == 0)
+		return 0;
+	if (value.len < ROW_SEAL_OVERHEAD)
+		return READER_DAMAGED;
+	r = source->keyring
+		    ? keyring_find(source->keyring, stub.class, be32_get(value.data + 1), secret)
+		    : KEYRING_MISSING;
+	secret_wipe(secret, sizeof(secret));
+	return r ? READER_ERASED : 0;
 }
 
 int content_read(const struct record_source *source, uint64_t sequence, struct arena *arena,

@@ -38,6 +38,14 @@ int record_read(const struct record_source *source, uint64_t sequence, struct ar
 	struct stub *ret_stub, Dienstweg__Row **ret);
 
 /**
+ * record_present() - are a record and the key to it there?
+ * @source:   where
+ * @sequence: of the entry
+ * Return: 0, READER_*, negative errno.
+ */
+int record_present(const struct record_source *source, uint64_t sequence);
+
+/**
  * content_read() - all chunks of a content, joined
  * @source:   where
  * @sequence: of the entry

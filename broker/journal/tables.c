@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "broker/journal/journal.h"
+#include "broker/journal/reader.h"
 
 enum { HEAD_FIXED = 4 + 8 + 8 + 8, HEAD_SIZE = HEAD_FIXED + 63 };
 
@@ -30,8 +31,6 @@ int journal_tables_open(struct journal_tables *tables, struct db_txn *txn)
 		{"tile", &tables->tile},
 		{"checkpoint", &tables->checkpoint},
 		{"registry", &tables->registry},
-		{"seal", &tables->seal},
-		{"instructed", &tables->instructed},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		int r = db_table_open(txn, all[i].name, all[i].id);
@@ -84,4 +83,62 @@ int head_put(
 	be64_put(buf + 20, head->registry_sequence);
 	memcpy(buf + HEAD_FIXED, head->bus, bus);
 	return db_put(txn, tables->meta, BYTES_STR("head"), BYTES(buf, HEAD_FIXED + bus));
+}
+
+/* ---- marks ---- */
+
+static struct bytes confirmed_key(uint32_t party, uint8_t buf[16])
+{
+	static const char name[] = "confirmed";
+	memcpy(buf, name, sizeof(name) - 1);
+	be32_put(buf + sizeof(name) - 1, party);
+	return BYTES(buf, sizeof(name) - 1 + 4);
+}
+
+int confirmed_get(struct db_txn *txn, const struct journal_tables *tables, uint32_t party,
+	uint64_t *ret_sequence)
+{
+	uint8_t buf[16];
+	struct bytes value;
+	*ret_sequence = 0;
+	int r = db_get(txn, tables->meta, confirmed_key(party, buf), &value);
+	if (r)
+		return r == DB_NOT_FOUND ? 0 : r;
+	if (value.len != 8)
+		return -EBADMSG;
+	*ret_sequence = be64_get(value.data);
+	return 0;
+}
+
+int confirmed_put(
+	struct db_txn *txn, const struct journal_tables *tables, uint32_t party, uint64_t sequence)
+{
+	uint8_t buf[16], value[8];
+	be64_put(value, sequence);
+	return db_put(txn, tables->meta, confirmed_key(party, buf), BYTES(value, sizeof(value)));
+}
+
+int state_mark_get(
+	struct db_txn *txn, const struct journal_tables *tables, struct journal_state_mark *ret)
+{
+	struct bytes value;
+	int r = db_get(txn, tables->meta, BYTES_STR("state"), &value);
+	if (r)
+		return r;
+	if (value.len != 24)
+		return -EBADMSG;
+	ret->sequence = be64_get(value.data);
+	ret->size = be64_get(value.data + 8);
+	ret->batch_ms = be64_get(value.data + 16);
+	return 0;
+}
+
+int state_mark_put(struct db_txn *txn, const struct journal_tables *tables,
+	const struct journal_state_mark *mark)
+{
+	uint8_t value[24];
+	be64_put(value, mark->sequence);
+	be64_put(value + 8, mark->size);
+	be64_put(value + 16, mark->batch_ms);
+	return db_put(txn, tables->meta, BYTES_STR("state"), BYTES(value, sizeof(value)));
 }

@@ -11,12 +11,12 @@
 enum {
 	VALUE_MAX = 4000,                          /* no value is larger (design section 8) */
 	CHUNK_MAX = VALUE_MAX - ROW_SEAL_OVERHEAD, /* plain bytes of a chunk of content or record */
-	TABLES_MAX = 32,
+	TABLES_MAX = 16,
 	READERS_MAX = 126,
 };
 
 struct journal_tables {
-	db_table_id meta, stub, record, content, tile, checkpoint, registry, seal, instructed;
+	db_table_id meta, stub, record, content, tile, checkpoint, registry;
 };
 
 /**
@@ -52,6 +52,19 @@ int head_get(struct db_txn *txn, const struct journal_tables *tables, struct jou
 int head_create(struct db_txn *txn, const struct journal_tables *tables);
 int head_put(
 	struct db_txn *txn, const struct journal_tables *tables, const struct journal_head *head);
+
+/* Up to which entry a sender has confirmed outcomes; 0 when it never did. 0, DB_FULL, -EBADMSG, negative errno. */
+int confirmed_get(struct db_txn *txn, const struct journal_tables *tables, uint32_t party,
+	uint64_t *ret_sequence);
+int confirmed_put(
+	struct db_txn *txn, const struct journal_tables *tables, uint32_t party, uint64_t sequence);
+
+/* The newest state entry. 0, DB_NOT_FOUND before the first, DB_FULL, -EBADMSG, negative errno. */
+struct journal_state_mark;
+int state_mark_get(
+	struct db_txn *txn, const struct journal_tables *tables, struct journal_state_mark *ret);
+int state_mark_put(struct db_txn *txn, const struct journal_tables *tables,
+	const struct journal_state_mark *mark);
 
 /* Keys made of one number, or of a sequence and a chunk. */
 struct key {

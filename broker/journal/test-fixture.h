@@ -51,8 +51,6 @@ struct fixture_load {
 	size_t padding; /* bytes that make the header larger */
 	uint64_t not_before_ms, expires_ms;
 	bool bad_signature;
-	const uint8_t *case_id; /* NULL: a random one each */
-	const char *text;       /* NULL: random content; else this, again and again */
 };
 
 /* A verified parcel of new messages. */
@@ -71,6 +69,8 @@ struct parcel *journal_fixture_act(struct journal_fixture *fixture, enum parcel_
 void journal_fixture_run(struct journal_fixture *fixture, struct parcel *parcel);
 /* The next parcel from the journal, ticks included. */
 struct parcel *journal_fixture_wait(struct journal_fixture *fixture);
+/* Wait until a state entry accounts for so many entries. */
+void journal_fixture_wait_state(struct journal_fixture *fixture, uint64_t size);
 /* Wait until failed() was called. Return: its error. */
 int journal_fixture_wait_failed(struct journal_fixture *fixture);
 

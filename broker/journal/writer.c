@@ -80,7 +80,7 @@ static void wait_for_work(struct journal *journal)
 {
 	uint64_t now_ms = clock_wall_ms(journal->options.clock);
 	uint64_t left_ms = journal->due_ms > now_ms ? journal->due_ms - now_ms : 0;
-	uint64_t nap_ms = erase_is_due(journal) ? 0 : patience_ms(journal);
+	uint64_t nap_ms = patience_ms(journal);
 	if (nap_ms)
 		queue_wait(journal->input, (int)(left_ms < nap_ms ? left_ms : nap_ms));
 }
@@ -162,6 +162,10 @@ static bool hand_back(struct journal *journal, const struct batch *batch)
 	for (struct parcel *parcel = batch->parcels, *next; parcel; parcel = next) {
 		next = parcel->next;
 		parcel->next = NULL;
+		if (parcel->kind == PARCEL_STATE) {
+			state_job_settle(&journal->state, parcel->sequence);
+			continue;
+		}
 		stopped = parcel->kind == PARCEL_STOP;
 		if (parcel->kind != PARCEL_CONFIRM)
 			atomic_fetch_sub(&journal->shared.pending, 1);
@@ -197,6 +201,14 @@ static void reap_readers(struct journal *journal)
 		log_warn("journal", "readers died and were cleared", F_I64("readers", r));
 }
 
+static void tend_state(struct journal *journal)
+{
+	int r = state_job_tend(
+		&journal->state, clock_day(journal->head.batch_ms), clock_mono_ns(clock_system()));
+	if (r)
+		log_error("journal", "no thread for the state entry", F_ERR(r));
+}
+
 static bool is_due(const struct journal *journal)
 {
 	return journal->ticks_idle && journal->due_ms <= clock_wall_ms(journal->options.clock);
@@ -217,7 +229,8 @@ static void *writer_main(void *argument)
 		if (r)
 			break;
 		reap_readers(journal);
-		if (patience_ms(journal) && !is_due(journal) && !erase_is_due(journal))
+		tend_state(journal);
+		if (patience_ms(journal) && !is_due(journal))
 			continue;
 		batch.parcels = choose(journal);
 		r = batch_run(journal, &batch);
@@ -268,6 +281,16 @@ size_t journal_pending(const struct journal *journal)
 	return atomic_load(&journal->shared.pending);
 }
 
+void journal_state_request(struct journal *journal)
+{
+	atomic_store(&journal->state.wanted, true);
+}
+
+uint64_t journal_state_covered(const struct journal *journal)
+{
+	return atomic_load(&journal->state.covered);
+}
+
 struct db_env *journal_env(struct journal *journal)
 {
 	return journal->env;
@@ -285,13 +308,6 @@ size_t journal_checkpoint(
 		*ret_tree_size = shared->note_size;
 	pthread_mutex_unlock(&shared->lock);
 	return len;
-}
-
-void journal_erase_stats(struct journal *journal, struct erase_stats *ret)
-{
-	pthread_mutex_lock(&journal->shared.lock);
-	*ret = journal->shared.erase;
-	pthread_mutex_unlock(&journal->shared.lock);
 }
 
 void journal_stats(const struct journal *journal, struct journal_stats *ret)

@@ -5,12 +5,12 @@
 #include <stdatomic.h>
 
 #include "broker/journal/entry.h"
-#include "broker/journal/erase.h"
 #include "broker/journal/fair.h"
 #include "broker/journal/fill.h"
 #include "broker/journal/journal.h"
 #include "broker/journal/proofs.h"
 #include "broker/journal/record.h"
+#include "broker/journal/state-job.h"
 #include "broker/journal/store.h"
 #include "proto/note/checkpoint.h"
 
@@ -30,7 +30,6 @@ struct journal_shared {
 	uint8_t note[CHECKPOINT_NOTE_MAX];
 	size_t note_len;
 	uint64_t note_size;
-	struct erase_stats erase;
 
 	_Atomic size_t pending;
 	_Atomic uint64_t commits, entries, messages, commit_ns, tree_size;
@@ -56,7 +55,6 @@ struct journal {
 	struct entry_log log;
 	struct proofs proofs;
 	struct fill fill;
-	struct erase erase;
 
 	char origin[CHECKPOINT_ORIGIN_MAX + 1];
 	struct log_signer signers[JOURNAL_LOG_KEYS_MAX]; /* under the registry in force */
@@ -77,6 +75,7 @@ struct journal {
 	uint32_t keys_day;         /* keys are made for it; 0: not yet */
 	uint64_t wall_ms, mono_ns; /* at the last batch: to notice that the clock was set */
 	uint64_t reaped_ns;
+	struct state_job state;
 
 	pthread_t thread;
 	bool started;
@@ -119,11 +118,11 @@ int batch_append(struct journal *journal, struct batch *batch, struct entry *ent
 /* The parts of a batch, each 0 or negative errno. submits_decide() and acts_decide() take one parcel. */
 int submits_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
 int acts_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
-int operator_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
 int ticks_decide(struct journal *journal, struct batch *batch);
 int notes_start(struct journal *journal, struct batch *batch);
 int notes_stop(struct journal *journal, struct batch *batch);
 int notes_clock_step(struct journal *journal, struct batch *batch, int64_t step_ms);
+int notes_state(struct journal *journal, struct batch *batch, struct parcel *parcel);
 int notes_registry(struct journal *journal, struct batch *batch, struct parcel *parcel);
 
 /**

@@ -133,6 +133,36 @@ static int refuse(struct submission *s)
 	return r < 0 ? r : SUBMISSION_DECIDED;
 }
 
+bool rules_refusal_is_final(struct bytes code, struct bytes field)
+{
+	/* Those that the steps up to submission_check_seen() give. */
+	static const enum routing_code before[] = {
+		CODE_MALFORMED,
+		CODE_TOO_LARGE,
+		CODE_MISSING,
+		CODE_CONTENT,
+		CODE_SIGNATURE_FORM,
+		CODE_WRONG_BUS,
+		CODE_UNKNOWN_SENDER,
+		CODE_NOT_OPERATED,
+		CODE_UNKNOWN_KEY,
+		CODE_FOREIGN_KEY,
+		CODE_KEY_USE,
+		CODE_KEY_STATE,
+		CODE_KEY_SUSPECT,
+		CODE_BAD_SIGNATURE,
+		CODE_ID_REUSED,
+	};
+	for (size_t i = 0; i < ARRAY_LEN(before); i++) {
+		const struct routing_text *text = routing_text(before[i]);
+		/* "unknown-party" of a sender is one of them, of a recipient it is not. */
+		if (bytes_equal(code, BYTES_STR(text->code)) &&
+			(!*text->field || bytes_equal(field, BYTES_STR(text->field))))
+			return false;
+	}
+	return true;
+}
+
 int submission_refuse(struct submission *s, enum routing_code code, struct bytes name)
 {
 	s->ret->code = routing_text(code)->code;

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * A state entry must say what the tables were and what the entries add up to, and replay must tell one that
+ * does not. And it must be enough to go on from when what lies before it is gone: records are taken out of a
+ * journal here as an erasure would, and replay has to come to the same tables all the same.
+ */
+#include "broker/audit/entry.h"
+#include "broker/audit/replay.h"
+#include "broker/audit/test-life.h"
+#include "broker/journal/state.h"
+#include "test/kit/check.h"
+
+enum { DAY_MS = 86400000, HOUR_MS = 3600000 };
+
+static struct audit_replay_result replay(
+	const struct life *life, const char *dir, struct found *found)
+{
+	struct audit_replay_result result;
+	struct audit_replay_options options = {.work = check_tmpdir(), .findings_max = 100};
+	_cleanup_(audit_close) struct audit audit;
+	life_open(life, dir, &audit);
+	found_init(found);
+	CHECK_INT(audit_replay(&audit, &options, &found->report, &result), 0);
+	return result;
+}
+
+static void read_state(const struct life *life, uint64_t sequence, struct arena *arena,
+	struct audit *audit, struct audit_entry *entry, Dienstweg__State **ret)
+{
+	struct bytes content;
+	uint8_t digest[HASH_SIZE];
+	life_open(life, life->journal.dir, audit);
+	CHECK_INT(audit_entry_read(audit->reader, sequence, arena, entry), 0);
+	CHECK_INT(entry->stub.kind, DIENSTWEG__ENTRY_KIND__ENTRY_STATE);
+	CHECK_INT(entry->stub.class, 0);
+	CHECK_INT(journal_read_content(audit->reader, sequence, arena, &content), 0);
+	state_content_digest(content, digest);
+	CHECK_MEM(digest, entry->disclosed.digest, HASH_SIZE);
+	*ret = dienstweg__state__unpack(arena_allocator(arena), content.len, content.data);
+	CHECK(*ret);
+}
+
+static uint64_t tally(const Dienstweg__State *state, const char *agreement, const char *service,
+	Dienstweg__TallyStatus status)
+{
+	uint64_t count = 0;
+	for (size_t i = 0; i < state->n_tallies; i++)
+		if (state->tallies[i]->status == status &&
+			bytes_equal(BYTES_PB(state->tallies[i]->agreement), BYTES_STR(agreement)) &&
+			bytes_equal(BYTES_PB(state->tallies[i]->service), BYTES_STR(service)))
+			count += state->tallies[i]->count;
+	return count;
+}
+
+static void says_what_happened(void)
+{
+	_cleanup_(life_deinit) struct life life;
+	_cleanup_(audit_close) struct audit audit;
+	_cleanup_(arena_free) struct arena *arena = arena_new(ENTRY_ARENA);
+	struct audit_entry entry;
+	Dienstweg__State *state;
+	life_init(&life, check_tmpdir(), "says");
+	read_state(&life, life.state, arena, &audit, &entry, &state);
+	const Dienstweg__StateCut *cut = entry.decision->state;
+	CHECK_INT(cut->size, life.state);
+	CHECK_INT(cut->from, 0);
+	CHECK_INT(cut->n_tables, STATE_TABLES);
+	/* 40 figures, 4 delayed ones, 1 of town; 5 notices acknowledged and their outcome not yet confirmed. */
+	CHECK_INT(cut->tables[STATE_QUEUE]->rows, 46);
+	CHECK_INT(cut->tables[STATE_SEEN]->rows, 50);
+	CHECK_INT(cut->tables[STATE_PARTY]->rows, 4);
+	CHECK_INT(tally(state, "a-all", "figures", DIENSTWEG__TALLY_STATUS__TALLY_RECORDED), 45);
+	CHECK_INT(tally(state, "a-all", "notice", DIENSTWEG__TALLY_STATUS__TALLY_RECORDED), 5);
+	CHECK_INT(tally(state, "a-all", "notice", DIENSTWEG__TALLY_STATUS__TALLY_ACCEPTED), 5);
+	CHECK_INT(tally(state, "", "", DIENSTWEG__TALLY_STATUS__TALLY_REFUSED), 3);
+	CHECK_INT(tally(state, "a-all", "figures", DIENSTWEG__TALLY_STATUS__TALLY_ACCEPTED), 0);
+	/* Ten were tried once; after the retry they are in the queue again. */
+	CHECK_INT(state->n_waiting, 10);
+	CHECK_INT(state->waiting[0]->attempts, 1);
+	CHECK_INT(state->n_lanes, 2);
+	CHECK_INT(state->lanes[0]->lane, LANE_OUTCOME);
+	CHECK_INT(state->lanes[1]->n_steps, 45);
+	CHECK_INT(state->unread, 0);
+}
+
+static void comes_when_it_is_asked_for(void)
+{
+	_cleanup_(life_deinit) struct life life;
+	struct found found;
+	life_init(&life, check_tmpdir(), "asked");
+	struct journal_fixture *f = &life.journal;
+	journal_fixture_start(f);
+	CHECK_INT(journal_state_covered(f->journal), life.state);
+	for (int i = 0; i < 3; i++) {
+		struct parcel *sent = journal_fixture_submit(f, &(struct fixture_load){.count = 1});
+		journal_fixture_run(f, sent);
+		journal_state_request(f->journal);
+		journal_fixture_wait_state(f, sent->submits[0].proof.sequence + 1);
+		parcel_free(sent);
+	}
+	journal_fixture_stop(f);
+	struct audit_replay_result result = replay(&life, f->dir, &found);
+	found_none(&found);
+	CHECK_INT(result.states, 4);
+}
+
+/* A table that is changed while the broker does not look: the next state is made of it. */
+static void tells_on_a_changed_table(void)
+{
+	_cleanup_(life_deinit) struct life life;
+	struct found found;
+	uint8_t key[SEEN_KEY_SIZE], queue[QUEUE_KEY_SIZE];
+	life_init(&life, check_tmpdir(), "tells");
+	struct journal_fixture *f = &life.journal;
+	queue_key_encode(3, LANE_NORMAL, life.first_message + 20, queue);
+	life_remove(f->dir, "queue", BYTES(queue, sizeof(queue)));
+	journal_fixture_start(f);
+	struct parcel *sent = journal_fixture_submit(f, &(struct fixture_load){.count = 1});
+	journal_fixture_run(f, sent);
+	uint64_t lost = sent->submits[0].proof.sequence;
+	const Dienstweg__Header *header = sent->submits[0].facts.header;
+	seen_key_encode(header->message_id.data, 1, key);
+	parcel_free(sent);
+	journal_fixture_stop(f);
+	life_remove(f->dir, "seen", BYTES(key, sizeof(key)));
+	journal_fixture_start(f);
+	uint64_t state = lost + 3; /* behind a stop and a start */
+	journal_state_request(f->journal);
+	journal_fixture_wait_state(f, state);
+	journal_fixture_stop(f);
+	replay(&life, f->dir, &found);
+	found_some(&found, "state-differs", state);
+	found_some(&found, "row-missing", life.first_message + 20);
+	found_some(&found, "row-missing", lost);
+	/* queue and seen, each in the state and at the end; the total of the counter is as it should be. */
+	CHECK_INT(found.report.findings, 4);
+}
+
+static void finds_a_changed_state(void)
+{
+	_cleanup_(life_deinit) struct life life;
+	struct found found;
+	struct key key;
+	char dir[300];
+	life_init(&life, check_tmpdir(), "changed");
+	key = key_chunk(life.state, 0);
+	life_copy(&life, "flipped", dir);
+	life_flip(dir, "content", KEY_BYTES_OF(key), 3);
+	replay(&life, dir, &found);
+	found_one(&found, "state-unreadable", life.state);
+	life_copy(&life, "gone", dir);
+	life_remove(dir, "content", KEY_BYTES_OF(key));
+	replay(&life, dir, &found);
+	found_one(&found, "state-unreadable", life.state);
+}
+
+/* ---- after an erasure ---- */
+
+static void erase(const char *dir, uint64_t sequence, size_t chunks)
+{
+	struct key key = key_u64(sequence);
+	life_remove(dir, "record", KEY_BYTES_OF(key));
+	for (size_t i = 0; i < chunks; i++) {
+		key = key_chunk(sequence, (uint16_t)i);
+		life_remove(dir, "content", KEY_BYTES_OF(key));
+	}
+}
+
+/* Everything of the first day that nobody waits for any more: notices, their end, refusals, failures. */
+static void erase_first_day(const struct life *life, const char *dir)
+{
+	for (uint64_t i = 0; i < 5; i++)
+		erase(dir, life->first_notice + i, 3);
+	erase(dir, life->failed, 0);
+	for (uint64_t i = 0; i < 3; i++)
+		erase(dir, life->refused + i, 0);
+	erase(dir, life->acknowledged, 0);
+}
+
+static void goes_on_after_an_erasure(void)
+{
+	_cleanup_(life_deinit) struct life life;
+	struct audit_replay_result result;
+	struct found found;
+	uint8_t seen[SEEN_KEY_SIZE], end[END_KEY_SIZE], queue[QUEUE_KEY_SIZE];
+	char dir[300];
+	life_init(&life, check_tmpdir(), "erased");
+	struct journal_fixture *f = &life.journal;
+	journal_fixture_start(f);
+	clock_fake_advance(&f->clock, DAY_MS);
+	journal_fixture_wait_state(f, life.size + 1);
+	struct parcel *sent = journal_fixture_submit(
+		f, &(struct fixture_load){.count = 20, .service = "notice"});
+	journal_fixture_run(f, sent);
+	uint64_t later = sent->submits[0].proof.sequence;
+	struct parcel *acks = journal_fixture_acks(f, "jobcenter", sent);
+	journal_fixture_run(f, acks);
+	journal_state_request(f->journal);
+	journal_fixture_wait_state(f, later + 21);
+	parcel_free(acks);
+	parcel_free(sent);
+	journal_fixture_stop(f);
+
+	life_copy(&life, "records", dir);
+	erase_first_day(&life, dir);
+	result = replay(&life, dir, &found);
+	found_none(&found);
+	CHECK(result.complete);
+	CHECK_INT(result.from,
+		later + 21); /* nothing tells of an erasure, so the newest state it is */
+	CHECK_INT(result.states, 1);
+
+	/* Rows of what was erased may have gone with it. */
+	seen_key_encode(life.message_id, 1, seen);
+	life_remove(dir, "seen", BYTES(seen, sizeof(seen)));
+	end_key_encode(life.first_notice, 2, end);
+	life_remove(dir, "end", BYTES(end, sizeof(end)));
+	replay(&life, dir, &found);
+	found_none(&found);
+
+	/* What is open is held to, though it is older than the state. */
+	queue_key_encode(3, LANE_NORMAL, life.first_message + 20, queue);
+	life_remove(dir, "queue", BYTES(queue, sizeof(queue)));
+	replay(&life, dir, &found);
+	found_one(&found, "row-missing", life.first_message + 20);
+
+	/* And must not have been erased. */
+	life_copy(&life, "open", dir);
+	erase(dir, life.first_message + 20, 1);
+	replay(&life, dir, &found);
+	found_some(&found, "open-unreadable", life.first_message + 20);
+	found_some(&found, "state-differs", later + 21);
+}
+
+static void begins_at_the_last_state_before_a_gap(void)
+{
+	_cleanup_(life_deinit) struct life life;
+	struct found found;
+	char dir[300];
+	life_init(&life, check_tmpdir(), "gap");
+	/* No state accounts for this one. */
+	life_copy(&life, "late", dir);
+	erase(dir, life.expired, 0);
+	struct audit_replay_result result = replay(&life, dir, &found);
+	found_one(&found, "entry-unreadable", life.expired);
+	CHECK(!result.complete);
+}
+
+CHECK_MAIN(CHECK_CASE(says_what_happened), CHECK_CASE(comes_when_it_is_asked_for),
+	CHECK_CASE(tells_on_a_changed_table), CHECK_CASE(finds_a_changed_state),
+	CHECK_CASE(goes_on_after_an_erasure), CHECK_CASE(begins_at_the_last_state_before_a_gap))

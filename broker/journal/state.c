@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * `queue`, `timer`, `counter` and `party` are as large as what is open and are hashed whole. `seen` and `end`
+ * grow for years: of these only the rows that the period's entries made are hashed, in the order of the
+ * entries. So a state costs what happened since the one before, not what ever happened, and erasing an old
+ * entry spoils the digest of its own period and no other.
+ *
+ * Left out is what the entries do not tell: refusals beyond a party's limit, and the timer that sums them up.
+ * They stand in the content instead, so that replay can go on with them.
+ */
+#include "broker/journal/state.h"
+
+#include <errno.h>
+
+#include "broker/journal/state-maker.h"
+#include "broker/journal/tables.h"
+#include "broker/routing/rules.h"
+
+enum { KEY_MAX = 511, GROW_MIN = 16 };
+
+void *state_grow(struct arena *arena, void *items, size_t count, size_t size)
+{
+	if (count != 0 && (count < GROW_MIN || (count & (count - 1)) != 0))
+		return items;
+	void *more = arena_alloc(arena, (count ? 2 * count : GROW_MIN) * size);
+	if (more && count)
+		memcpy(more, items, count * size);
+	return more;
+}
+
+void state_digest_row(
+	struct state_maker *maker, enum state_table table, struct bytes key, struct bytes value)
+{
+	struct sha256 *hash = &maker->hashes[table];
+	uint8_t len[4];
+	be32_put(len, (uint32_t)key.len);
+	sha256_add(hash, BYTES(len, sizeof(len)));
+	sha256_add(hash, key);
+	be32_put(len, (uint32_t)value.len);
+	sha256_add(hash, BYTES(len, sizeof(len)));
+	sha256_add(hash, value);
+	maker->rows[table]++;
+}
+
+/* ---- rows that are told ---- */
+
+/* The sequence behind the others of its lane; rows come in order of party, lane and sequence. */
+static int add_step(struct state_maker *maker, Dienstweg__StateLane **at, uint64_t *last,
+	uint32_t party, uint8_t number, uint64_t sequence)
+{
+	Dienstweg__State *state = &maker->state;
+	Dienstweg__StateLane *lane = *at;
+	if (!lane || lane->party != party || lane->lane != number) {
+		state->lanes = state_grow(
+			maker->arena, state->lanes, state->n_lanes, sizeof(*state->lanes));
+		lane = arena_alloc(maker->arena, sizeof(*lane));
+		if (!state->lanes || !lane)
+			return -ENOMEM;
+		dienstweg__state_lane__init(lane);
+		lane->party = party;
+		lane->lane = number;
+		state->lanes[state->n_lanes++] = lane;
+		*at = lane;
+		*last = 0;
+	}
+	lane->steps = state_grow(maker->arena, lane->steps, lane->n_steps, sizeof(*lane->steps));
+	if (!lane->steps)
+		return -ENOMEM;
+	lane->steps[lane->n_steps++] = sequence - *last;
+	*last = sequence;
+	return 0;
+}
+
+static int add_waiting(struct state_maker *maker, const struct rules_item *item, uint8_t lane,
+	const struct queue_row *row, uint64_t due_ms)
+{
+	Dienstweg__State *state = &maker->state;
+	Dienstweg__StateWaiting *waiting = arena_alloc(maker->arena, sizeof(*waiting));
+	state->waiting = state_grow(
+		maker->arena, state->waiting, state->n_waiting, sizeof(*state->waiting));
+	if (!waiting || !state->waiting)
+		return -ENOMEM;
+	dienstweg__state_waiting__init(waiting);
+	waiting->party = item->party;
+	waiting->sequence = item->sequence;
+	waiting->lane = lane;
+	waiting->attempts = row->attempts;
+	waiting->due_ms = due_ms;
+	state->waiting[state->n_waiting++] = waiting;
+	return 0;
+}
+
+static int add_total(struct state_maker *maker, struct bytes key, struct bytes value)
+{
+	Dienstweg__State *state = &maker->state;
+	Dienstweg__StateTotal *total = arena_alloc(maker->arena, sizeof(*total));
+	struct total_row row;
+	if (key.len != TOTAL_KEY_SIZE || total_row_decode(value, &row))
+		return -EBADMSG;
+	state->totals = state_grow(
+		maker->arena, state->totals, state->n_totals, sizeof(*state->totals));
+	if (!total || !state->totals)
+		return -ENOMEM;
+	dienstweg__state_total__init(total);
+	total->party = be32_get(key.data + 1);
+	total->messages = row.first;
+	total->bytes = row.second;
+	state->totals[state->n_totals++] = total;
+	return 0;
+}
+
+static int add_quota(struct state_maker *maker, struct bytes key, struct bytes value)
+{
+	Dienstweg__State *state = &maker->state;
+	struct bytes agreement;
+	if (key.len <= 5 || key.len > QUOTA_KEY_MAX || value.len != 8)
+		return -EBADMSG;
+	uint32_t month = be32_get(key.data + 1);
+	if (month < quota_month(maker->cut->since_ms))
+		return 0; /* told by an earlier state, and over */
+	Dienstweg__StateQuota *quota = arena_alloc(maker->arena, sizeof(*quota));
+	state->quotas = state_grow(
+		maker->arena, state->quotas, state->n_quotas, sizeof(*state->quotas));
+	if (!quota || !state->quotas ||
+		arena_copy(maker->arena, BYTES(key.data + 5, key.len - 5), &agreement))
+		return -ENOMEM;
+	dienstweg__state_quota__init(quota);
+	quota->month = month;
+	quota->agreement = (ProtobufCBinaryData){
+		.len = agreement.len, .data = (uint8_t *)(uintptr_t)agreement.data};
+	quota->messages = be64_get(value.data);
+	state->quotas[state->n_quotas++] = quota;
+	return 0;
+}
+
+static int add_refusals(struct state_maker *maker, struct bytes key, struct bytes value)
+{
+	Dienstweg__State *state = &maker->state;
+	Dienstweg__StateRefusals *refusals = arena_alloc(maker->arena, sizeof(*refusals));
+	struct total_row row;
+	if (key.len != REFUSALS_KEY_SIZE || total_row_decode(value, &row))
+		return -EBADMSG;
+	state->refusals = state_grow(
+		maker->arena, state->refusals, state->n_refusals, sizeof(*state->refusals));
+	if (!refusals || !state->refusals)
+		return -ENOMEM;
+	dienstweg__state_refusals__init(refusals);
+	refusals->party = be32_get(key.data + 1);
+	refusals->minute = be64_get(key.data + 5);
+	refusals->journaled = row.first;
+	refusals->counted = row.second;
+	state->refusals[state->n_refusals++] = refusals;
+	return 0;
+}
+
+/* ---- tables ---- */
+
+/* What a walk through a table remembers from row to row. */
+struct walk {
+	Dienstweg__StateLane *lane;
+	uint64_t last;
+};
+
+static int take_queue(
+	struct state_maker *maker, struct walk *walk, struct bytes key, struct bytes value)
+{
+	struct rules_item item;
+	struct queue_row row;
+	uint8_t lane;
+	if (queue_key_decode(key, &item.party, &lane, &item.sequence))
+		return -EBADMSG;
+	state_digest_row(maker, STATE_QUEUE, key, value);
+	int r = add_step(maker, &walk->lane, &walk->last, item.party, lane, item.sequence);
+	if (r || lane == LANE_OUTCOME)
+		return r;
+	if (queue_row_decode(value, &row))
+		return -EBADMSG;
+	return row.attempts ? add_waiting(maker, &item, lane, &row, 0) : 0;
+}
+
+static int take_timer(
+	struct state_maker *maker, struct walk *walk, struct bytes key, struct bytes value)
+{
+	struct rules_item item;
+	struct queue_row row;
+	uint64_t due_ms;
+	uint8_t what, lane;
+	(void)walk;
+	if (timer_key_decode(key, &due_ms, &item.sequence, &item.party, &what))
+		return -EBADMSG;
+	if (what != TIMER_EXPIRE && due_ms <= maker->cut->batch_ms)
+		return STATE_EARLY;
+	if (what == TIMER_SUMMARY)
+		return 0;
+	state_digest_row(maker, STATE_TIMER, key, value);
+	if (what == TIMER_EXPIRE)
+		return 0;
+	if (release_row_decode(value, &lane, &row))
+		return -EBADMSG;
+	return add_waiting(maker, &item, lane, &row, due_ms);
+}
+
+static int take_counter(
+	struct state_maker *maker, struct walk *walk, struct bytes key, struct bytes value)
+{
+	uint8_t kind = key.len ? key.data[0] : 0;
+	(void)walk;
+	if (kind == COUNTER_REFUSALS)
+		return add_refusals(maker, key, value);
+	state_digest_row(maker, STATE_COUNTER, key, value);
+	if (kind == COUNTER_QUEUE)
+		return add_total(maker, key, value);
+	return kind == COUNTER_QUOTA ? add_quota(maker, key, value) : 0;
+}
+
+static int take_party(
+	struct state_maker *maker, struct walk *walk, struct bytes key, struct bytes value)
+{
+	(void)walk;
+	state_digest_row(maker, STATE_PARTY, key, value);
+	return 0;
+}
+
+static int take_table(struct state_maker *maker, enum state_table table,
+	int (*take)(struct state_maker *, struct walk *, struct bytes, struct bytes))
+{
+	uint8_t from[KEY_MAX + 1];
+	size_t len = 0;
+	struct bytes key, value;
+	struct walk walk = {};
+	for (;;) {
+		int r = state_seek(
+			&maker->source->store->state, table, BYTES(from, len), &key, &value);
+		if (r)
+			return r == STATE_NOT_FOUND ? 0 : r;
+		if (key.len > KEY_MAX)
+			return -EBADMSG;
+		r = take(maker, &walk, key, value);
+		if (r)
+			return r;
+		memcpy(from, key.data, key.len);
+		from[key.len] = 0; /* the smallest key above it */
+		len = key.len + 1;
+	}
+}
+
+static int take_tables(struct state_maker *maker)
+{
+	int r = take_table(maker, STATE_TIMER, take_timer);
+	if (r == 0)
+		r = take_table(maker, STATE_QUEUE, take_queue);
+	if (r == 0)
+		r = take_table(maker, STATE_COUNTER, take_counter);
+	if (r == 0)
+		r = take_table(maker, STATE_PARTY, take_party);
+	return r;
+}
+
+static int count_table(struct state_maker *maker, enum state_table table, uint64_t *ret)
+{
+	const struct state_store *store = maker->source->store;
+	return db_count(store->txn, store->tables[table], ret);
+}
+
+/* ---- all of it ---- */
+
+static void begin(struct state_maker *maker)
+{
+	static const char domain[] = "dienstweg/v1/table";
+	dienstweg__state__init(&maker->state);
+	for (enum state_table table = 0; table < STATE_TABLES; table++) {
+		const char *name = state_table_name(table);
+		sha256_init(&maker->hashes[table]);
+		sha256_add(&maker->hashes[table], BYTES((const uint8_t *)domain, sizeof(domain)));
+		sha256_add(&maker->hashes[table], BYTES((const uint8_t *)name, strlen(name) + 1));
+	}
+}
+
+static int pack_cut(
+	struct state_maker *maker, uint64_t seen, uint64_t end, Dienstweg__StateCut **ret)
+{
+	Dienstweg__StateCut *cut = arena_alloc(maker->arena, sizeof(*cut));
+	Dienstweg__TableDigest **tables = arena_alloc(maker->arena, STATE_TABLES * sizeof(*tables));
+	if (!cut || !tables)
+		return -ENOMEM;
+	dienstweg__state_cut__init(cut);
+	cut->size = maker->cut->size;
+	cut->batch_ms = maker->cut->batch_ms;
+	cut->from = maker->cut->from;
+	cut->tables = tables;
+	cut->n_tables = STATE_TABLES;
+	for (enum state_table table = 0; table < STATE_TABLES; table++) {
+		Dienstweg__TableDigest *digest = arena_alloc(maker->arena, sizeof(*digest));
+		uint8_t *hash = arena_alloc(maker->arena, HASH_SIZE);
+		if (!digest || !hash)
+			return -ENOMEM;
+		dienstweg__table_digest__init(digest);
+		sha256_finish(&maker->hashes[table], hash);
+		digest->digest = (ProtobufCBinaryData){.len = HASH_SIZE, .data = hash};
+		digest->rows = table == STATE_SEEN  ? seen
+			       : table == STATE_END ? end
+						    : maker->rows[table];
+		tables[table] = digest;
+	}
+	*ret = cut;
+	return 0;
+}
+
+static int pack_content(struct state_maker *maker, struct bytes *ret)
+{
+	size_t len = dienstweg__state__get_packed_size(&maker->state);
+	if (len > (size_t)UINT16_MAX * CHUNK_MAX)
+		return -EFBIG;
+	uint8_t *packed = arena_alloc(maker->arena, len);
+	if (!packed)
+		return -ENOMEM;
+	*ret = BYTES(packed, dienstweg__state__pack(&maker->state, packed));
+	return 0;
+}
+
+int state_make(const struct state_source *source, const struct state_cut *cut, struct arena *arena,
+	struct state_made *ret)
+{
+	struct state_maker maker = {.source = source, .cut = cut, .arena = arena};
+	uint64_t seen, end;
+	begin(&maker);
+	int r = take_tables(&maker);
+	if (r == 0)
+		r = count_table(&maker, STATE_SEEN, &seen);
+	if (r == 0)
+		r = count_table(&maker, STATE_END, &end);
+	if (r == 0)
+		r = state_period_walk(&maker);
+	if (r == 0)
+		r = pack_cut(&maker, seen, end, &ret->cut);
+	return r ? r : pack_content(&maker, &ret->content);
+}
+
+void state_content_digest(struct bytes content, uint8_t ret[HASH_SIZE])
+{
+	static const char domain[] = "dienstweg/v1/state";
+	struct sha256 hash;
+	sha256_init(&hash);
+	sha256_add(&hash, BYTES((const uint8_t *)domain, sizeof(domain)));
+	sha256_add(&hash, content);
+	sha256_finish(&hash, ret);
+}
