@@ -97,6 +97,7 @@ void slice_begin(struct slice *slice, uint64_t first)
 	slice->end = first;
 	slice->earliest = (struct slice_time){};
 	slice->latest = (struct slice_time){};
+	slice->absent = (struct absence_tally){};
 	slice->opened = 0;
 	slice->signatures = 0;
 	disputes_clear(&slice->disputes);

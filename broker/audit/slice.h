@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "broker/audit/absence.h"
 #include "broker/audit/chain.h"
 #include "broker/audit/disputes.h"
 #include "broker/audit/report.h"
@@ -50,6 +51,7 @@ struct slice {
 	struct held tree;                   /* by who walks the tree */
 	struct held records;                /* from here on by who opens the records */
 	struct slice_time earliest, latest; /* of the entries whose time is known */
+	struct absence_tally absent;        /* rows that are lawfully gone */
 	uint64_t opened;                    /* records */
 	uint64_t signatures;
 	struct disputes disputes; /* that rest on these entries */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 #pragma once
 
+#include "broker/audit/absence.h"
 #include "broker/audit/chain.h"
 #include "broker/audit/crew.h"
 #include "broker/audit/disputes.h"
@@ -34,9 +35,10 @@ struct verifier {
 	struct tree_row rows[(MERKLE_LEVELS + TREE_ROW_HEIGHT - 1) / TREE_ROW_HEIGHT];
 	struct chain chain;
 	struct disputes disputes;
-	struct arena *arena;    /* of the registry at hand */
-	struct slice_time time; /* of the last entry told whose time is known */
-	uint64_t bad_row;       /* one more than the tree row last reported as unreadable */
+	struct arena *arena;         /* of the registry at hand */
+	struct absence_tally absent; /* rows that are lawfully gone */
+	struct slice_time time;      /* of the last entry told whose time is known */
+	uint64_t bad_row;            /* one more than the tree row last reported as unreadable */
 
 	uint8_t newest_note[CHECKPOINT_NOTE_MAX]; /* of `size` entries */
 	size_t newest_len;
@@ -68,6 +70,7 @@ struct entry_checker {
 	const struct audit *audit;
 	struct journal_reader *reader;
 	struct signature_cache *signatures;
+	struct absence absence;      /* as of its snapshot */
 	struct arena *arena;         /* of the entry at hand */
 	struct slice *slice;         /* at hand */
 	struct audit_report *report; /* holds what is found for it */

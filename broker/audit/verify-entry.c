@@ -91,6 +91,53 @@ static int check_signature(struct entry_checker *c, const struct audit_entry *en
 	return 0;
 }
 
+/* ---- what is gone ---- */
+
+/* A row that is not there, or whose key is not: lawful, or a finding? */
+static void judge_absent(struct entry_checker *c, uint64_t sequence, uint8_t class, uint8_t table)
+{
+	const struct slice *slice = c->slice;
+	const Dienstweg__RetentionClass *ages = slice->chain.current
+							? registry_class(slice->chain.current, class)
+							: NULL;
+	const char *what = table == ERASED_RECORD ? "record" : "content";
+	const struct absence_case row = {
+		.table = table,
+		.class = class,
+		.sequence = sequence,
+		.age_days = !ages                    ? 0
+			    : table == ERASED_RECORD ? ages->record_days
+						     : ages->content_days,
+		.not_before_ms = slice->latest.known ? slice->latest.batch_ms : 0,
+	};
+	switch (absence_judge(&c->absence, &row)) {
+	case ABSENCE_UNCOVERED:
+		audit_report_finding(c->report, sequence,
+			table == ERASED_RECORD ? "record-missing" : "content-missing",
+			"its %s, or the key to it, is missing, and no entry says that it was "
+			"erased",
+			what);
+		break;
+	case ABSENCE_EARLY:
+		audit_report_finding(c->report, sequence, "erased-early",
+			"its %s was erased before the %" PRIu32 " days of its class %u were over, "
+			"and no instruction is named",
+			what, row.age_days, class);
+		break;
+	default:
+		if (class < ABSENCE_CLASSES)
+			c->slice->absent.rows[table][class]++;
+	}
+}
+
+static void check_erased(struct entry_checker *c, const struct audit_entry *entry)
+{
+	const char *why = absence_is_honest(
+		entry->sequence, entry->disclosed.batch_ms, entry->decision);
+	if (why)
+		audit_report_finding(c->report, entry->sequence, "erased-false", "%s", why);
+}
+
 static int check_content(struct entry_checker *c, const struct audit_entry *entry)
 {
 	struct bytes content;
@@ -98,12 +145,13 @@ static int check_content(struct entry_checker *c, const struct audit_entry *entr
 	int r = journal_read_content(c->reader, entry->sequence, c->arena, &content);
 	if (r < 0)
 		return r;
+	if (r == READER_ERASED) {
+		judge_absent(c, entry->sequence, entry->stub.class, ERASED_CONTENT);
+		return 0;
+	}
 	if (r > 0) {
-		audit_report_finding(c->report, entry->sequence,
-			r == READER_ERASED ? "content-missing" : "content-changed",
-			r == READER_ERASED
-				? "its content is missing, and nothing says that it was erased"
-				: "its content does not open: it was changed");
+		audit_report_finding(c->report, entry->sequence, "content-changed",
+			"its content does not open: it was changed");
 		return 0;
 	}
 	r = envelope_content_check(c->arena, entry->header, content, &field);
@@ -164,12 +212,10 @@ static void check_batch(struct entry_checker *c, const struct audit_entry *entry
 
 /* ---- all of it ---- */
 
-static void report_unreadable(struct entry_checker *c, uint64_t sequence, int verdict)
+static void report_unreadable(struct entry_checker *c, uint64_t sequence, uint8_t class, int verdict)
 {
 	if (verdict == READER_ERASED)
-		audit_report_finding(c->report, sequence, "record-missing",
-			"its record, or the key to it, is missing, and nothing says that it was "
-			"erased");
+		judge_absent(c, sequence, class, ERASED_RECORD);
 	else
 		audit_report_finding(c->report, sequence, "record-changed",
 			"its record does not open, or is not what its stub commits to: it was "
@@ -187,13 +233,15 @@ static int check_entry(struct entry_checker *c, uint64_t sequence)
 		return r < 0 ? r : 0;
 	r = audit_entry_read(c->reader, sequence, c->arena, &entry);
 	if (r > 0)
-		report_unreadable(c, sequence, r);
+		report_unreadable(c, sequence, stub.class, r);
 	if (r)
 		return r < 0 ? r : 0;
 	c->slice->opened++;
 	check_frame(c, &entry);
 	if (entry.batch)
 		check_batch(c, &entry);
+	if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ERASED)
+		check_erased(c, &entry);
 	if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED) {
 		r = check_signature(c, &entry);
 		if (r == 0)
@@ -209,6 +257,9 @@ void entry_check_slice(struct entry_checker *c, struct slice *slice)
 	c->slice = slice;
 	c->report = &slice->records.report;
 	int r = journal_reader_begin(c->reader);
+	uint64_t bad; /* whoever looks at the whole tells of it */
+	if (r == 0)
+		r = absence_load(&c->absence, c->reader, c->arena, &bad);
 	if (r == 0)
 		r = journal_reader_in_order(c->reader);
 	for (uint64_t sequence = slice->first; sequence < slice->end && r == 0; sequence++)
@@ -229,5 +280,6 @@ void entry_checker_deinit(struct entry_checker *c)
 {
 	journal_reader_free(c->reader);
 	signature_cache_free(c->signatures);
+	absence_deinit(&c->absence);
 	arena_free(c->arena);
 }

@@ -14,6 +14,7 @@
 #include "broker/audit/verify.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "broker/audit/verifier.h"
 #include "proto/base/text.h"
@@ -63,6 +64,9 @@ static int tell_slice(struct verifier *v, struct slice *slice, struct audit_repo
 	v->result->records += slice->opened;
 	v->result->signatures += slice->signatures;
 	disputes_add(&v->disputes, &slice->disputes);
+	for (size_t i = 0; i < ABSENCE_TABLES * ABSENCE_CLASSES; i++)
+		v->absent.rows[i / ABSENCE_CLASSES][i % ABSENCE_CLASSES] +=
+			slice->absent.rows[i / ABSENCE_CLASSES][i % ABSENCE_CLASSES];
 	int r = slice_tell(slice, report, &v->time);
 	if (slice->end > slice->first)
 		audit_report_progress(report, slice->end, v->size);
@@ -118,6 +122,33 @@ static int verify_meta(struct verifier *v)
 	return 0;
 }
 
+/* Of the rows that are gone each was covered; do their numbers agree with what was said? */
+static int verify_absent(struct verifier *v)
+{
+	_cleanup_(absence_deinit) struct absence absence = {};
+	uint8_t table, class;
+	uint64_t bad;
+	int r = audit_refresh(v->audit);
+	if (r == 0)
+		r = absence_load(&absence, v->audit->reader, v->arena, &bad);
+	if (r)
+		return r;
+	if (bad > 0)
+		audit_report_finding(v->report, bad - 1, "erased-chain",
+			"an erased entry should stand here, and does not: what was erased before "
+			"it "
+			"cannot be told from what is missing");
+	uint64_t more = absence_count_more(&absence, &v->absent, &table, &class);
+	if (more > 0)
+		audit_report_finding(v->report, absence.newest ? absence.newest - 1 : 0,
+			"absent-uncounted",
+			"%" PRIu64
+			" %s of class %u are missing beyond those that the erased entries "
+			"count: what should have survived an erasure was removed",
+			more, table == ERASED_RECORD ? "records" : "contents", class);
+	return 0;
+}
+
 static int verify_all(struct verifier *v, struct crew *crew)
 {
 	int r = audit_refresh(v->audit);
@@ -129,6 +160,8 @@ static int verify_all(struct verifier *v, struct crew *crew)
 		r = verify_walk(v, crew);
 	if (r == 0)
 		r = verify_meta(v);
+	if (r == 0 && v->options->depth == AUDIT_FULL)
+		r = verify_absent(v);
 	if (r == 0)
 		verify_trust(v);
 	return r;

@@ -304,6 +304,14 @@ int journal_read_registry_version(struct journal_reader *reader, uint64_t versio
 	struct arena *arena, struct bytes *ret_signed);
 
 /**
+ * journal_read_last_erased() - the newest *erased* entry; each names the one before
+ * @reader:       begun
+ * @ret_sequence: of the entry
+ * Return: 0, READER_NOT_FOUND when nothing was ever erased, READER_DAMAGED, negative errno.
+ */
+int journal_read_last_erased(struct journal_reader *reader, uint64_t *ret_sequence);
+
+/**
  * journal_read_party_name() - name of a party number
  * @reader: begun
  * @number: of the party

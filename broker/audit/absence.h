@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "broker/journal/reader.h"
+#include "broker/routing/rules.h"
+
+/*
+ * The auditor's rule (docs/journal.md "What an auditor can conclude"): a row that is not there, or that no key
+ * opens, is lawfully gone if an *erased* entry covers it that follows its commit by its class's age, or that
+ * names an instruction. What is known of erasures is in the *erased* entries alone; each names the one before.
+ */
+enum absence_verdict {
+	ABSENCE_UNCOVERED = 1, /* no entry says that it was erased */
+	ABSENCE_EARLY = 2,     /* one does, and it was too early for that */
+};
+
+enum { ABSENCE_TABLES = 3, ABSENCE_CLASSES = 17 }; /* indexes from 1 */
+
+/* One range of one entry. */
+struct absence_range {
+	uint8_t table, class; /* ERASED_RECORD, ERASED_CONTENT */
+	bool instructed;
+	uint32_t erase_day, erased_day; /* of the key; of the entry */
+	uint64_t first, last;
+};
+
+/* A time that is certain: entries behind this one are not older. */
+struct absence_time {
+	uint64_t sequence;
+	uint64_t batch_ms;
+};
+
+struct absence {
+	struct absence_range *ranges;
+	size_t count, room;
+	struct absence_time *times; /* of the erased entries, newest first */
+	size_t times_count, times_room;
+	uint64_t erased[ABSENCE_TABLES][ABSENCE_CLASSES]; /* rows that entries say are gone */
+	uint64_t newest; /* one more than the sequence of the newest entry known; 0: none */
+};
+
+/* Rows that were found gone, counted. */
+struct absence_tally {
+	uint64_t rows[ABSENCE_TABLES][ABSENCE_CLASSES];
+};
+
+/* What is judged. */
+struct absence_case {
+	uint8_t table, class;
+	uint64_t sequence;
+	uint32_t age_days;      /* of the class, in the registry in force at the entry */
+	uint64_t not_before_ms; /* it was committed then or later; 0: not known */
+};
+
+/**
+ * absence_add() - take an *erased* entry's word
+ * @absence:  zeroed at first
+ * @sequence: of the entry
+ * @batch_ms: of the entry
+ * @decision: what it says
+ * Return: 0 or -ENOMEM.
+ */
+int absence_add(struct absence *absence, uint64_t sequence, uint64_t batch_ms,
+	const Dienstweg__Decision *decision);
+void absence_deinit(struct absence *absence);
+DEFINE_CLEANUP_PTR(struct absence, absence_deinit);
+
+/**
+ * absence_load() - take the word of every *erased* entry that is not known yet
+ * @absence: zeroed at first
+ * @reader:  begun
+ * @arena:   scratch, reset
+ * @ret_bad: one more than the sequence of an entry that should be one and is not; 0: all are
+ * Return: 0 or negative errno.
+ */
+int absence_load(struct absence *absence, struct journal_reader *reader, struct arena *arena,
+	uint64_t *ret_bad);
+
+/**
+ * absence_judge() - is it lawful that a row is gone?
+ * @absence: loaded out of the snapshot in which it is gone
+ * @row:     which
+ * Return: 0, ABSENCE_UNCOVERED, ABSENCE_EARLY.
+ */
+int absence_judge(const struct absence *absence, const struct absence_case *row);
+
+/**
+ * absence_count_more() - are more rows gone than entries say? Ranges reach over survivors, numbers do not.
+ * @absence:   loaded after the rows were counted
+ * @tally:     of the whole journal
+ * @ret_table: of a table and class with more
+ * @ret_class: likewise
+ * Return: how many more; 0: none.
+ */
+uint64_t absence_count_more(const struct absence *absence, const struct absence_tally *tally,
+	uint8_t *ret_table, uint8_t *ret_class);
+
+/**
+ * absence_is_honest() - does an *erased* entry say what can be?
+ * @sequence: of the entry
+ * @batch_ms: of the entry
+ * @decision: what it says
+ * Return: NULL, or what is wrong with it.
+ */
+const char *absence_is_honest(
+	uint64_t sequence, uint64_t batch_ms, const Dienstweg__Decision *decision);

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * An auditor must never be told that lawful erasure is damage, and never that damage is lawful erasure. The
+ * journals here are erased by the broker, and then by hand.
+ */
+#include "broker/audit/absence.h"
+
+#include <stdlib.h>
+
+#include "broker/audit/replay.h"
+#include "broker/audit/verify.h"
+#include "broker/journal/test-erasing.h"
+#include "proto/base/file.h"
+#include "test/kit/check.h"
+
+enum { COUNT = 20, DAY_MS = 86400000 };
+
+/* ---- the rule ---- */
+
+static struct absence_case row_of(uint8_t table, uint64_t sequence, uint32_t day)
+{
+	return (struct absence_case){
+		.table = table,
+		.class = 1,
+		.sequence = sequence,
+		.age_days = 21,
+		.not_before_ms = (uint64_t)day * DAY_MS + 5,
+	};
+}
+
+static void add(struct absence *absence, uint64_t sequence, uint32_t day,
+	Dienstweg__ErasedRange *range, bool instructed)
+{
+	Dienstweg__Decision decision = DIENSTWEG__DECISION__INIT;
+	ProtobufCBinaryData digest = {.len = 0};
+	decision.erased = &range;
+	decision.n_erased = 1;
+	decision.instructions = &digest;
+	decision.n_instructions = instructed;
+	CHECK_INT(absence_add(absence, sequence, (uint64_t)day * DAY_MS, &decision), 0);
+}
+
+static void judges(void)
+{
+	_cleanup_(absence_deinit) struct absence absence = {};
+	Dienstweg__ErasedRange range = DIENSTWEG__ERASED_RANGE__INIT;
+	struct absence_case row = row_of(ERASED_CONTENT, 15, 1000);
+	CHECK_INT(absence_judge(&absence, &row), ABSENCE_UNCOVERED);
+	range.table = ERASED_CONTENT;
+	range.class_ = 1;
+	range.erase_day = 1021;
+	range.first = 10;
+	range.last = 20;
+	range.erased = 11;
+	add(&absence, 50, 1022, &range, false);
+	CHECK_INT(absence_judge(&absence, &row), 0);
+	/* Not this table, this class, or these entries. */
+	row = row_of(ERASED_RECORD, 15, 1000);
+	CHECK_INT(absence_judge(&absence, &row), ABSENCE_UNCOVERED);
+	row = row_of(ERASED_CONTENT, 15, 1000);
+	row.class = 2;
+	CHECK_INT(absence_judge(&absence, &row), ABSENCE_UNCOVERED);
+	row = row_of(ERASED_CONTENT, 9, 1000);
+	CHECK_INT(absence_judge(&absence, &row), ABSENCE_UNCOVERED);
+	row.sequence = 21;
+	CHECK_INT(absence_judge(&absence, &row), ABSENCE_UNCOVERED);
+	/* It came a day later, so its day had not come; one may not know better. */
+	row = row_of(ERASED_CONTENT, 20, 1001);
+	CHECK_INT(absence_judge(&absence, &row), ABSENCE_EARLY);
+	row.not_before_ms = 0;
+	CHECK_INT(absence_judge(&absence, &row), 0);
+	/* An erased entry before it has a time as well. */
+	Dienstweg__ErasedRange other = range;
+	other.first = other.last = 1;
+	add(&absence, 12, 1001, &other, false);
+	CHECK_INT(absence_judge(&absence, &row), ABSENCE_EARLY);
+	row.sequence = 11;
+	CHECK_INT(absence_judge(&absence, &row), 0);
+	/* An instruction asks for no age. */
+	range.first = range.last = 20;
+	add(&absence, 60, 1002, &range, true);
+	row = row_of(ERASED_CONTENT, 20, 1001);
+	CHECK_INT(absence_judge(&absence, &row), 0);
+}
+
+static void a_key_may_not_go_on_its_day(void)
+{
+	_cleanup_(absence_deinit) struct absence absence = {};
+	Dienstweg__ErasedRange range = DIENSTWEG__ERASED_RANGE__INIT, *pointer = &range;
+	Dienstweg__Decision decision = DIENSTWEG__DECISION__INIT;
+	struct absence_case row = row_of(ERASED_CONTENT, 15, 1000);
+	range.table = ERASED_CONTENT;
+	range.class_ = 1;
+	range.erase_day = 1021;
+	range.first = 10;
+	range.last = 20;
+	range.erased = 11;
+	add(&absence, 50, 1021, &range, false);
+	CHECK_INT(absence_judge(&absence, &row), ABSENCE_EARLY);
+	decision.erased = &pointer;
+	CHECK(absence_is_honest(50, UINT64_C(1022) * DAY_MS, &decision));
+	decision.n_erased = 1;
+	CHECK(!absence_is_honest(50, UINT64_C(1022) * DAY_MS, &decision));
+	CHECK(absence_is_honest(50, UINT64_C(1021) * DAY_MS, &decision));
+	CHECK(absence_is_honest(20, UINT64_C(1022) * DAY_MS, &decision));
+	range.erased = 12;
+	CHECK(absence_is_honest(50, UINT64_C(1022) * DAY_MS, &decision));
+}
+
+/* ---- journals ---- */
+
+struct found {
+	struct audit_report report;
+	char code[40];
+	uint64_t sequence;
+};
+
+static void keep(void *context, const struct audit_finding *finding)
+{
+	struct found *found = context;
+	snprintf(found->code, sizeof(found->code), "%s", finding->code);
+	found->sequence = finding->sequence;
+}
+
+static void verify(struct erasing *e, const char *dir, struct found *found)
+{
+	_cleanup_(audit_close) struct audit audit = {};
+	struct audit_verify_options options = {.depth = AUDIT_FULL, .workers = 1};
+	struct audit_verify_result result;
+	char error[512] = "";
+	const struct audit_paths paths = {
+		.journal = dir, .keyring = e->journal.keys, .master_key = e->journal.master};
+	*found = (struct found){.report = {.finding = keep, .context = found}};
+	CHECK_INT(audit_open(&paths, &audit, error, sizeof(error)), 0);
+	CHECK_INT(audit_verify(&audit, &options, &found->report, &result), 0);
+	if (found->report.findings > 0)
+		printf("# %llu findings, the last: %s at %llu\n",
+			(unsigned long long)found->report.findings, found->code,
+			(unsigned long long)found->sequence);
+}
+
+static void expect_none(struct erasing *e, const char *dir)
+{
+	struct found found;
+	verify(e, dir, &found);
+	CHECK_INT(found.report.findings, 0);
+}
+
+static void expect_one(struct erasing *e, const char *dir, const char *code, uint64_t sequence)
+{
+	struct found found;
+	verify(e, dir, &found);
+	CHECK_INT(found.report.findings, 1);
+	CHECK_STR(found.code, code);
+	CHECK_INT(found.sequence, sequence);
+}
+
+static void replay_agrees(struct erasing *e, const char *dir, const char *name)
+{
+	_cleanup_(audit_close) struct audit audit = {};
+	struct audit_replay_result result;
+	struct found found = {.report = {.finding = keep, .context = &found}};
+	char error[512] = "", work[300];
+	const struct audit_paths paths = {
+		.journal = dir, .keyring = e->journal.keys, .master_key = e->journal.master};
+	CHECK(snprintf(work, sizeof(work), "%s/work-%s", check_tmpdir(), name) > 0);
+	struct audit_replay_options options = {.work = work};
+	CHECK_INT(dir_make(work, 0700), 0);
+	CHECK_INT(audit_open(&paths, &audit, error, sizeof(error)), 0);
+	CHECK_INT(audit_replay(&audit, &options, &found.report, &result), 0);
+	if (found.report.findings > 0)
+		printf("# replay: %s at %llu\n", found.code, (unsigned long long)found.sequence);
+	CHECK_INT(found.report.findings, 0);
+	CHECK(result.complete);
+}
+
+static uint64_t last_erased(const char *dir)
+{
+	_cleanup_(journal_reader_free) struct journal_reader *reader = NULL;
+	uint64_t sequence;
+	CHECK_INT(journal_reader_open(dir, NULL, &reader), 0);
+	CHECK_INT(journal_reader_begin(reader), 0);
+	CHECK_INT(journal_read_last_erased(reader, &sequence), 0);
+	return sequence;
+}
+
+static void remove_row(const char *dir, const char *table, struct key key)
+{
+	const struct db_options options = {
+		.map_bytes = UINT64_C(1) << 30, .tables_max = TABLES_MAX, .readers_max = 4};
+	struct db_env *env;
+	struct db_txn *txn;
+	db_table_id id;
+	CHECK_INT(db_env_open(dir, &options, &env), 0);
+	CHECK_INT(db_begin(env, true, &txn), 0);
+	CHECK_INT(db_table_open(txn, table, &id), 0);
+	CHECK_INT(db_delete(txn, id, KEY_BYTES_OF(key)), 0);
+	CHECK_INT(db_commit(txn), 0);
+	db_env_close(env);
+}
+
+static struct parcel *send(struct erasing *e, const uint8_t *case_id, bool deliver)
+{
+	struct parcel *sent = erasing_submit(e,
+		&(struct fixture_load){.count = COUNT, .content_bytes = 100, .case_id = case_id});
+	if (deliver)
+		erasing_deliver(e, "ministry", sent);
+	return sent;
+}
+
+static uint64_t nth(const struct parcel *sent, size_t n)
+{
+	return sent->submits[n].proof.sequence;
+}
+
+static void lawful_is_no_finding(void)
+{
+	_cleanup_(erasing_deinit) struct erasing e;
+	char copy[300];
+	uint8_t held[16] = {1};
+	struct operator_act hold = {.what = OPERATOR_HOLD};
+	struct operator_act now = {.what = OPERATOR_ERASE_NOW, .cause = "test"};
+	memcpy(hold.about.case_id, held, 16);
+	erasing_init(&e, "lawful");
+	journal_fixture_start(&e.journal);
+	struct parcel *gone = send(&e, NULL, true), *waits = send(&e, NULL, false);
+	struct parcel *kept = send(&e, held, true), *after = send(&e, NULL, true);
+	CHECK(erasing_operate(&e, &hold).changed);
+	expect_none(&e, erasing_backup(&e, "whole", copy));
+	erasing_later(&e, 22);
+	erasing_backup(&e, "contents", copy);
+	expect_none(&e, copy);
+	replay_agrees(&e, copy, "contents");
+	/* A row that survived, and then did not. */
+	remove_row(copy, "content", key_chunk(nth(kept, 3), 0));
+	expect_one(&e, copy, "absent-uncounted", last_erased(copy));
+	erasing_backup(&e, "waiting", copy);
+	remove_row(copy, "content", key_chunk(nth(waits, 3), 0));
+	expect_one(&e, copy, "absent-uncounted", last_erased(copy));
+
+	/* A case on instruction, then all by age. */
+	struct parcel *case_of = send(&e, (const uint8_t[16]){2}, true);
+	struct operator_act act = {.what = OPERATOR_ERASE_CASE, .count = 1};
+	uint64_t one = nth(case_of, 4);
+	act.about.case_id[0] = 2;
+	act.sequences = &one;
+	CHECK_INT(erasing_operate(&e, &act).taken, 1);
+	erasing_operate(&e, &now);
+	erasing_wait(&e);
+	expect_none(&e, erasing_backup(&e, "instructed", copy));
+	remove_row(copy, "record", key_u64(nth(case_of, 5)));
+	expect_one(&e, copy, "record-missing", nth(case_of, 5));
+	erasing_later(&e, 731);
+	expect_none(&e, erasing_backup(&e, "records", copy));
+	journal_fixture_stop(&e.journal);
+	parcel_free(case_of);
+	parcel_free(after);
+	parcel_free(kept);
+	parcel_free(waits);
+	parcel_free(gone);
+}
+
+static void early_and_silent_are_findings(void)
+{
+	_cleanup_(erasing_deinit) struct erasing e;
+	char copy[300];
+	struct found found;
+	erasing_init(&e, "silent");
+	journal_fixture_start(&e.journal);
+	struct parcel *first = send(&e, NULL, true);
+	erasing_backup(&e, "before", copy);
+	remove_row(copy, "content", key_chunk(nth(first, 2), 0));
+	expect_one(&e, copy, "content-missing", nth(first, 2));
+	erasing_backup(&e, "before-too", copy);
+	remove_row(copy, "record", key_u64(nth(first, 2)));
+	expect_one(&e, copy, "record-missing", nth(first, 2));
+	erasing_later(&e, 22);
+	/* The entry that excuses it is hidden. */
+	erasing_backup(&e, "hidden", copy);
+	expect_none(&e, copy);
+	remove_row(copy, "meta", (struct key){.bytes = "erased", .len = 6});
+	verify(&e, copy, &found);
+	CHECK_INT(found.report.findings, COUNT);
+	CHECK_STR(found.code, "content-missing");
+	/* A backup from before the erasure, under today's keys: its contents are gone, and it cannot know. */
+	CHECK(snprintf(copy, sizeof(copy), "%s-before-too", e.journal.dir) > 0);
+	verify(&e, copy, &found);
+	CHECK(found.report.findings >= COUNT);
+	journal_fixture_stop(&e.journal);
+	parcel_free(first);
+}
+
+CHECK_MAIN(CHECK_CASE(judges), CHECK_CASE(a_key_may_not_go_on_its_day),
+	CHECK_CASE(lawful_is_no_finding), CHECK_CASE(early_and_silent_are_findings))
