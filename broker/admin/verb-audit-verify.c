@@ -15,6 +15,7 @@
 #include "broker/admin/out.h"
 #include "broker/admin/folders.h"
 #include "broker/admin/verbs.h"
+#include "broker/audit/verified.h"
 #include "broker/audit/verify.h"
 #include "proto/base/file.h"
 #include "proto/base/text.h"
@@ -33,6 +34,8 @@ static const char help[] =
 	"\n" FOLDERS_HELP "  --policy FILE      the pinned roots\n"
 	"  --depth tree|full  tree needs no keys; default: full when the keys are named\n"
 	"  --checkpoint FILE  a signed checkpoint kept elsewhere: the journal must extend it\n"
+	"  --verified FILE    go on where the last verification without findings ended, and "
+	"remember this one\n"
 	"  --jobs N           threads that open records; default: one for each processor\n"
 	"  --strict           what is disputed counts: exit 1\n"
 	"  --json             one object\n"
@@ -45,7 +48,7 @@ static const char help[] =
 
 struct options {
 	struct folders *folders;
-	const char *depth, *checkpoint, *jobs;
+	const char *depth, *checkpoint, *verified, *jobs;
 	bool json, strict;
 };
 
@@ -61,6 +64,10 @@ static void print(const struct options *options, const struct audit *audit,
 		how->depth == AUDIT_FULL ? "in full" : "as to its tree, without opening records");
 	printf("  entries      %" PRIu64 ", the last commit at %s\n", result->entries,
 		out_time(result->batch_ms, time));
+	if (result->before > 0)
+		printf("  before       %" PRIu64
+		       " of them, verified then and not looked at again\n",
+			result->before);
 	if (how->depth == AUDIT_FULL) {
 		printf("  records      %" PRIu64
 		       " opened, and compared with their stubs in the tree\n",
@@ -74,7 +81,7 @@ static void print(const struct options *options, const struct audit *audit,
 	printf("  root         %s\n", result->newest_root);
 	if (seconds >= 1)
 		printf("  took         %.1f s, %.0f entries a second\n", seconds,
-			(double)result->entries / seconds);
+			(double)(result->entries - result->before) / seconds);
 	if (found)
 		printf("FINDINGS: %" PRIu64 ". This journal is not what was signed.\n", found);
 	else
@@ -92,6 +99,7 @@ static void print_json(const struct options *options, const struct audit *audit,
 	out_put_text(object, "origin", audit->origin);
 	out_put_text(object, "depth", how->depth == AUDIT_FULL ? "full" : "tree");
 	out_put(object, "entries", result->entries);
+	out_put(object, "before", result->before);
 	out_put(object, "records", result->records);
 	out_put(object, "signatures", result->signatures);
 	out_put(object, "registries", result->registries);
@@ -132,25 +140,43 @@ static int choose_workers(const struct cli_verb *verb, const struct options *opt
 	return 0;
 }
 
-static int verify(const struct options *options, struct audit_verify_options *how)
+/* What the last verification without findings left, if there was one. */
+static int take_verified(const struct options *options, const struct audit *audit,
+	struct audit_verify_options *how, struct verified *from)
 {
-	_cleanup_(audit_close) struct audit audit = {};
-	_cleanup_(heap_free) uint8_t *held = NULL;
+	char why[512];
+	if (!options->verified)
+		return 0;
+	int r = verified_read(options->verified, from, why, sizeof(why));
+	if (r == -ENOENT)
+		return 0;
+	if (r)
+		return cli_fail(CLI_FAILED, "%s", why);
+	how->from = from;
+	if (audit_verify_continues(audit, how, why, sizeof(why)))
+		return cli_fail(CLI_FAILED,
+			"%s: %s: name another file, and the whole journal is verified",
+			options->verified, why);
+	return 0;
+}
+
+static int take_held(const struct options *options, uint8_t **ret, size_t *ret_len)
+{
+	int r = options->checkpoint
+			? file_read(options->checkpoint, CHECKPOINT_NOTE_MAX, ret, ret_len)
+			: 0;
+	return r ? cli_fail(CLI_FAILED, "%s: no checkpoint can be read here: %s",
+			   options->checkpoint, r < 0 ? strerrordesc_np(-r) : "too large")
+		 : 0;
+}
+
+static int verify_and_tell(
+	const struct options *options, struct audit *audit, const struct audit_verify_options *how)
+{
 	struct audit_verify_result result;
 	struct findings findings;
-	size_t len = 0;
-	if (options->checkpoint) {
-		int r = file_read(options->checkpoint, CHECKPOINT_NOTE_MAX, &held, &len);
-		if (r)
-			return cli_fail(CLI_FAILED, "%s: no checkpoint can be read here: %s",
-				options->checkpoint, r < 0 ? strerrordesc_np(-r) : "too large");
-	}
-	how->held = BYTES(held, len);
-	int exit = folders_open(options->folders, &audit);
-	if (exit)
-		return exit;
 	findings_init(&findings, options->json);
-	int r = audit_verify(&audit, how, &findings.report, &result);
+	int r = audit_verify(audit, how, &findings.report, &result);
 	progress_clear(&findings.progress);
 	if (r) {
 		findings_drop(&findings);
@@ -158,10 +184,34 @@ static int verify(const struct options *options, struct audit_verify_options *ho
 			options->folders->journal, strerrordesc_np(-r));
 	}
 	if (options->json)
-		print_json(options, &audit, how, &result, &findings);
+		print_json(options, audit, how, &result, &findings);
 	else
-		print(options, &audit, how, &result, &findings);
+		print(options, audit, how, &result, &findings);
 	return findings_exit(&findings, options->strict);
+}
+
+static int verify(const struct options *options, struct audit_verify_options *how)
+{
+	_cleanup_(audit_close) struct audit audit = {};
+	_cleanup_(heap_free) uint8_t *held = NULL;
+	struct verified from, next = {};
+	size_t len = 0;
+	int exit = take_held(options, &held, &len);
+	how->held = BYTES(held, len);
+	how->remember = &next;
+	if (exit == 0)
+		exit = folders_open(options->folders, &audit);
+	if (exit == 0)
+		exit = take_verified(options, &audit, how, &from);
+	if (exit)
+		return exit;
+	exit = verify_and_tell(options, &audit, how);
+	if (!options->verified || next.note_len == 0)
+		return exit;
+	int r = verified_write(options->verified, &next);
+	return r ? cli_fail(CLI_FAILED, "%s: what was verified cannot be kept here: %s",
+			   options->verified, strerrordesc_np(-r))
+		 : exit;
 }
 
 int audit_verify_run(int argc, char **argv)
@@ -174,6 +224,7 @@ int audit_verify_run(int argc, char **argv)
 		{"--policy", .value = &folders.policy},
 		{"--depth", .value = &options.depth},
 		{"--checkpoint", .value = &options.checkpoint},
+		{"--verified", .value = &options.verified},
 		{"--jobs", .value = &options.jobs},
 		{"--strict", .flag = &options.strict},
 		{"--json", .flag = &options.json},

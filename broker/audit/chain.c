@@ -59,6 +59,20 @@ static const char *successor_text(int verdict)
 	}
 }
 
+int chain_resume(struct chain *chain, uint64_t sequence, uint64_t versions, bool anchored,
+	struct bytes signed_bytes)
+{
+	char why[256];
+	bool bears_roots;
+	int r = load(chain, signed_bytes, &chain->current, &bears_roots, why, sizeof(why));
+	if (r)
+		return r > 0 ? CHAIN_UNREADABLE : r;
+	chain->sequence = sequence;
+	chain->versions = versions;
+	chain->anchored = anchored || bears_roots;
+	return 0;
+}
+
 int chain_add(struct chain *chain, uint64_t sequence, struct bytes signed_bytes, char *reterr,
 	size_t size)
 {

@@ -22,6 +22,8 @@ struct chain {
 	bool anchored;               /* one was signed by the policy's roots */
 };
 
+enum { CHAIN_BROKEN = 1, CHAIN_UNREADABLE = 2 };
+
 /* No registry yet; the policy is borrowed, NULL pins nothing. */
 void chain_init(struct chain *chain, const struct policy *policy);
 void chain_deinit(struct chain *chain);
@@ -35,6 +37,18 @@ DEFINE_CLEANUP_PTR(struct chain, chain_deinit);
 void chain_share(const struct chain *chain, struct chain *ret);
 
 /**
+ * chain_resume() - go on from a registry that was judged before
+ * @chain:        no registry yet
+ * @sequence:     of its entry
+ * @versions:     how many there had been, it included
+ * @anchored:     one of them was signed by the policy's roots
+ * @signed_bytes: the entry's content
+ * Return: 0, CHAIN_UNREADABLE, negative errno.
+ */
+int chain_resume(struct chain *chain, uint64_t sequence, uint64_t versions, bool anchored,
+	struct bytes signed_bytes);
+
+/**
  * chain_add() - the registry of the next registry entry
  * @chain:        so far
  * @sequence:     of the entry
@@ -46,7 +60,6 @@ void chain_share(const struct chain *chain, struct chain *ret);
  *
  * Return: 0, CHAIN_BROKEN (it must not follow), CHAIN_UNREADABLE (the one before stays), negative errno.
  */
-enum { CHAIN_BROKEN = 1, CHAIN_UNREADABLE = 2 };
 int chain_add(struct chain *chain, uint64_t sequence, struct bytes signed_bytes, char *reterr,
 	size_t size);
 

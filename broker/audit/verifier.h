@@ -61,6 +61,10 @@ int verify_tree_leaf(struct verifier *verifier);
 int verify_tree_checkpoints(struct verifier *verifier);
 /* A registry entry: its content, and whether it may follow. */
 int verify_registry(struct verifier *verifier, uint64_t sequence);
+/* Take up what was verified before, if that is asked for and still true. */
+int verify_resume(struct verifier *verifier);
+/* What the next verification may go on from; after one without findings. */
+int verify_remember(struct verifier *verifier, struct verified *ret);
 
 /*
  * What is judged of an entry by itself, under the registry in force at it: its record, content and

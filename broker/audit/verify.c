@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "broker/audit/verified.h"
 #include "broker/audit/verifier.h"
 #include "proto/base/text.h"
 
@@ -157,6 +158,8 @@ static int verify_all(struct verifier *v, struct crew *crew)
 	if (r == 0)
 		r = verify_tree_begin(v);
 	if (r == 0)
+		r = verify_resume(v);
+	if (r == 0)
 		r = verify_walk(v, crew);
 	if (r == 0)
 		r = verify_meta(v);
@@ -178,6 +181,7 @@ DEFINE_CLEANUP_PTR(struct verifier, verifier_deinit);
 int audit_verify(struct audit *audit, const struct audit_verify_options *options,
 	struct audit_report *report, struct audit_verify_result *ret)
 {
+	uint64_t before = report->findings;
 	*ret = (struct audit_verify_result){};
 	_cleanup_(crew_free) struct crew *crew = NULL;
 	_cleanup_(verifier_deinit) struct verifier v = {
@@ -192,10 +196,14 @@ int audit_verify(struct audit *audit, const struct audit_verify_options *options
 	if (r)
 		return r;
 	disputes_tell(&v.disputes, report);
+	if (options->remember)
+		*options->remember = (struct verified){};
+	if (options->remember && report->findings == before && v.newest_len > 0)
+		r = verify_remember(&v, options->remember);
 	ret->entries = v.edge.size;
 	ret->registries = v.chain.versions;
 	ret->registry_version = chain_version(&v.chain);
 	ret->newest = v.newest;
 	text_base64(BYTES(v.newest.root.bytes, HASH_SIZE), ret->newest_root);
-	return 0;
+	return r;
 }

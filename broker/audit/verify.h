@@ -9,21 +9,27 @@
  * Is this journal what it claims to be? From the bottom up: stubs, leaves, the stored tree, every kept
  * checkpoint, the registries under the policy's roots; then, with the keyring, each record and its
  * signatures, under the registry in force at that entry. Streams: memory does not grow with the journal.
- * Findings come in the order of the entries, and are the same however many threads look for them. Codes of findings are listed in broker/admin/dienstweg-admin.1.scd.
+ * Findings come in the order of the entries, and are the same however many threads look for them. Codes of
+ * findings are listed in broker/admin/dienstweg-admin.1.scd.
  */
 enum audit_depth {
 	AUDIT_TREE, /* needs no keys: what anybody with a copy of the journal can check */
 	AUDIT_FULL, /* needs the keyring */
 };
 
+struct verified; /* broker/audit/verified.h */
+
 struct audit_verify_options {
 	enum audit_depth depth;
 	struct bytes held; /* empty, or a signed checkpoint kept elsewhere: the journal must extend it */
-	size_t workers; /* threads that open records; 0: none but the caller's */
+	size_t workers;              /* threads that open records; 0: none but the caller's */
+	const struct verified *from; /* NULL, or what was verified before; audit_verify_continues() */
+	struct verified *remember; /* NULL, or what the next one may go on from; note_len 0: nothing */
 };
 
 struct audit_verify_result {
 	uint64_t entries;
+	uint64_t before;      /* of them verified before, and not looked at again */
 	uint64_t records;     /* opened; 0 at depth tree */
 	uint64_t signatures;  /* of messages and of batches of acknowledgements, judged */
 	uint64_t checkpoints; /* kept ones, judged */
@@ -44,3 +50,14 @@ struct audit_verify_result {
  */
 int audit_verify(struct audit *audit, const struct audit_verify_options *options,
 	struct audit_report *report, struct audit_verify_result *ret);
+
+/**
+ * audit_verify_continues() - may a verification go on from what was verified before?
+ * @audit:   open
+ * @options: with @from
+ * @reterr:  the end of a sentence: what stands against it
+ * @size:    of @reterr
+ * Return: 0, or AUDIT_REFUSED: another journal, another policy, or a lesser depth.
+ */
+int audit_verify_continues(const struct audit *audit, const struct audit_verify_options *options,
+	char *reterr, size_t size);
