@@ -321,6 +321,12 @@ static bool env_is_closed(MDB_env *mdb)
 	return false;
 }
 
+static void reader_free(const struct db_env *env, struct db_txn *txn)
+{
+	if (txn != &env->writer)
+		free(txn);
+}
+
 int db_commit(struct db_txn *txn)
 {
 	int r = txn->failed;
@@ -330,11 +336,9 @@ int db_commit(struct db_txn *txn)
 	}
 	assert(txn->cursors == 0);
 	struct db_env *env = txn->env;
-	bool write = txn->write;
 	int code = mdb_txn_commit(txn->mdb);
 	/* From here on &env->writer may be another thread's. */
-	if (!write)
-		free(txn);
+	reader_free(env, txn);
 	r = fold(code);
 	if (code == EIO && disk_is_full(env))
 		r = DB_FULL;
@@ -350,10 +354,8 @@ void db_abort(struct db_txn *txn)
 		return;
 	assert(txn->cursors == 0);
 	struct db_env *env = txn->env;
-	bool write = txn->write;
 	mdb_txn_abort(txn->mdb);
-	if (!write)
-		free(txn);
+	reader_free(env, txn);
 	atomic_fetch_sub(&env->txns, 1);
 }
 
