@@ -196,6 +196,7 @@ static void journal_options_fill(struct broker *broker, struct journal_options *
 		.reverify_context = broker,
 		.failed = reactor_fail,
 		.failed_context = broker->reactor,
+		.erase_daily = true,
 	};
 	ret->registry_pinned = broker->files.registry_pinned;
 	memcpy(ret->log_keys, broker->files.log_keys, sizeof(ret->log_keys));

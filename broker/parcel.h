@@ -25,6 +25,7 @@ enum parcel_kind {
 	PARCEL_EXPIRE,
 	PARCEL_CONFIRM,
 	PARCEL_REGISTRY, /* adopt a new registry */
+	PARCEL_OPERATE,  /* an operator's act about what is kept */
 	PARCEL_TICK, /* from the journal to the reactor: effects of timers; journal_return() it */
 	PARCEL_STATE, /* inside the journal: a state entry was made, see broker/journal/state-job.h */
 	PARCEL_STOP, /* drain: journal the stop entry, then hand this back last */
@@ -66,6 +67,32 @@ struct parcel_ack {
 	struct parcel_proof proof; /* when decision.append */
 };
 
+enum operator_what {
+	OPERATOR_HOLD = 1,
+	OPERATOR_RELEASE,
+	OPERATOR_ERASE_CASE, /* entries of a case, with the next weekly union */
+	OPERATOR_ERASE_DUE,  /* look now what is due by age */
+	OPERATOR_ERASE_NOW,  /* do not wait for the week */
+};
+
+/* An order of an operator, and what became of it. Lives in the parcel's arena. */
+struct operator_act {
+	enum operator_what what;
+	struct case_act about;     /* OPERATOR_ERASE_CASE: the ground is the instruction */
+	char cause[64];            /* OPERATOR_ERASE_NOW: why, one word */
+	const uint64_t *sequences; /* OPERATOR_ERASE_CASE */
+	size_t count;
+	/* by the journal */
+	bool changed;      /* false: it was so already, or there was nothing to do */
+	uint64_t sequence; /* of the entry, where there is one */
+	size_t taken;      /* OPERATOR_ERASE_CASE: entries that wait now */
+	bool late;         /* OPERATOR_HOLD: a run under way has already erased what was due */
+	/* Reactor: it is on disk. */
+	void (*done)(struct operator_act *act);
+	void *context;
+	uint64_t ticket;
+};
+
 struct parcel {
 	enum parcel_kind kind;
 	bool pooled; /* belongs to a pool; only parcel.c looks */
@@ -87,8 +114,9 @@ struct parcel {
 	const char *cause; /* PARCEL_FAIL: in the arena */
 	uint32_t delay_ms;
 	bool backoff;
-	uint32_t party;    /* PARCEL_CONFIRM */
-	uint64_t sequence; /* PARCEL_CONFIRM; PARCEL_STATE: of its entry */
+	struct operator_act *act; /* PARCEL_OPERATE */
+	uint32_t party;           /* PARCEL_CONFIRM */
+	uint64_t sequence;        /* PARCEL_CONFIRM; PARCEL_STATE: of its entry */
 
 	/* after commit */
 	struct effect *effects; /* in the arena, in order */

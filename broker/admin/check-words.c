@@ -161,13 +161,15 @@ static void print_unproven(const struct audit_trust *trust, const struct audit_c
 	if (kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED)
 		printf("  That the message was delivered: for that there is its recipient's "
 		       "acknowledgement, an entry\n  of its own.\n");
-	if (kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED && !checked->signed_by_party)
-		printf("  That the recipient signed them: give the batch, and the registry in "
-		       "force "
-		       "there.\n");
-	if (kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED && !checked->signed_by_party)
-		printf("  Who signed the message: give its header, and the registry in force "
-		       "there.\n");
+	if ((kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED ||
+		    kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED) &&
+		checked->file.entry.whole && !checked->signed_by_party)
+		printf("  Who signed: give %sthe registry of version %" PRIu64 ".\n",
+			checked->header || checked->batch ? ""
+			: kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED
+				? "the message's header, and "
+				: "the batch of acknowledgements, and ",
+			checked->disclosed.registry_version);
 	if (checked->file.entry.whole)
 		printf("  When it was recorded. %s is the broker's word alone%s.\n",
 			out_time(checked->disclosed.batch_ms, time),
@@ -184,7 +186,7 @@ void check_words_proof(const struct audit_trust *trust, const struct audit_check
 	snprintf(text, sizeof(text), "%" PRIu64 ", of kind %s: %s", checked->file.index,
 		audit_kind_name(kind), what_of(kind));
 	line("entry", text);
-	printf("  %-13s %s, of which these were the first %" PRIu64 " entries\n", "in the log",
+	printf("  %-13s %s, among its first %" PRIu64 " entries\n", "in the log",
 		checked->checkpoint.origin, checked->checkpoint.size);
 	if (checked->file.entry.whole) {
 		if (digest)

@@ -298,6 +298,27 @@ static int check_summed(struct replayer *p, const struct audit_entry *entry, str
 	return 0;
 }
 
+static int decide_hold(struct replayer *p, const struct audit_entry *entry, struct remade *ret)
+{
+	const Dienstweg__Decision *recorded = entry->decision;
+	bool hold = entry->stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_HOLD;
+	struct case_act act = {.account = recorded->account};
+	struct items_decision decision;
+	if (recorded->case_id.len != sizeof(act.case_id) || recorded->ground.len != HASH_SIZE)
+		return instead(ret, "not enough: it must tell the case and the ground");
+	memcpy(act.case_id, recorded->case_id.data, sizeof(act.case_id));
+	memcpy(act.ground, recorded->ground.data, HASH_SIZE);
+	int r = rules_hold(&p->rules, &act, hold, &decision);
+	if (r)
+		return r;
+	if (!decision.append)
+		return instead(ret, "no entry, as it was so already");
+	ret->compared = true;
+	ret->kind = entry->stub.kind;
+	ret->decision = decision.decision;
+	return 0;
+}
+
 int replay_decide(struct replayer *p, const struct audit_entry *entry, struct remade *ret)
 {
 	*ret = (struct remade){};
@@ -321,12 +342,13 @@ int replay_decide(struct replayer *p, const struct audit_entry *entry, struct re
 		return take_limits(p, entry, ret);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_REFUSALS_SUMMED:
 		return check_summed(p, entry, ret);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_HOLD:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_RELEASE:
+		return decide_hold(p, entry, ret);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_ERASED: /* what may be erased is verify's question */
 	case DIENSTWEG__ENTRY_KIND__ENTRY_STOP:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_CLOCK_STEP:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_STATE: /* compared where it was taken, not where it stands */
-	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_HOLD:
-	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_RELEASE:
-	case DIENSTWEG__ENTRY_KIND__ENTRY_ERASED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_INSPECTED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_WITNESSED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_CONTINUES:

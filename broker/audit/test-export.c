@@ -90,12 +90,12 @@ static void grow(struct world *w, size_t count)
 static void world_init(struct world *w, const char *name, size_t messages)
 {
 	*w = (struct world){};
-	life_init(&w->life, check_tmpdir(), name);
+	life_init(&w->life, check_memdir(), name);
 	proven_trust(&w->life, &w->trust);
 	w->size = w->life.size;
 	if (messages > 0)
 		grow(w, messages);
-	CHECK(snprintf(w->dir, sizeof(w->dir), "%s/%s-export", check_tmpdir(), name) < 320);
+	CHECK(snprintf(w->dir, sizeof(w->dir), "%s/%s-export", check_memdir(), name) < 320);
 }
 
 static void world_deinit(struct world *w)

@@ -13,11 +13,12 @@
 
 #include "broker/journal/store.h"
 #include "broker/routing/rows.h"
+#include "broker/routing/rules.h"
 #include "proto/base/clock.h"
 #include "proto/base/text.h"
 #include "proto/envelope.pb-c.h"
 
-enum { MINUTE_MS = 60000, LISTED_MAX = 8 };
+enum { MINUTE_MS = 60000, DAY_MS = 86400000, LISTED_MAX = 8 };
 
 void words_init(struct words *words, char *buf, size_t size)
 {
@@ -170,6 +171,50 @@ static void add_state(struct words *words, const Dienstweg__Decision *decision)
 			cut->tables[i]->rows, state_table_name((enum state_table)i));
 }
 
+static void add_day(struct words *words, uint32_t day)
+{
+	char text[25];
+	clock_format_utc((uint64_t)day * DAY_MS, text);
+	words_add(words, "%.10s", text);
+}
+
+static void add_erased(struct words *words, const Dienstweg__Decision *decision)
+{
+	uint64_t records = 0, contents = 0;
+	for (size_t i = 0; i < decision->n_erased; i++) {
+		const Dienstweg__ErasedRange *range = decision->erased[i];
+		*(range->table == ERASED_RECORD ? &records : &contents) += range->erased;
+	}
+	words_add(words, "erased %s: %" PRIu64 " records and %" PRIu64 " contents of",
+		decision->n_instructions > 0 ? "on instruction" : "by age", records, contents);
+	for (size_t i = 0; i < decision->n_erased && i < LISTED_MAX; i++) {
+		const Dienstweg__ErasedRange *range = decision->erased[i];
+		words_add(words, "%s class %" PRIu32 " due on ", i > 0 ? "," : "", range->class_);
+		add_day(words, range->erase_day);
+		words_add(words, " (entries %" PRIu64 " to %" PRIu64 ")", range->first, range->last);
+	}
+	if (decision->n_erased > LISTED_MAX)
+		words_add(words, " and %zu more ranges", decision->n_erased - LISTED_MAX);
+	words_add(words, "; complete from ");
+	add_day(words, decision->complete_day);
+	if (decision->cause.len == 0)
+		return;
+	words_add(words, "; before its week, asked for by account %" PRIu32 ": ", decision->account);
+	words_name(words, BYTES_PB(decision->cause));
+}
+
+static void add_hold(struct words *words, const char *what, const Dienstweg__Decision *decision)
+{
+	char hex[2 * HASH_SIZE + 1] = "";
+	if (decision->case_id.len == CASE_ID_BYTES)
+		text_hex(BYTES_PB(decision->case_id), hex);
+	words_add(words, "case %s %s by account %" PRIu32, hex, what, decision->account);
+	if (decision->ground.len == HASH_SIZE) {
+		text_hex(BYTES_PB(decision->ground), hex);
+		words_add(words, ", on a document of digest %s", hex);
+	}
+}
+
 void words_decision(struct words *words, uint8_t kind, const Dienstweg__Decision *decision)
 {
 	switch (kind) {
@@ -197,6 +242,12 @@ void words_decision(struct words *words, uint8_t kind, const Dienstweg__Decision
 			decision->step_ms < 0 ? -(uint64_t)decision->step_ms
 					      : (uint64_t)decision->step_ms);
 		return;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_ERASED:
+		return add_erased(words, decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_HOLD:
+		return add_hold(words, "put under legal hold", decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_RELEASE:
+		return add_hold(words, "released from legal hold", decision);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_REFUSALS_SUMMED:
 		return add_summed(words, decision);
 	default:

@@ -125,6 +125,8 @@ int acts_decide(struct journal *journal, struct batch *batch, struct parcel *par
 		return decide_confirm(journal, batch, parcel);
 	case PARCEL_REGISTRY:
 		return notes_registry(journal, batch, parcel);
+	case PARCEL_OPERATE:
+		return operator_decide(journal, batch, parcel);
 	case PARCEL_STATE:
 		return notes_state(journal, batch, parcel);
 	case PARCEL_STOP:

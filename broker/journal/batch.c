@@ -148,6 +148,7 @@ static int decide_parcel(struct journal *journal, struct batch *batch, struct pa
 static int batch_decide(struct journal *journal, struct batch *batch, int64_t step_ms)
 {
 	int r = 0;
+	bool stopping = false;
 	struct parcel *parcel = batch->parcels;
 	/* A new registry opens its commit: also before timers, which might need it. */
 	if (parcel && parcel->kind == PARCEL_REGISTRY) {
@@ -167,9 +168,11 @@ static int batch_decide(struct journal *journal, struct batch *batch, int64_t st
 	}
 	for (; parcel && r == 0; parcel = parcel->next) {
 		batch->stage = "parcel";
+		stopping = parcel->kind == PARCEL_STOP;
 		r = decide_parcel(journal, batch, parcel);
 	}
-	return r;
+	/* Nothing stands behind a stop. */
+	return r == 0 && !batch->opening && !stopping ? erase_step(journal, batch) : r;
 }
 
 /* ---- closing ---- */
@@ -319,7 +322,9 @@ int batch_run(struct journal *journal, struct batch *batch)
 		db_abort(steal(&journal->log.txn));
 		return r;
 	}
-	if (batch->committed)
+	if (batch->committed) {
 		batch_publish(journal, batch, began_ns);
+		erase_committed(journal);
+	}
 	return 0;
 }

@@ -29,12 +29,20 @@ static int put_sealed(struct entry_log *log, db_table_id table, const struct key
 {
 	size_t len = place->class == 0 ? plain.len + 1 : plain.len + ROW_SEAL_OVERHEAD;
 	uint8_t *room;
+	uint32_t label;
 	int r = db_reserve(log->txn, table, KEY_BYTES_OF(*key), len, true, &room);
 	if (r)
 		return journal_put_error(r);
 	log->bytes += len;
 	r = row_seal(log->keyring, place, erase_day, plain, room, &len);
-	return r ? -ENOKEY : 0;
+	if (r)
+		return -ENOKEY;
+	/* The row was the last thing put, so it can still be read where it stands. */
+	if (place->chunk > 0 || row_label(BYTES(room, len), &label))
+		return 0;
+	return seal_map_note(log->seal, log->txn,
+		table == log->tables->record ? SEAL_RECORD : SEAL_CONTENT, place->class,
+		place->sequence, label);
 }
 
 static int put_record(struct entry_log *log, const struct entry *entry, struct bytes row)

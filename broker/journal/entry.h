@@ -2,6 +2,7 @@
 #pragma once
 
 #include "broker/journal/keyring.h"
+#include "broker/journal/seal.h"
 #include "broker/journal/tables.h"
 #include "broker/journal/tree.h"
 #include "broker/parcel.h"
@@ -32,6 +33,7 @@ struct entry_log {
 	struct db_txn *txn;
 	const struct journal_tables *tables;
 	struct keyring *keyring;
+	struct seal_map *seal;
 	struct tree *tree;
 	uint64_t batch_ms;
 	uint64_t registry_version;

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "broker/journal/erase-told.h"
 #include "broker/journal/keyring.h"
 #include "broker/parcel.h"
 #include "proto/base/clock.h"
@@ -54,6 +55,11 @@ struct journal_options {
 
 	void (*failed)(void *context, int error); /* journal thread: it cannot go on; called once */
 	void *failed_context;
+
+	bool erase_daily; /* look every day what is to be erased; else only when an operator asks */
+	/* Journal thread: a run of erasure has made a step durable. May be NULL. */
+	void (*erase_told)(void *context, enum erase_told told);
+	void *erase_told_context;
 };
 enum { JOURNAL_TICKS = 4 /* parcels of the journal's own */ };
 
@@ -129,5 +135,7 @@ struct journal_stats {
 	uint32_t fill_percent;
 	bool full; /* new messages are being deferred */
 };
+/* How a run of erasure goes on, or how the last one ended; any thread. */
+void journal_erase_stats(struct journal *journal, struct erase_stats *ret);
 /* Any thread. */
 void journal_stats(const struct journal *journal, struct journal_stats *ret);

@@ -316,6 +316,8 @@ static int load(struct journal *journal, char *reterr, size_t size)
 	}
 	if (r == 0 && journal->head.size > 0)
 		r = load_registry(journal, txn, reterr, size);
+	if (r == 0)
+		r = erase_load(journal, txn);
 	if (r) {
 		db_abort(txn);
 		return r;
@@ -339,6 +341,7 @@ static int open_all(struct journal *journal, struct registry *given, char *reter
 			journal, journal->registry, journal->signers);
 	journal->log.tables = &journal->tables;
 	journal->log.keyring = journal->options.keyring;
+	journal->log.seal = &journal->erase.seal;
 	journal->log.tree = journal->tree;
 	journal->fill = (struct fill){
 		.env = journal->env,
@@ -390,6 +393,7 @@ void journal_free(struct journal *journal)
 	queue_free(journal->input);
 	fair_free(journal->fair);
 	proofs_deinit(&journal->proofs);
+	erase_deinit(&journal->erase);
 	tree_free(journal->tree);
 	registry_unref(journal->registry);
 	registry_unref(journal->shared.registry);

@@ -2,7 +2,7 @@
 
 /*
  * A value says by its first byte whether it is sealed, so that permanent rows need no keyring at all.
- * The AAD binds it to table, sequence, chunk, class and erase-day: a row moved or relabelled to outlive
+ * The AAD binds it to table, sequence, chunk, class and key: a row moved or relabelled to outlive
  * its key does not open.
  */
 #include "broker/journal/keyring-use.h"
@@ -18,8 +18,7 @@ enum {
 	ROW_AAD_MAX = TABLE_NAME_MAX + 8 + 2 + 1 + 4,
 };
 
-static struct bytes row_aad(
-	const struct row_place *place, uint32_t erase_day, uint8_t buf[ROW_AAD_MAX])
+static struct bytes row_aad(const struct row_place *place, uint32_t label, uint8_t buf[ROW_AAD_MAX])
 {
 	size_t name = strlen(place->table);
 	assert(name <= TABLE_NAME_MAX);
@@ -27,7 +26,7 @@ static struct bytes row_aad(
 	be64_put(buf + name, place->sequence);
 	be16_put(buf + name + 8, place->chunk);
 	buf[name + 10] = place->class;
-	be32_put(buf + name + 11, erase_day);
+	be32_put(buf + name + 11, label);
 	return BYTES(buf, name + 15);
 }
 
@@ -35,6 +34,7 @@ int row_seal(struct keyring *keyring, const struct row_place *place, uint32_t er
 	struct bytes plain, uint8_t *out, size_t *ret_len)
 {
 	uint8_t key[AEAD_KEY_SIZE], aad[ROW_AAD_MAX];
+	uint32_t label;
 	if (place->class == 0) {
 		out[0] = ROW_CLEAR;
 		if (plain.len > 0)
@@ -42,12 +42,12 @@ int row_seal(struct keyring *keyring, const struct row_place *place, uint32_t er
 		*ret_len = plain.len + 1;
 		return 0;
 	}
-	int r = keyring_find_to_seal(keyring, place->class, erase_day, key, out + 5);
+	int r = keyring_find_to_seal(keyring, place->class, erase_day, &label, key, out + 5);
 	if (r)
 		return r;
 	out[0] = ROW_SEALED;
-	be32_put(out + 1, erase_day);
-	aead_seal(out + ROW_FRONT, plain, row_aad(place, erase_day, aad), out + 5, key);
+	be32_put(out + 1, label);
+	aead_seal(out + ROW_FRONT, plain, row_aad(place, label, aad), out + 5, key);
 	secret_wipe(key, sizeof(key));
 	*ret_len = plain.len + ROW_SEAL_OVERHEAD;
 	return 0;
@@ -65,14 +65,22 @@ int row_open(struct keyring *keyring, const struct row_place *place, struct byte
 	/* A clear row of a class that is sealed would be a row that somebody put there. */
 	if (sealed.len < ROW_SEAL_OVERHEAD || sealed.data[0] != ROW_SEALED || place->class == 0)
 		return KEYRING_BROKEN;
-	uint32_t erase_day = be32_get(sealed.data + 1);
-	if (!keyring || keyring_find(keyring, place->class, erase_day, key))
+	uint32_t label = be32_get(sealed.data + 1);
+	if (!keyring || keyring_find(keyring, place->class, label, key))
 		return KEYRING_MISSING;
 	struct bytes box = BYTES(sealed.data + ROW_FRONT, sealed.len - ROW_FRONT);
-	int r = aead_open(out, box, row_aad(place, erase_day, aad), sealed.data + 5, key);
+	int r = aead_open(out, box, row_aad(place, label, aad), sealed.data + 5, key);
 	secret_wipe(key, sizeof(key));
 	if (r)
 		return KEYRING_BROKEN;
 	*ret_len = sealed.len - ROW_SEAL_OVERHEAD;
+	return 0;
+}
+
+int row_label(struct bytes value, uint32_t *ret)
+{
+	if (value.len < ROW_SEAL_OVERHEAD || value.data[0] != ROW_SEALED)
+		return 1;
+	*ret = be32_get(value.data + 1);
 	return 0;
 }

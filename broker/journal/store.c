@@ -69,6 +69,7 @@ const char *state_table_name(enum state_table table)
 		[STATE_END] = "end",
 		[STATE_COUNTER] = "counter",
 		[STATE_PARTY] = "party",
+		[STATE_HOLD] = "hold",
 	};
 	return names[table];
 }

@@ -45,7 +45,7 @@ void state_store_begin(struct state_store *store, struct db_txn *txn);
 void state_store_end(struct state_store *store);
 
 /**
- * state_table_name() - LMDB name of a derived table: "queue", "timer", "seen", "end", "counter", "party"
+ * state_table_name() - LMDB name of a derived table: "queue", "timer", "seen", "end", "counter", "party", "hold"
  * @table: which
  * Return: a constant.
  */

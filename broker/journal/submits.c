@@ -11,6 +11,7 @@
 #include "broker/journal/writer.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "broker/journal/reader.h"
@@ -129,6 +130,24 @@ static int recall_receipt(struct parcel *parcel, struct parcel_submit *submit,
 	return recall_signature(parcel, submit, disclosed.rest);
 }
 
+/* Final: what the receipt would be made of is gone. Nothing is journaled, so it stays with that. */
+static int recall_erased(struct parcel *parcel, struct parcel_submit *submit)
+{
+	enum { DETAIL_MAX = 128 };
+	char *detail = arena_alloc(parcel->arena, DETAIL_MAX);
+	if (!detail)
+		return -ENOMEM;
+	snprintf(detail, DETAIL_MAX,
+		"already recorded as entry %" PRIu64 "; its record has been erased, so there is no "
+		"receipt any more",
+		submit->decision.earlier);
+	submit->decision.earlier_kind = DIENSTWEG__ENTRY_KIND__ENTRY_REFUSED; /* no receipt */
+	submit->decision.code = "erased";
+	submit->decision.field = "message_id";
+	submit->decision.detail = detail;
+	return 0;
+}
+
 static int recall(struct journal *journal, struct parcel *parcel, struct parcel_submit *submit)
 {
 	struct submit_decision *decision = &submit->decision;
@@ -144,6 +163,8 @@ static int recall(struct journal *journal, struct parcel *parcel, struct parcel_
 			    : recall_refusal(parcel, submit, row);
 	if (r <= 0)
 		return r;
+	if (r == READER_ERASED)
+		return recall_erased(parcel, submit);
 	log_error("journal", "an earlier record cannot be read",
 		F_U64("sequence", decision->earlier), F_ERR(r));
 	defer(decision, "held",

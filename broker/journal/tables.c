@@ -31,6 +31,8 @@ int journal_tables_open(struct journal_tables *tables, struct db_txn *txn)
 		{"tile", &tables->tile},
 		{"checkpoint", &tables->checkpoint},
 		{"registry", &tables->registry},
+		{"seal", &tables->seal},
+		{"instructed", &tables->instructed},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		int r = db_table_open(txn, all[i].name, all[i].id);

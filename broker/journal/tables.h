@@ -11,12 +11,12 @@
 enum {
 	VALUE_MAX = 4000,                          /* no value is larger (design section 8) */
 	CHUNK_MAX = VALUE_MAX - ROW_SEAL_OVERHEAD, /* plain bytes of a chunk of content or record */
-	TABLES_MAX = 16,
+	TABLES_MAX = 32,
 	READERS_MAX = 126,
 };
 
 struct journal_tables {
-	db_table_id meta, stub, record, content, tile, checkpoint, registry;
+	db_table_id meta, stub, record, content, tile, checkpoint, registry, seal, instructed;
 };
 
 /**

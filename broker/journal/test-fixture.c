@@ -207,6 +207,8 @@ static void make_envelope(struct journal_fixture *fixture, const struct fixture_
 	struct bytes content;
 	uuid_next(&fixture->ids, now_ms, id);
 	random_fill(body, load->content_bytes);
+	for (size_t i = 0; load->text && i < load->content_bytes; i++)
+		body[i] = (uint8_t)load->text[i % strlen(load->text)];
 	header.bus = pb_text("test.demo");
 	header.message_id = pb_bytes(id, UUID_SIZE);
 	header.kind = DIENSTWEG__KIND__KIND_SUBMISSION;
@@ -215,6 +217,8 @@ static void make_envelope(struct journal_fixture *fixture, const struct fixture_
 	header.service = pb_text(notice ? "notice" : "figures");
 	header.case_id = pb_bytes(need(parcel, 16), 16);
 	random_fill(header.case_id.data, 16);
+	if (load->case_id)
+		memcpy(header.case_id.data, load->case_id, 16);
 	header.created_ms = now_ms;
 	header.not_before_ms = load->not_before_ms;
 	header.expires_ms = load->expires_ms;

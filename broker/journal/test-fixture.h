@@ -51,6 +51,8 @@ struct fixture_load {
 	size_t padding; /* bytes that make the header larger */
 	uint64_t not_before_ms, expires_ms;
 	bool bad_signature;
+	const uint8_t *case_id; /* NULL: a random one each */
+	const char *text;       /* NULL: random content; else this, again and again */
 };
 
 /* A verified parcel of new messages. */

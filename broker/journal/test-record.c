@@ -19,6 +19,7 @@ struct log_fixture {
 	struct db_env *env;
 	struct journal_tables tables;
 	struct keyring *keyring;
+	struct seal_map seal;
 	struct tree *tree;
 	struct entry_log *log;
 };
@@ -45,10 +46,12 @@ static void open_log(struct log_fixture *f, const char *name)
 	CHECK_INT(db_env_open(dir, &options, &f->env), 0);
 	CHECK_INT(db_begin(f->env, true, &txn), 0);
 	CHECK_INT(journal_tables_open(&f->tables, txn), 0);
+	CHECK_INT(seal_map_load(&f->seal, txn, &f->tables, 0), 0);
 	CHECK_INT(db_commit(txn), 0);
 	CHECK_INT(tree_new(&f->tree), 0);
 	f->log->tables = &f->tables;
 	f->log->keyring = f->keyring;
+	f->log->seal = &f->seal;
 	f->log->tree = f->tree;
 	f->log->batch_ms = UINT64_C(86400000) * TODAY + 5;
 	f->log->registry_version = 3;

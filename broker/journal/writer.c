@@ -80,7 +80,7 @@ static void wait_for_work(struct journal *journal)
 {
 	uint64_t now_ms = clock_wall_ms(journal->options.clock);
 	uint64_t left_ms = journal->due_ms > now_ms ? journal->due_ms - now_ms : 0;
-	uint64_t nap_ms = patience_ms(journal);
+	uint64_t nap_ms = erase_is_due(journal) ? 0 : patience_ms(journal);
 	if (nap_ms)
 		queue_wait(journal->input, (int)(left_ms < nap_ms ? left_ms : nap_ms));
 }
@@ -230,7 +230,7 @@ static void *writer_main(void *argument)
 			break;
 		reap_readers(journal);
 		tend_state(journal);
-		if (patience_ms(journal) && !is_due(journal))
+		if (patience_ms(journal) && !is_due(journal) && !erase_is_due(journal))
 			continue;
 		batch.parcels = choose(journal);
 		r = batch_run(journal, &batch);
@@ -308,6 +308,13 @@ size_t journal_checkpoint(
 		*ret_tree_size = shared->note_size;
 	pthread_mutex_unlock(&shared->lock);
 	return len;
+}
+
+void journal_erase_stats(struct journal *journal, struct erase_stats *ret)
+{
+	pthread_mutex_lock(&journal->shared.lock);
+	*ret = journal->shared.erase;
+	pthread_mutex_unlock(&journal->shared.lock);
 }
 
 void journal_stats(const struct journal *journal, struct journal_stats *ret)

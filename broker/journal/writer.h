@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "broker/journal/entry.h"
+#include "broker/journal/erase.h"
 #include "broker/journal/fair.h"
 #include "broker/journal/fill.h"
 #include "broker/journal/journal.h"
@@ -30,6 +31,7 @@ struct journal_shared {
 	uint8_t note[CHECKPOINT_NOTE_MAX];
 	size_t note_len;
 	uint64_t note_size;
+	struct erase_stats erase;
 
 	_Atomic size_t pending;
 	_Atomic uint64_t commits, entries, messages, commit_ns, tree_size;
@@ -55,6 +57,7 @@ struct journal {
 	struct entry_log log;
 	struct proofs proofs;
 	struct fill fill;
+	struct erase erase;
 
 	char origin[CHECKPOINT_ORIGIN_MAX + 1];
 	struct log_signer signers[JOURNAL_LOG_KEYS_MAX]; /* under the registry in force */
@@ -118,6 +121,7 @@ int batch_append(struct journal *journal, struct batch *batch, struct entry *ent
 /* The parts of a batch, each 0 or negative errno. submits_decide() and acts_decide() take one parcel. */
 int submits_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
 int acts_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
+int operator_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
 int ticks_decide(struct journal *journal, struct batch *batch);
 int notes_start(struct journal *journal, struct batch *batch);
 int notes_stop(struct journal *journal, struct batch *batch);

@@ -22,7 +22,9 @@
  * sequence order (design section 4). Each either asks for one entry (`append` true: the caller journals
  * `decision` at `sequence` in the same transaction), or changes nothing that the journal must tell.
  */
-enum { RULES_VERSION = 0 };
+enum { RULES_VERSION = 0, CASE_ID_BYTES = 16 };
+/* ErasedRange.table */
+enum { ERASED_RECORD = 1, ERASED_CONTENT = 2 };
 
 struct rules_limits {
 	uint32_t refusals_per_minute; /* entries per party; beyond: summed up */
@@ -239,6 +241,29 @@ int rules_next_due(struct state *state, const struct tick_cursor *announced_unti
  * Return: 0 or negative errno.
  */
 int rules_confirm(struct rules *rules, uint32_t party, uint64_t sequence);
+
+/* ---- operators ---- */
+
+/* An operator's act about a case. */
+struct case_act {
+	uint8_t case_id[CASE_ID_BYTES];
+	uint32_t account;          /* of the operator, a number of the broker's machine */
+	uint8_t ground[HASH_SIZE]; /* SHA-256 of the document that orders it */
+};
+
+/**
+ * rules_hold() - put a case under legal hold, or release it
+ * @rules: context
+ * @act:   about which case, by whom, why
+ * @hold:  false: release
+ * @ret:   what to journal; nothing when it is so already
+ *
+ * What is under legal hold survives its erase-day.
+ *
+ * Return: 0 or negative errno.
+ */
+int rules_hold(
+	struct rules *rules, const struct case_act *act, bool hold, struct items_decision *ret);
 
 /* Number every party of the registry that has none yet; call when a registry is adopted. 0 or negative errno. */
 int rules_adopt_registry(struct rules *rules);

@@ -23,6 +23,8 @@ enum state_table {
 	STATE_COUNTER,
 	/* name -> u32 number, from 1, never reused */
 	STATE_PARTY,
+	/* case id -> u64 entry that put it under legal hold */
+	STATE_HOLD,
 	STATE_TABLES
 };
 

@@ -97,6 +97,13 @@ static void act_done(struct transport *transport, struct parcel *parcel)
 	(void)transport, (void)parcel;
 }
 
+static void operate_done(struct transport *transport, struct parcel *parcel)
+{
+	(void)transport;
+	if (parcel->act->done)
+		parcel->act->done(parcel->act);
+}
+
 static void (*const done[])(struct transport *, struct parcel *) = {
 	[PARCEL_SUBMIT] = frame_done,
 	[PARCEL_ACKNOWLEDGE] = frame_done,
@@ -104,6 +111,7 @@ static void (*const done[])(struct transport *, struct parcel *) = {
 	[PARCEL_EXPIRE] = act_done,
 	[PARCEL_CONFIRM] = act_done,
 	[PARCEL_REGISTRY] = registry_done,
+	[PARCEL_OPERATE] = operate_done,
 	[PARCEL_TICK] = act_done,
 	[PARCEL_STOP] = stop_done,
 };

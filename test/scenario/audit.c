@@ -287,6 +287,123 @@ static void submit_some(struct party *city, size_t count)
 	party_submit(city, party_compose(city, &draft, count, arena), count, true);
 }
 
+/* As somebody who has nothing but a file, the pinned roots and the registry that they signed. */
+static char *check(const struct bus *bus, int expected, const char *what, ...)
+{
+	char program[512], *output = NULL;
+	const char *argv[WORDS_MAX + 8] = {
+		program_path("broker/dienstweg-admin", program, sizeof(program)), "audit", "check",
+		what};
+	size_t count = 4;
+	va_list args;
+	va_start(args, what);
+	for (const char *word; (word = va_arg(args, const char *)) != NULL;)
+		argv[count++] = word;
+	va_end(args);
+	argv[count++] = "--policy";
+	argv[count] = bus_path(bus, "policy");
+	int code = process_run(argv, &output, TOOL_MS);
+	if (code != expected)
+		CHECK_FAIL(
+			"audit check %s: exit %d, expected %d:\n%s", what, code, expected, output);
+	return output;
+}
+
+/* The message that city sent, and the jobcenter's acknowledgement of it. */
+static void prove_both(const struct bus *bus, const char *h, const char *registry)
+{
+	char proof[400], header[400], ack[400], batch[400];
+	snprintf(proof, sizeof(proof), "%s", bus_path(bus, "message.tlog-proof"));
+	snprintf(header, sizeof(header), "%s", bus_path(bus, "message.header"));
+	snprintf(ack, sizeof(ack), "%s", bus_path(bus, "ack.tlog-proof"));
+	snprintf(batch, sizeof(batch), "%s", bus_path(bus, "ack.batch"));
+	holds(admin(bus, 0, "audit", "prove", h, "--out", proof, "--header", header, NULL),
+		"Entry 2, accepted", NULL);
+	holds(check(bus, 0, proof, "--registry", registry, "--header", header, NULL), "It proves",
+		"entry", "2, of kind accepted", h, "alg2.application", "from city to", "signed",
+		"by its sender", "It does not prove", "delivered", "the broker's word alone",
+		"no witnesses", NULL);
+	holds(admin(bus, 0, "audit", "prove", "2", "--end", "jobcenter", "--out", ack, "--batch",
+		      batch, NULL),
+		"acknowledged", NULL);
+	holds(check(bus, 0, ack, "--registry", registry, "--batch", batch, "--json", NULL),
+		"\"kind\":\"acknowledged\"", "\"signature_judged\":true", h, "\"accepted\":true",
+		"\"final\":false", "\"verdict\":\"holds\"", NULL);
+	/* The one is not about the bytes of the other. */
+	holds(check(bus, 1, ack, "--registry", registry, "--header", header, NULL), "NOT hold",
+		"header", NULL);
+	holds(check(bus, 1, proof, "--registry", registry, "--header", batch, "--json", NULL),
+		"\"verdict\":\"fails\"", "\"field\":\"header\"", NULL);
+}
+
+static void check_usage(const struct bus *bus, const char *registry)
+{
+	char proof[400];
+	snprintf(proof, sizeof(proof), "%s", bus_path(bus, "message.tlog-proof"));
+	holds(check(bus, 3, proof, NULL), "--registry", NULL);
+	holds(check(bus, 3, bus_path(bus, "nowhere"), "--registry", registry, NULL), "nowhere",
+		NULL);
+	holds(check(bus, 1, registry, "--registry", registry, NULL), "first line", NULL);
+	holds(check(bus, 1, bus_path(bus, "keys"), "--registry", registry, NULL),
+		"checkpoint-missing", NULL);
+	holds(check(bus, 3, proof, "--registry", proof, NULL), "registry", NULL);
+	holds(check(bus, 2, proof, "--header", "a", "--batch", "b", NULL), "one of them", NULL);
+	holds(admin(bus, 2, "audit", "prove", NULL), "which entry", NULL);
+	holds(admin(bus, 2, "audit", "prove", "2", "--from", "1", NULL), "which entry", NULL);
+	holds(admin(bus, 2, "audit", "prove", "2", "--json", NULL), "--out", NULL);
+	holds(admin(bus, 1, "audit", "prove", "2", "--batch", proof, NULL), "no batch", NULL);
+	holds(admin(bus, 1, "audit", "prove", "4000", NULL), "no entry 4000", NULL);
+	holds(admin(bus, 1, "audit", "prove", "--from", "4000", NULL), "sizes are from 1", NULL);
+	holds(admin(bus, 2, "audit", "export", "x", "--disclose", "9-2", NULL), "12-40", NULL);
+	holds(admin(bus, 1, "audit", "export", "x", "--size", "1", NULL), "no checkpoint", NULL);
+}
+
+static void what_is_proven_holds_elsewhere(void)
+{
+	struct bus bus;
+	struct party city, jobcenter;
+	struct party_draft draft = {.region = "051240000000", .body = BYTES_STR("the form")};
+	char h[65], registry[400], grown[400], held[500];
+	bus_init_usual(&bus, check_subdir());
+	bus_write(&bus);
+	bus_start(&bus);
+	party_init(&city, &bus, "city");
+	party_init(&jobcenter, &bus, "jobcenter");
+	party_connect(&city, NULL);
+	party_connect(&jobcenter, NULL);
+	text_hex(BYTES(party_send(&city, &draft)->h, 32), h);
+	party_until(&jobcenter, jobcenter.acknowledged_count == 1, 10000);
+	snprintf(registry, sizeof(registry), "%s", bus_path(&bus, "registry.signed"));
+	prove_both(&bus, h, registry);
+	check_usage(&bus, registry);
+	holds(admin(&bus, 0, "audit", "export", bus_path(&bus, "log"), NULL), "0 were there before",
+		"disclosed    nothing", NULL);
+	snprintf(held, sizeof(held), "%s/checkpoint", bus_path(&bus, "log"));
+
+	/* Killed, started again: all of it goes on from there. */
+	bus_end(&bus, SIGKILL);
+	prove_both(&bus, h, registry);
+	bus_start(&bus);
+	snprintf(grown, sizeof(grown), "%s", bus_path(&bus, "grown"));
+	holds(admin(&bus, 0, "audit", "prove", "--from", "3", "--out", grown, NULL),
+		"begins with that of 3", NULL);
+	holds(check(&bus, 0, grown, "--registry", registry, NULL), "only grew", "3 entries",
+		"nobody signed it here", "later tree", "signed by the log", NULL);
+	holds(check(&bus, 0, bus_path(&bus, "log"), "--registry", registry, "--checkpoint", held,
+		      NULL),
+		"No findings", NULL);
+	holds(admin(&bus, 0, "audit", "export", bus_path(&bus, "log"), "--disclose", "2-2", NULL),
+		"disclosed    entries 2 to 2: 1 in clear", "keep a note", NULL);
+	holds(check(&bus, 0, bus_path(&bus, "log"), "--registry", registry, NULL), "1 acknowledged",
+		"No findings", "It does not prove", NULL);
+	holds(check(&bus, 0, bus_path(&bus, "log/disclosed/002.tlog-proof"), "--registry", registry,
+		      "--header", bus_path(&bus, "log/disclosed/002.header"), NULL),
+		"alg2.application", NULL);
+	party_deinit(&city);
+	party_deinit(&jobcenter);
+	bus_deinit(&bus);
+}
+
 /* Audits read a journal that is written to at this very moment, and must never see half a commit. */
 static void agrees_while_the_broker_works(void)
 {
@@ -305,9 +422,11 @@ static void agrees_while_the_broker_works(void)
 	party_connect(&jobcenter, NULL);
 	program_path("broker/dienstweg-admin", program, sizeof(program));
 	for (int round = 0; round < ROUNDS; round++) {
+		static const char *const verbs[] = {"replay", "export", "verify"};
+		const char *verb = verbs[round % 3], *folder = round % 3 == 1 ? "export" : NULL;
 		struct process tool = {};
-		const char *const argv[] = {program, "audit", round % 2 ? "verify" : "replay",
-			"--config", bus_path(&bus, "broker.yaml"), NULL};
+		const char *const argv[] = {program, "audit", verb, "--config",
+			bus_path(&bus, "broker.yaml"), folder ? bus_path(&bus, folder) : NULL, NULL};
 		submit_some(&city, MESSAGES);
 		party_step(&city, 20);
 		process_start(&tool, bus_path(&bus, "logs/audit.log"), argv);
@@ -328,8 +447,11 @@ static void agrees_while_the_broker_works(void)
 	party_deinit(&jobcenter);
 	CHECK_INT(bus_end(&bus, SIGTERM), 0);
 	check_audit(&bus);
+	holds(check(&bus, 0, bus_path(&bus, "export"), "--registry",
+		      bus_path(&bus, "registry.signed"), NULL),
+		"No findings", NULL);
 	bus_deinit(&bus);
 }
 
 CHECK_MAIN(CHECK_CASE(a_case_is_told_and_proven), CHECK_CASE(the_tree_needs_no_keys),
-	CHECK_CASE(agrees_while_the_broker_works))
+	CHECK_CASE(what_is_proven_holds_elsewhere), CHECK_CASE(agrees_while_the_broker_works))

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * The order is what makes it safe. Survivors first, while both keys are there. Then the entry, because it is
+ * what makes an absence lawful: from its commit on, rows may go. Then the rows, a few with each commit, so that
+ * nobody waits for a day's worth of pages to be freed. The keys last, once no row that somebody needs depends
+ * on them. Whatever it is killed at, what is on disk says how to go on, and going on twice does no harm.
+ *
+ * Each step rides in the commit of the messages that are there anyway.
+ */
+#include "broker/journal/erase.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "broker/journal/writer.h"
+#include "proto/base/log.h"
+#include "proto/envelope/envelope.h"
+
+enum {
+	STEP_BUDGET = 4096, /* rows looked at in a step */
+	COST_ROW = 8,       /* of a row that is judged, sealed anew or removed */
+	COST_CHUNK = 2,
+	WAITING_ROWS = 8192,
+};
+#define WEEK_KEY BYTES_STR("erase-week")
+
+/* ---- lifetime ---- */
+
+int erase_load(struct journal *journal, struct db_txn *txn)
+{
+	struct erase *erase = &journal->erase;
+	erase->arena = arena_new(ERASE_ARENA);
+	if (!erase->arena)
+		return -ENOMEM;
+	int r = seal_map_load(&erase->seal, txn, &journal->tables, journal->head.size);
+	if (r == 0)
+		r = erase_plan_get(&erase->plan, txn, &journal->tables);
+	if (r == 0 && erase->plan.phase != ERASE_NONE)
+		log_info("erasure", "a run was interrupted and goes on",
+			F_U64("phase", erase->plan.phase));
+	return r;
+}
+
+void erase_deinit(struct erase *erase)
+{
+	waiting_free(erase->waiting);
+	free(erase->ranges);
+	arena_free(erase->arena);
+	*erase = (struct erase){};
+}
+
+void erase_restart(struct journal *journal)
+{
+	struct erase *erase = &journal->erase;
+	if (erase->plan.phase != ERASE_RESEAL)
+		return;
+	erase->walk = (struct erase_walk){};
+	erase->ranges_count = 0;
+}
+
+static uint32_t today_of(const struct journal *journal)
+{
+	return clock_day(journal->log.batch_ms);
+}
+
+bool erase_is_due(const struct journal *journal)
+{
+	const struct erase *erase = &journal->erase;
+	uint64_t now_ms = clock_wall_ms(journal->options.clock), last_ms = journal->head.batch_ms;
+	if (erase->plan.phase != ERASE_NONE || erase->wanted || erase->now)
+		return true;
+	return journal->options.erase_daily &&
+	       erase->checked_day != clock_day(now_ms > last_ms ? now_ms : last_ms);
+}
+
+/* ---- beginning ---- */
+
+static bool is_past(void *context, uint8_t class, uint32_t label)
+{
+	(void)class;
+	return label_day(label) < *(const uint32_t *)context;
+}
+
+static int plan_by_age(struct journal *journal)
+{
+	struct erase_plan *plan = &journal->erase.plan;
+	struct seal_run run = {};
+	uint32_t today = today_of(journal);
+	*plan = (struct erase_plan){.phase = ERASE_RESEAL, .before_day = today};
+	int r;
+	do
+		r = seal_map_next(&journal->tables, journal->log.txn, journal->log.sequence, &run);
+	while (r == 0 && !erase_plan_dooms(plan, run.class, run.label));
+	if (r == DB_NOT_FOUND) /* keys of days on which nothing was sealed go all the same */
+		plan->phase = keyring_any(journal->options.keyring, is_past, &today) ? ERASE_KEYS
+										     : ERASE_NONE;
+	return r < 0 ? r : 0;
+}
+
+/* Weeks begin on Mondays. Return: 1 when a new one has begun since this was last asked, 0, negative errno. */
+static int week_turned(struct journal *journal)
+{
+	struct db_txn *txn = journal->log.txn;
+	uint32_t week = (today_of(journal) + 3) / 7;
+	struct bytes value;
+	uint8_t buf[4];
+	int r = db_get(txn, journal->tables.meta, WEEK_KEY, &value);
+	if (r < 0 || (r == 0 && value.len != sizeof(buf)))
+		return r < 0 ? r : -EBADMSG;
+	bool known = r == 0;
+	if (known && be32_get(value.data) >= week)
+		return 0;
+	be32_put(buf, week);
+	journal->store.changed = true;
+	r = db_put(txn, journal->tables.meta, WEEK_KEY, BYTES(buf, sizeof(buf)));
+	return r ? journal_put_error(r) : known;
+}
+
+/* What stays under the keys that go needs others, of the same days. */
+static int make_successors(struct journal *journal)
+{
+	const struct erase_plan *plan = &journal->erase.plan;
+	struct keyring *keyring = journal->options.keyring;
+	struct keyring_key_name names[ERASE_KEYS_MAX];
+	size_t count = 0;
+	for (size_t i = 0; i < plan->keys_count; i++) {
+		uint8_t class = plan->keys[i].class;
+		uint32_t day = label_day(plan->keys[i].label), newest;
+		if (keyring_newest(keyring, class, day, &newest))
+			return -ENOKEY;
+		if (!erase_plan_dooms(plan, class, newest))
+			continue;
+		if (label_generation(newest) == LABEL_GENERATION_MAX)
+			return -EOVERFLOW;
+		names[count++] = (struct keyring_key_name){
+			.class = class, .label = label_make(day, label_generation(newest) + 1)};
+	}
+	return keyring_add(keyring, names, count);
+}
+
+static int plan_by_instruction(struct journal *journal)
+{
+	struct erase *erase = &journal->erase;
+	int r = erase_plan_instructed(&erase->plan, journal->log.txn, &journal->tables);
+	if (r || erase->plan.phase == ERASE_NONE)
+		return r;
+	if (erase->now) {
+		erase->plan.account = erase->now_account;
+		memcpy(erase->plan.cause, erase->now_cause, sizeof(erase->plan.cause));
+	}
+	return make_successors(journal);
+}
+
+/* By age before on instruction: what goes by itself needs no instruction. */
+static int begin(struct journal *journal)
+{
+	struct erase *erase = &journal->erase;
+	bool daily = erase->checked_day != today_of(journal);
+	if (!erase_is_due(journal))
+		return 0;
+	erase->checked_day = today_of(journal);
+	erase->wanted = false;
+	if (daily) {
+		int r = week_turned(journal);
+		if (r < 0)
+			return r;
+		erase->week = erase->week || r == 1;
+	}
+	int r = plan_by_age(journal);
+	if (r == 0 && erase->plan.phase == ERASE_NONE && (erase->week || erase->now)) {
+		r = plan_by_instruction(journal);
+		erase->week = erase->now = false;
+	}
+	if (r || erase->plan.phase == ERASE_NONE)
+		return r;
+	erase->stats.phase = erase->plan.phase;
+	erase->stats.by_instruction = erase->plan.by_instruction;
+	erase->stats.examined = erase->stats.resealed = erase->stats.erased = 0;
+	erase->told = ERASE_TOLD_PLANNED;
+	journal->store.changed = true;
+	log_info("erasure", "a run begins", F_U64("before_day", erase->plan.before_day),
+		F_U64("keys", erase->plan.keys_count));
+	return erase_plan_put(&erase->plan, journal->log.txn, &journal->tables);
+}
+
+/* ---- what the steps share ---- */
+
+static int view_of(
+	struct journal *journal, uint32_t record_days[SEAL_CLASSES], struct erase_view *ret)
+{
+	const Dienstweg__RegistryContent *content = registry_content(journal->registry);
+	for (size_t i = 0; i < SEAL_CLASSES; i++)
+		record_days[i] = 0;
+	for (size_t i = 0; i < content->n_classes; i++)
+		record_days[content->classes[i]->number] = content->classes[i]->record_days;
+	*ret = (struct erase_view){
+		.source = journal_records(journal),
+		.state = &journal->store.state,
+		.plan = &journal->erase.plan,
+		.waiting = journal->erase.waiting,
+		.size = journal->log.sequence,
+		.today = today_of(journal),
+		.record_days = record_days,
+		.arena = journal->erase.arena,
+	};
+	return erase_holds_any(ret->state, &ret->holds);
+}
+
+static struct key key_of(const struct erase_row *row, uint16_t chunk)
+{
+	return row->table == SEAL_RECORD ? key_record(row->sequence, chunk)
+					 : key_chunk(row->sequence, chunk);
+}
+
+static db_table_id table_of(const struct journal *journal, const struct erase_row *row)
+{
+	return row->table == SEAL_RECORD ? journal->tables.record : journal->tables.content;
+}
+
+static void spend(size_t *budget, size_t cost)
+{
+	*budget -= *budget < cost ? *budget : cost;
+}
+
+/* ---- survivors ---- */
+
+/* The key that a survivor is sealed under from now on. */
+static int day_to_keep(struct journal *journal, const struct erase_row *row, uint32_t *ret)
+{
+	const Dienstweg__RetentionClass *class = registry_class(journal->registry, row->class);
+	uint32_t days = class && class->content_days < ERASE_KEEP_DAYS ? class->content_days
+								       : ERASE_KEEP_DAYS;
+	uint32_t newest;
+	*ret = label_day(row->label);
+	if (journal->erase.plan.by_instruction)
+		return 0;
+	*ret = journal->erase.plan.before_day + days;
+	struct keyring_key_name name = {.class = row->class, .label = label_make(*ret, 0)};
+	if (keyring_newest(journal->options.keyring, row->class, *ret, &newest) == 0)
+		return 0;
+	return keyring_add(journal->options.keyring, &name, 1);
+}
+
+/* Return: 0, KEYRING_* when it does not open, negative errno. */
+static int reseal_chunk(struct journal *journal, const struct erase_row *row,
+	struct row_place *place, uint32_t day, size_t *ret_len)
+{
+	struct db_txn *txn = journal->log.txn;
+	struct key key = key_of(row, place->chunk);
+	uint8_t *plain = journal->erase.plain, *room;
+	struct bytes value;
+	size_t len;
+	int r = db_get(txn, table_of(journal, row), KEY_BYTES_OF(key), &value);
+	if (r)
+		return r;
+	if (value.len > VALUE_MAX)
+		return -EBADMSG;
+	len = value.len;
+	r = row_open(journal->options.keyring, place, value, plain, ret_len);
+	if (r == 0)
+		r = db_reserve(txn, table_of(journal, row), KEY_BYTES_OF(key), len, false, &room);
+	if (r)
+		return r > 0 && r == DB_FULL ? -ENOSPC : r;
+	r = row_seal(journal->options.keyring, place, day, BYTES(plain, *ret_len), room, &len);
+	secret_wipe(plain, *ret_len);
+	return r ? -ENOKEY : 0;
+}
+
+/* Return: 0, 1 when it does not open and so cannot be kept, negative errno. */
+static int reseal(struct journal *journal, const struct erase_row *row, size_t *budget)
+{
+	struct erase *erase = &journal->erase;
+	struct row_place place = {
+		.table = row->table == SEAL_RECORD ? "record" : "content",
+		.sequence = row->sequence,
+		.class = row->class,
+	};
+	uint32_t day, label;
+	size_t len;
+	int r = day_to_keep(journal, row, &day);
+	if (r)
+		return r;
+	do {
+		r = reseal_chunk(journal, row, &place, day, &len);
+		if (r == DB_NOT_FOUND && place.chunk > 0)
+			break;
+		if (r)
+			return r < 0 ? r : 1;
+		spend(budget, COST_CHUNK);
+		place.chunk++;
+	} while (len == CHUNK_MAX);
+	erase->stats.resealed++;
+	if (erase->plan.by_instruction) /* the whole run changes its label in the end */
+		return 0;
+	if (keyring_newest(journal->options.keyring, row->class, day, &label))
+		return -ENOKEY;
+	return seal_map_move(&erase->seal, journal->log.txn, (enum seal_table)row->table,
+		row->class, row->sequence, label);
+}
+
+static int judge(struct journal *journal, const struct erase_view *view,
+	const struct erase_row *row, size_t *budget)
+{
+	struct erase *erase = &journal->erase;
+	enum erase_fate fate;
+	int r = erase_fate(view, row, &fate);
+	if (r)
+		return r;
+	erase->stats.examined++;
+	spend(budget, COST_ROW);
+	if (fate == ERASE_FATE_ERASE)
+		return erase_note_range(erase, row);
+	r = reseal(journal, row, budget);
+	if (r == 0)
+		erase_note_kept(erase, row);
+	if (r > 0)
+		log_error("erasure", "what should be kept does not open and goes",
+			F_U64("sequence", row->sequence));
+	return r > 0 ? erase_note_range(erase, row) : r;
+}
+
+static int reseal_done(struct journal *journal, struct batch *batch)
+{
+	struct erase *erase = &journal->erase;
+	int r = erase->ranges_count > 0 ? erase_notes(journal, batch) : 0;
+	waiting_free(steal(&erase->waiting));
+	erase->waiting_complete = false;
+	erase->ranges_count = 0;
+	erase->walk = (struct erase_walk){};
+	erase->plan.phase = ERASE_DELETE;
+	erase->told = ERASE_TOLD_NOTED;
+	return r ? r : erase_plan_put(&erase->plan, journal->log.txn, &journal->tables);
+}
+
+static int gather(struct journal *journal)
+{
+	struct erase *erase = &journal->erase;
+	int r = erase->waiting ? 0 : waiting_new(journal->env, &journal->store, &erase->waiting);
+	return r ? r : waiting_read(erase->waiting, WAITING_ROWS, &erase->waiting_complete);
+}
+
+static int step_reseal(struct journal *journal, struct batch *batch)
+{
+	struct erase *erase = &journal->erase;
+	uint32_t record_days[SEAL_CLASSES];
+	struct erase_view view;
+	struct erase_row row;
+	size_t budget = STEP_BUDGET;
+	if (!erase->waiting_complete)
+		return gather(journal);
+	int r = view_of(journal, record_days, &view);
+	while (r == 0 && budget > 0) {
+		r = erase_walk_next(&erase->walk, &view, &budget, &row);
+		if (r == ERASE_WALK_RUN)
+			r = 0;
+		else if (r == 0)
+			r = judge(journal, &view, &row, &budget);
+	}
+	erase->told = ERASE_TOLD_RESEALED;
+	journal->store.changed = true;
+	if (r == DB_NOT_FOUND)
+		return reseal_done(journal, batch);
+	return r == ERASE_WALK_PAUSE ? 0 : r;
+}
+
+/* ---- rows ---- */
+
+/* The message id is known as long as the record: then it may be used again, or comes too late to matter. */
+static int forget_seen(struct journal *journal, uint64_t sequence)
+{
+	struct record_source source = journal_records(journal);
+	struct state *state = &journal->store.state;
+	uint8_t key[SEEN_KEY_SIZE];
+	Dienstweg__Header *header;
+	Dienstweg__Row *record;
+	struct seen_row seen;
+	struct bytes value;
+	const char *field;
+	uint32_t sender;
+	struct stub stub;
+	arena_reset(journal->erase.arena);
+	int r = record_read(&source, sequence, journal->erase.arena, &stub, &record);
+	if (r || (stub.kind != DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED &&
+			 stub.kind != DIENSTWEG__ENTRY_KIND__ENTRY_REFUSED))
+		return r < 0 ? r : 0;
+	r = envelope_header_parse(journal->erase.arena, BYTES_PB(record->original), &header, &field);
+	if (r == 0)
+		r = rules_party_number(state, BYTES_PB(header->sender), &sender);
+	if (r)
+		return r < 0 ? r : 0;
+	seen_key_encode(header->message_id.data, sender, key);
+	r = state_get(state, STATE_SEEN, BYTES(key, sizeof(key)), &value);
+	if (r || seen_row_decode(value, &seen) || seen.sequence != sequence)
+		return r < 0 ? r : 0;
+	return state_del(state, STATE_SEEN, BYTES(key, sizeof(key)));
+}
+
+static int remove_row(struct journal *journal, const struct erase_row *row, size_t *budget)
+{
+	struct db_txn *txn = journal->log.txn;
+	int r = row->table == SEAL_RECORD ? forget_seen(journal, row->sequence) : 0;
+	for (uint16_t chunk = 0; r == 0; chunk++) {
+		struct key key = key_of(row, chunk);
+		r = db_delete(txn, table_of(journal, row), KEY_BYTES_OF(key));
+		spend(budget, COST_CHUNK);
+	}
+	if (r == DB_NOT_FOUND && row->table == SEAL_RECORD) {
+		struct key key = key_u64(row->sequence);
+		r = db_delete(txn, journal->tables.instructed, KEY_BYTES_OF(key));
+	}
+	journal->erase.stats.erased++;
+	spend(budget, COST_ROW);
+	return r == DB_NOT_FOUND ? 0 : journal_put_error(r);
+}
+
+static int relabel(struct journal *journal, const struct seal_run *run)
+{
+	struct erase *erase = &journal->erase;
+	uint32_t label = SEAL_NONE;
+	if (erase->plan.by_instruction &&
+		keyring_newest(journal->options.keyring, run->class, label_day(run->label), &label))
+		return -ENOKEY;
+	return seal_map_relabel(&erase->seal, journal->log.txn, run, label);
+}
+
+static int step_delete(struct journal *journal)
+{
+	struct erase *erase = &journal->erase;
+	uint32_t record_days[SEAL_CLASSES];
+	struct erase_view view;
+	struct erase_row row;
+	size_t budget = STEP_BUDGET;
+	int r = view_of(journal, record_days, &view);
+	while (r == 0 && budget > 0) {
+		r = erase_walk_next(&erase->walk, &view, &budget, &row);
+		if (r == ERASE_WALK_RUN)
+			r = relabel(journal, &erase->walk.run);
+		else if (r == 0)
+			r = remove_row(journal, &row, &budget);
+	}
+	erase->told = ERASE_TOLD_DELETED;
+	journal->store.changed = true;
+	if (r != DB_NOT_FOUND)
+		return r == ERASE_WALK_PAUSE ? 0 : r;
+	erase->plan.phase = ERASE_KEYS;
+	return erase_plan_put(&erase->plan, journal->log.txn, &journal->tables);
+}
+
+/* ---- keys ---- */
+
+static bool is_doomed(void *context, uint8_t class, uint32_t label)
+{
+	const struct journal *journal = context;
+	return erase_plan_dooms(&journal->erase.plan, class, label);
+}
+
+static void tell(const struct journal *journal, enum erase_told told)
+{
+	if (journal->options.erase_told)
+		journal->options.erase_told(journal->options.erase_told_context, told);
+}
+
+static void tell_keyring(void *context, enum keyring_step step)
+{
+	tell(context, step == KEYRING_STEP_NEXT       ? ERASE_TOLD_MASTER_MADE
+		      : step == KEYRING_STEP_REPLACED ? ERASE_TOLD_KEYRING_REPLACED
+						      : ERASE_TOLD_MASTER_ADOPTED);
+}
+
+static int step_keys(struct journal *journal)
+{
+	struct erase *erase = &journal->erase;
+	const struct keyring_doom doom = {
+		.doomed = is_doomed, .step = tell_keyring, .context = journal};
+	size_t count;
+	bool renewed;
+	int r = keyring_destroy(journal->options.keyring, &doom, &count, &renewed);
+	if (r)
+		return r;
+	if (count > 0 && !renewed)
+		log_warn("erasure",
+			"the master key's folder cannot be written: older copies of the keyring "
+			"still open under it");
+	log_info("erasure", "keys are destroyed", F_U64("keys", count),
+		F_U64("erased", erase->stats.erased), F_U64("resealed", erase->stats.resealed));
+	erase->stats.finished_ms = journal->log.batch_ms;
+	erase->stats.last_erased = erase->stats.erased;
+	erase->stats.master_fixed = count > 0 && !renewed;
+	erase->wanted = !erase->plan.by_instruction; /* what was instructed may have its turn */
+	erase->plan = (struct erase_plan){};
+	erase->told = ERASE_TOLD_DONE;
+	erase->walk = (struct erase_walk){};
+	journal->store.changed = true;
+	return erase_plan_put(&erase->plan, journal->log.txn, &journal->tables);
+}
+
+/* ---- all of it ---- */
+
+int erase_step(struct journal *journal, struct batch *batch)
+{
+	struct erase *erase = &journal->erase;
+	erase->told = ERASE_TOLD_NOTHING;
+	batch->stage = "erasure";
+	switch (erase->plan.phase) {
+	case ERASE_NONE:
+		return begin(journal);
+	case ERASE_RESEAL:
+		return step_reseal(journal, batch);
+	case ERASE_DELETE:
+		return step_delete(journal);
+	case ERASE_KEYS:
+		return step_keys(journal);
+	}
+	return -EINVAL;
+}
+
+void erase_committed(struct journal *journal)
+{
+	struct erase *erase = &journal->erase;
+	struct journal_shared *shared = &journal->shared;
+	if (erase->told == ERASE_TOLD_NOTHING)
+		return;
+	erase->stats.phase = erase->plan.phase;
+	pthread_mutex_lock(&shared->lock);
+	shared->erase = erase->stats;
+	pthread_mutex_unlock(&shared->lock);
+	tell(journal, erase->told);
+	erase->told = ERASE_TOLD_NOTHING;
+}

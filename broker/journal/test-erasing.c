@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * The attacker does what the program would not: takes a row and tries every key on it, whatever label it
+ * bears. That a key of another day does not open it is the cipher's promise; that the key itself is nowhere is
+ * ours.
+ */
+#include "broker/journal/test-erasing.h"
+
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "broker/journal/keyring-use.h"
+#include "proto/base/file.h"
+#include "test/kit/check.h"
+
+static void told(void *context, enum erase_told step)
+{
+	struct erasing *erasing = context;
+	if (++erasing->steps == erasing->kill_at)
+		raise(SIGKILL);
+	if (step == ERASE_TOLD_DONE)
+		CHECK_INT(eventfd_write(erasing->done_fd, 1), 0);
+}
+
+void erasing_init(struct erasing *erasing, const char *name)
+{
+	*erasing = (struct erasing){};
+	journal_fixture_init(&erasing->journal, check_tmpdir(), name);
+	erasing->done_fd = eventfd(0, EFD_CLOEXEC);
+	CHECK(erasing->done_fd >= 0);
+	erasing->journal.options.erase_told = told;
+	erasing->journal.options.erase_told_context = erasing;
+}
+
+void erasing_deinit(struct erasing *erasing)
+{
+	journal_fixture_deinit(&erasing->journal);
+	fd_close_at(&erasing->done_fd);
+}
+
+struct parcel *erasing_submit(struct erasing *erasing, const struct fixture_load *load)
+{
+	struct parcel *parcel = journal_fixture_submit(&erasing->journal, load);
+	journal_fixture_run(&erasing->journal, parcel);
+	for (size_t i = 0; i < parcel->submits_count; i++)
+		CHECK_INT(parcel->submits[i].decision.result, SUBMIT_ACCEPTED);
+	return parcel;
+}
+
+void erasing_deliver(struct erasing *erasing, const char *recipient, const struct parcel *sent)
+{
+	struct journal_fixture *f = &erasing->journal;
+	struct parcel *acks = journal_fixture_acks(f, recipient, sent);
+	struct parcel *confirm = journal_fixture_act(f, PARCEL_CONFIRM);
+	journal_fixture_run(f, acks);
+	CHECK(acks->acks_count > 0);
+	for (size_t i = 0; i < acks->acks_count; i++) {
+		CHECK(acks->acks[i].decision.append);
+		confirm->sequence = acks->acks[i].proof.sequence;
+	}
+	confirm->party = 1; /* city: parties are numbered in order of their names */
+	journal_fixture_run(f, confirm);
+	parcel_free(confirm);
+	parcel_free(acks);
+}
+
+struct operator_act erasing_operate(struct erasing *erasing, const struct operator_act *act)
+{
+	struct parcel *parcel = journal_fixture_act(&erasing->journal, PARCEL_OPERATE);
+	struct operator_act copy = *act;
+	parcel->act = &copy;
+	journal_fixture_run(&erasing->journal, parcel);
+	parcel_free(parcel);
+	return copy;
+}
+
+void erasing_wait(struct erasing *erasing)
+{
+	struct pollfd wait = {.fd = erasing->done_fd, .events = POLLIN};
+	eventfd_t times;
+	CHECK_INT(poll(&wait, 1, FIXTURE_WAIT_MS), 1);
+	CHECK_INT(eventfd_read(erasing->done_fd, &times), 0);
+}
+
+void erasing_later(struct erasing *erasing, uint32_t days)
+{
+	clock_fake_advance(&erasing->journal.clock, (uint64_t)days * ERASING_DAY_MS);
+	erasing_operate(erasing, &(struct operator_act){.what = OPERATOR_ERASE_DUE});
+	erasing_wait(erasing);
+}
+
+/* ---- reading ---- */
+
+static int read_one(struct erasing *erasing, bool content, uint64_t sequence)
+{
+	_cleanup_(journal_reader_free) struct journal_reader *reader = NULL;
+	_cleanup_(arena_free) struct arena *arena = arena_new(4 << 20);
+	struct journal_fixture *f = &erasing->journal;
+	Dienstweg__Row *row;
+	struct bytes bytes;
+	CHECK(arena);
+	CHECK_INT(journal_reader_new(journal_env(f->journal), f->keyring, &reader), 0);
+	CHECK_INT(journal_reader_begin(reader), 0);
+	return content ? journal_read_content(reader, sequence, arena, &bytes)
+		       : journal_read_row(reader, sequence, arena, &row);
+}
+
+int erasing_read_record(struct erasing *erasing, uint64_t sequence)
+{
+	return read_one(erasing, false, sequence);
+}
+
+int erasing_read_content(struct erasing *erasing, uint64_t sequence)
+{
+	return read_one(erasing, true, sequence);
+}
+
+/* ---- the attacker ---- */
+
+const char *erasing_backup(struct erasing *erasing, const char *name, char buf[300])
+{
+	char path[400];
+	uint8_t *data = NULL;
+	size_t len;
+	CHECK_INT(path_join(path, sizeof(path), erasing->journal.dir, "data.mdb"), 0);
+	CHECK_INT(file_read(path, 1 << 30, &data, &len), 0);
+	CHECK(snprintf(buf, 300, "%s-%s", erasing->journal.dir, name) < 300);
+	CHECK_INT(dir_make(buf, 0700), 0);
+	CHECK_INT(path_join(path, sizeof(path), buf, "data.mdb"), 0);
+	CHECK_INT(file_replace(path, BYTES(data, len), 0600), 0);
+	free(data);
+	return buf;
+}
+
+enum { KEYS_MAX = 4096, CLASSES = 2, DAYS_BACK = 800, DAYS_AHEAD = 4000, GENERATIONS = 4 };
+
+static size_t all_keys(struct keyring *keyring, uint8_t keys[KEYS_MAX][AEAD_KEY_SIZE])
+{
+	uint32_t now = clock_day(FIXTURE_NOW_MS);
+	size_t count = 0;
+	for (uint8_t class = 1; class <= CLASSES; class ++)
+		for (uint32_t day = now - DAYS_BACK; day < now + DAYS_AHEAD; day++)
+			for (uint32_t generation = 0; generation < GENERATIONS; generation++)
+				if (keyring_find(keyring, class, label_make(day, generation),
+					    keys[count]) == 0)
+					CHECK(++count < KEYS_MAX);
+	CHECK(count > 0);
+	return count;
+}
+
+static bool opens(struct bytes value, const char *table, uint64_t sequence, uint8_t class,
+	uint8_t keys[KEYS_MAX][AEAD_KEY_SIZE], size_t count)
+{
+	enum { FRONT = 1 + 4 + AEAD_NONCE_SIZE };
+	uint8_t aad[64], plain[VALUE_MAX];
+	size_t name = strlen(table);
+	CHECK(value.len > FRONT && value.len <= VALUE_MAX && value.data[0] == 1);
+	memcpy(aad, table, name);
+	be64_put(aad + name, sequence);
+	be16_put(aad + name + 8, 0);
+	aad[name + 10] = class;
+	memcpy(aad + name + 11, value.data + 1, 4);
+	for (size_t i = 0; i < count; i++)
+		if (aead_open(plain, BYTES(value.data + FRONT, value.len - FRONT),
+			    BYTES(aad, name + 15), value.data + 5, keys[i]) == 0)
+			return true;
+	return false;
+}
+
+size_t erasing_attack(const char *dir, struct keyring *keyring, const char *table,
+	const uint64_t *rows, size_t count)
+{
+	const struct db_options options = {
+		.tables_max = TABLES_MAX, .readers_max = 4, .read_only = true};
+	uint8_t(*keys)[AEAD_KEY_SIZE] = calloc(KEYS_MAX, AEAD_KEY_SIZE);
+	bool content = strcmp(table, "content") == 0;
+	db_table_id id, stubs;
+	struct db_env *env;
+	struct db_txn *txn;
+	size_t opened = 0;
+	CHECK(keys);
+	size_t keys_count = all_keys(keyring, keys);
+	CHECK_INT(db_env_open(dir, &options, &env), 0);
+	CHECK_INT(db_begin(env, false, &txn), 0);
+	CHECK_INT(db_table_open(txn, table, &id), 0);
+	CHECK_INT(db_table_open(txn, "stub", &stubs), 0);
+	for (size_t i = 0; i < count; i++) {
+		struct key stub_key = key_u64(rows[i]);
+		struct key key = content ? key_chunk(rows[i], 0) : stub_key;
+		struct bytes value, stub;
+		CHECK_INT(db_get(txn, stubs, KEY_BYTES_OF(stub_key), &stub), 0);
+		CHECK_INT(db_get(txn, id, KEY_BYTES_OF(key), &value), 0);
+		opened += opens(value, table, rows[i], stub.data[2], keys, keys_count);
+	}
+	db_abort(txn);
+	db_env_close(env);
+	free(keys);
+	return opened;
+}
+
+bool erasing_grep(const char *dir, const char *text)
+{
+	DIR *entries = opendir(dir);
+	const struct dirent *entry;
+	bool found = false;
+	CHECK(entries);
+	while ((entry = readdir(entries)) != NULL) {
+		char path[700];
+		uint8_t *data = NULL;
+		size_t len;
+		if (entry->d_type != DT_REG)
+			continue;
+		CHECK_INT(path_join(path, sizeof(path), dir, entry->d_name), 0);
+		CHECK_INT(file_read(path, 1 << 30, &data, &len), 0);
+		found = found || memmem(data, len, text, strlen(text)) != NULL;
+		free(data);
+	}
+	closedir(entries);
+	return found;
+}
