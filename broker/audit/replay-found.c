@@ -113,6 +113,8 @@ static int found_entry(struct replayer *p, const struct audit_entry *entry)
 		return put_ends(p, entry);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_START:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_HOLD:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_RELEASE:
 		return replay_decide(p, entry, &made);
 	default:
 		return 0;

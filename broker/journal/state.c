@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
 /*
- * `queue`, `timer`, `counter` and `party` are as large as what is open and are hashed whole. `seen` and `end`
+ * `queue`, `timer`, `counter`, `party` and `hold` are as large as what is open and are hashed whole. `seen` and `end`
  * grow for years: of these only the rows that the period's entries made are hashed, in the order of the
  * entries. So a state costs what happened since the one before, not what ever happened, and erasing an old
  * entry spoils the digest of its own period and no other.
@@ -222,6 +222,14 @@ static int take_party(
 	return 0;
 }
 
+static int take_hold(
+	struct state_maker *maker, struct walk *walk, struct bytes key, struct bytes value)
+{
+	(void)walk;
+	state_digest_row(maker, STATE_HOLD, key, value);
+	return 0;
+}
+
 static int take_table(struct state_maker *maker, enum state_table table,
 	int (*take)(struct state_maker *, struct walk *, struct bytes, struct bytes))
 {
@@ -254,6 +262,8 @@ static int take_tables(struct state_maker *maker)
 		r = take_table(maker, STATE_COUNTER, take_counter);
 	if (r == 0)
 		r = take_table(maker, STATE_PARTY, take_party);
+	if (r == 0)
+		r = take_table(maker, STATE_HOLD, take_hold);
 	return r;
 }
 
