@@ -3,8 +3,8 @@
 /*
  * Tiles are made of the stubs and not of the stored tree: so the export's root is computed anew from what is
  * in its bundles, and a journal whose stubs do not give the signed root is never exported as if they
- * did. Only what lies before the last checkpoint of the folder is taken over, after that checkpoint
- * was found in the journal's tree.
+ * did. What lies before the last checkpoint of the folder is taken over; the root shows whether it belongs
+ * before the rest.
  */
 #include "broker/audit/exporter.h"
 
@@ -96,7 +96,8 @@ static int compare_before(struct exporter *e)
 	int r = journal_read_node(e->audit->reader, e->before.size, level, 0, &root);
 	if (r < 0)
 		return r;
-	if (r > 0 || memcmp(&root, &e->before.root, sizeof(root)) != 0)
+	/* Unreadable in a pruned journal: then the root of the new tree has to tell. */
+	if (r == 0 && memcmp(&root, &e->before.root, sizeof(root)) != 0)
 		return exporter_refuse(e, EXPORT_REFUSED,
 			"%s: its checkpoint of %" PRIu64
 			" entries is not one of this journal, although the name of the log is the "
@@ -165,36 +166,70 @@ static int put_bundle(struct exporter *e, uint64_t index)
 	return put_once(e, path, BYTES(e->bundle, width * EXPORT_ENTRY_SIZE));
 }
 
-/* Complete subtrees before @start, a multiple of a tile's width. */
-static int resume(struct exporter *e, uint64_t start)
+/* A complete subtree of 2^level leaves at the right end. */
+static void edge_push(struct merkle_edge *edge, unsigned int level, const struct merkle_hash *hash)
 {
-	int r = 0;
-	e->edge.size = start;
-	for (unsigned int bit = 0; bit < 64 && r == 0; bit++)
-		if (start >> bit & 1)
-			r = journal_read_node(e->audit->reader, start, bit, (start >> bit) - 1,
-				&e->edge.node[bit]);
-	for (int l = 0; l < EXPORT_LEVELS && r == 0; l++) {
-		struct export_level *level = &e->tiles.level[l];
-		unsigned int height = 8 * (unsigned int)l;
-		uint64_t count = start >> height;
-		level->index = count / EXPORT_WIDTH;
-		for (; level->width < count % EXPORT_WIDTH && r == 0; level->width++)
-			r = journal_read_node(e->audit->reader, start, height,
-				level->index * EXPORT_WIDTH + level->width,
-				&level->hash[level->width]);
-	}
-	return r > 0 ? exporter_refuse(e, EXPORT_DAMAGED,
-			       "the journal's stored tree is damaged: audit verify tells more")
-		     : r;
+	struct merkle_hash node = *hash;
+	unsigned int at = level;
+	for (uint64_t size = edge->size >> level; size & 1; size >>= 1, at++)
+		merkle_node(&edge->node[at], &node, &node);
+	edge->node[at] = node;
+	edge->size += UINT64_C(1) << level;
 }
 
-static int push_entry(struct exporter *e)
+/* A partial file of the checkpoint before. */
+static int get_partial(
+	struct exporter *e, int level, uint64_t index, size_t width, uint8_t *buf, size_t expected)
 {
-	uint8_t *place = e->bundle + e->bundle_width * EXPORT_ENTRY_SIZE, *bytes = place + 2;
-	struct merkle_hash leaf;
+	char path[EXPORT_PATH_MAX];
+	size_t len;
+	export_path(level, index, width, path);
+	int r = export_get(e->dir_fd, path, buf, expected, &len);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (r != 0 || len != expected)
+		return exporter_refuse(e, EXPORT_REFUSED,
+			"%s/%s: is missing, or not as the checkpoint beside it wants it: export to "
+			"an "
+			"empty folder",
+			e->options->dir, path);
+	return 0;
+}
+
+/*
+ * Take up the right edge of what the folder holds: from the folder, because the journal may have
+ * been pruned since. Whether it is true, the root will tell.
+ */
+static int resume(struct exporter *e)
+{
+	uint64_t size = e->before.size;
+	int r = 0;
+	for (int l = EXPORT_LEVELS - 1; l >= 1 && r == 0; l--) {
+		struct export_level *level = &e->tiles.level[l];
+		unsigned int height = 8 * (unsigned int)l;
+		level->index = (size >> height) / EXPORT_WIDTH;
+		level->width = (size_t)((size >> height) % EXPORT_WIDTH);
+		if (level->width > 0)
+			r = get_partial(e, l, level->index, level->width, (uint8_t *)level->hash,
+				level->width * HASH_SIZE);
+		for (size_t i = 0; r == 0 && i < level->width; i++)
+			edge_push(&e->edge, height, &level->hash[i]);
+	}
+	e->tiles.level[0].index = size / EXPORT_WIDTH;
+	size_t width = (size_t)(size % EXPORT_WIDTH);
+	if (r == 0 && width > 0)
+		r = get_partial(e, EXPORT_ENTRIES, size / EXPORT_WIDTH, width, e->bundle,
+			width * EXPORT_ENTRY_SIZE);
+	return r;
+}
+
+/* The stub of the next entry: of the folder's last bundle, or the journal's. */
+static int next_stub(struct exporter *e, uint8_t bytes[STUB_SIZE])
+{
 	struct stub stub;
 	uint64_t sequence = e->edge.size;
+	if (sequence < e->before.size)
+		return 0; /* it stands in the bundle already */
 	int r = journal_read_stub(e->audit->reader, sequence, &stub);
 	if (r)
 		return r < 0 ? r
@@ -202,11 +237,22 @@ static int push_entry(struct exporter *e)
 				       "the stub of entry %" PRIu64
 				       " is missing or damaged: audit verify tells more",
 				       sequence);
-	be16_put(place, STUB_SIZE);
 	bytes[0] = stub.version;
 	bytes[1] = stub.kind;
 	bytes[2] = stub.class;
 	memcpy(bytes + 3, stub.commitment, HASH_SIZE);
+	return 0;
+}
+
+static int push_entry(struct exporter *e)
+{
+	uint8_t *place = e->bundle + e->bundle_width * EXPORT_ENTRY_SIZE, *bytes = place + 2;
+	struct merkle_hash leaf;
+	uint64_t sequence = e->edge.size;
+	int r = next_stub(e, bytes);
+	if (r)
+		return r;
+	be16_put(place, STUB_SIZE);
 	stub_leaf(bytes, &leaf);
 	merkle_edge_append(&e->edge, &leaf, NULL);
 	if (++e->bundle_width == EXPORT_WIDTH)
@@ -218,7 +264,7 @@ static int write_tiles(struct exporter *e)
 {
 	uint64_t size = e->checkpoint.size;
 	struct merkle_hash root;
-	int r = resume(e, e->before.size - e->before.size % EXPORT_WIDTH);
+	int r = resume(e);
 	while (r == 0 && e->edge.size < size) {
 		r = audit_refresh(e->audit);
 		for (size_t i = 0; r == 0 && i < AUDIT_SLICE && e->edge.size < size; i++)
@@ -228,8 +274,11 @@ static int write_tiles(struct exporter *e)
 	merkle_edge_root(&e->edge, &root);
 	if (r == 0 && memcmp(&root, &e->checkpoint.root, sizeof(root)) != 0)
 		return exporter_refuse(e, EXPORT_DAMAGED,
-			"the journal's stubs do not give the root that was signed over them: audit "
-			"verify tells which. The checkpoint was not written");
+			"the journal's stubs%s do not give the root that was signed over them: "
+			"audit "
+			"verify tells which%s. The checkpoint was not written",
+			e->before.size ? " and what the folder held before" : "",
+			e->before.size ? ", audit check does so for the folder" : "");
 	if (r == 0 && e->bundle_width > 0)
 		r = put_bundle(e, size / EXPORT_WIDTH);
 	return r ? r : export_tiles_finish(&e->tiles);

@@ -196,6 +196,42 @@ static void has_levels(void)
 	found_none(&found);
 }
 
+/* What the folder holds is not asked of the journal again: it may have been pruned. */
+static void needs_only_what_is_new(void)
+{
+	_cleanup_(world_deinit) struct world w;
+	struct found found;
+	char why[512], path[480], name[64];
+	world_init(&w, "pruned", 700);
+	export(&w, &(struct audit_export_options){});
+	uint64_t before = w.size;
+	grow(&w, 100);
+	for (uint64_t i = 0; i < before; i++) {
+		uint8_t key[8];
+		be64_put(key, i);
+		if (i == 0 || i == w.life.second_registry)
+			continue; /* in force: the log's key stands there */
+		life_remove(w.life.journal.dir, "stub", BYTES(key, sizeof(key)));
+	}
+	/* But it is believed only as far as the new root goes. */
+	snprintf(name, sizeof(name), "tile/entries/%03u.p/%u", (unsigned int)(before / 256),
+		(unsigned int)(before % 256));
+	path_of(&w, name, path);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	uint8_t byte;
+	CHECK(fd >= 0 && pread(fd, &byte, 1, 20) == 1);
+	byte ^= 1;
+	CHECK_INT(pwrite(fd, &byte, 1, 20), 1);
+	CHECK_INT(export_fails(&w, &(struct audit_export_options){}, why), EXPORT_DAMAGED);
+	CHECK(strstr(why, "what the folder held"));
+	byte ^= 1;
+	CHECK_INT(pwrite(fd, &byte, 1, 20), 1);
+	CHECK_INT(close(fd), 0);
+	export(&w, &(struct audit_export_options){});
+	CHECK_INT(check(&w, NULL, 0, &found).entries, w.size);
+	found_none(&found);
+}
+
 /* ---- interrupted ---- */
 
 static void survives_an_interruption(void)
@@ -442,7 +478,7 @@ static void compares_with_a_held_checkpoint(void)
 }
 
 CHECK_MAIN(CHECK_CASE(is_what_was_signed), CHECK_CASE(goes_on_where_it_was), CHECK_CASE(has_levels),
-	CHECK_CASE(survives_an_interruption), CHECK_CASE(keeps_out_of_other_logs),
-	CHECK_CASE(exports_no_damage), CHECK_CASE(discloses_what_was_asked_for),
-	CHECK_CASE(finds_damage_in_every_file), CHECK_CASE(finds_every_changed_bit),
-	CHECK_CASE(compares_with_a_held_checkpoint))
+	CHECK_CASE(needs_only_what_is_new), CHECK_CASE(survives_an_interruption),
+	CHECK_CASE(keeps_out_of_other_logs), CHECK_CASE(exports_no_damage),
+	CHECK_CASE(discloses_what_was_asked_for), CHECK_CASE(finds_damage_in_every_file),
+	CHECK_CASE(finds_every_changed_bit), CHECK_CASE(compares_with_a_held_checkpoint))
