@@ -253,6 +253,7 @@ static void lawful_is_no_finding(void)
 	expect_one(&e, copy, "record-missing", nth(case_of, 5));
 	erasing_later(&e, 731);
 	expect_none(&e, erasing_backup(&e, "records", copy));
+	replay_agrees(&e, copy, "records");
 	journal_fixture_stop(&e.journal);
 	parcel_free(case_of);
 	parcel_free(after);

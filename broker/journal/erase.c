@@ -23,6 +23,7 @@ enum {
 	COST_CHUNK = 2,
 	WAITING_ROWS = 8192,
 };
+static const uint64_t STATE_PATIENCE_NS = 600 * UINT64_C(1000000000);
 #define WEEK_KEY BYTES_STR("erase-week")
 
 /* ---- lifetime ---- */
@@ -57,6 +58,7 @@ void erase_restart(struct journal *journal)
 		return;
 	erase->walk = (struct erase_walk){};
 	erase->ranges_count = 0;
+	erase->uncovered = 0;
 }
 
 static uint32_t today_of(const struct journal *journal)
@@ -68,10 +70,18 @@ bool erase_is_due(const struct journal *journal)
 {
 	const struct erase *erase = &journal->erase;
 	uint64_t now_ms = clock_wall_ms(journal->options.clock), last_ms = journal->head.batch_ms;
+	if (erase->uncovered > 0) /* waits for a state entry */
+		return journal_state_covered(journal) >= erase->uncovered ||
+		       clock_mono_ns(clock_system()) >= erase->state_until_ns;
 	if (erase->plan.phase != ERASE_NONE || erase->wanted || erase->now)
 		return true;
 	return journal->options.erase_daily &&
 	       erase->checked_day != clock_day(now_ms > last_ms ? now_ms : last_ms);
+}
+
+bool erase_is_removing(const struct journal *journal)
+{
+	return journal->erase.plan.phase == ERASE_DELETE;
 }
 
 /* ---- beginning ---- */
@@ -320,9 +330,37 @@ static int judge(struct journal *journal, const struct erase_view *view,
 	return r > 0 ? erase_note_range(erase, row) : r;
 }
 
+/*
+ * What goes must be accounted for first: a state entry over all of it, from which replay can start. It is
+ * made beside the traffic. Where none can be made, the law does not wait for it.
+ */
+static bool is_accounted(struct journal *journal)
+{
+	struct erase *erase = &journal->erase;
+	uint64_t now_ns = clock_mono_ns(clock_system()), last = 0;
+	for (size_t i = 0; i < erase->ranges_count; i++)
+		if (erase->ranges[i].last >= last)
+			last = erase->ranges[i].last + 1;
+	if (journal_state_covered(journal) >= last)
+		return true;
+	if (erase->uncovered == 0) {
+		erase->state_until_ns = now_ns + STATE_PATIENCE_NS;
+		journal_state_request(journal);
+	}
+	erase->uncovered = last;
+	if (now_ns < erase->state_until_ns)
+		return false;
+	log_error("erasure", "no state entry came in ten minutes: erasing without, so that "
+			     "replay starts behind it");
+	return true;
+}
+
 static int reseal_done(struct journal *journal, struct batch *batch)
 {
 	struct erase *erase = &journal->erase;
+	if (!is_accounted(journal))
+		return 0;
+	erase->uncovered = 0;
 	int r = erase->ranges_count > 0 ? erase_notes(journal, batch) : 0;
 	waiting_free(steal(&erase->waiting));
 	erase->waiting_complete = false;
@@ -358,7 +396,7 @@ static int step_reseal(struct journal *journal, struct batch *batch)
 			r = judge(journal, &view, &row, &budget);
 	}
 	erase->told = ERASE_TOLD_RESEALED;
-	journal->store.changed = true;
+	journal->store.changed = erase->uncovered == 0 || journal->store.changed;
 	if (r == DB_NOT_FOUND)
 		return reseal_done(journal, batch);
 	return r == ERASE_WALK_PAUSE ? 0 : r;

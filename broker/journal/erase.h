@@ -164,9 +164,11 @@ struct erase {
 	struct erase_walk walk;
 	struct erase_range *ranges;
 	size_t ranges_count, ranges_room;
-	uint32_t checked_day; /* looked what is due */
-	bool wanted;          /* an operator asks to look again */
-	bool now;             /* ... and not to wait for the week */
+	uint64_t uncovered; /* entries below it must be accounted for by a state entry; 0: nothing waits */
+	uint64_t state_until_ns; /* monotonic; so long */
+	uint32_t checked_day;    /* looked what is due */
+	bool wanted;             /* an operator asks to look again */
+	bool now;                /* ... and not to wait for the week */
 	uint32_t now_account;
 	char now_cause[64];
 	bool week;            /* a new week has begun: what was instructed goes */
@@ -182,6 +184,8 @@ void erase_deinit(struct erase *erase);
 
 /* Has the run something to do, or is it time to look? */
 bool erase_is_due(const struct journal *journal);
+/* Does it remove rows? Then a state, which is made of them, has to wait. */
+bool erase_is_removing(const struct journal *journal);
 
 /**
  * erase_step() - one step of a run, in this batch

@@ -54,15 +54,14 @@ static uint64_t size_of(struct erasing *e)
 	return stats.tree_size;
 }
 
-/* The last entry of a kind, opened; the program ends when there is none. */
-static uint64_t last_of_kind(
-	struct erasing *e, uint8_t kind, struct arena *arena, Dienstweg__Decision **ret)
+/* The last entry of a kind before another one, opened; the program ends when there is none. */
+static uint64_t before_of_kind(struct erasing *e, uint64_t at, uint8_t kind, struct arena *arena,
+	Dienstweg__Decision **ret)
 {
 	_cleanup_(journal_reader_free) struct journal_reader *reader = NULL;
 	struct journal_fixture *f = &e->journal;
 	Dienstweg__Row *row;
 	struct stub stub;
-	uint64_t at = size_of(e);
 	CHECK_INT(journal_reader_new(journal_env(f->journal), f->keyring, &reader), 0);
 	CHECK_INT(journal_reader_begin(reader), 0);
 	do
@@ -72,6 +71,12 @@ static uint64_t last_of_kind(
 	CHECK_INT(journal_read_row(reader, at, arena, &row), 0);
 	CHECK_INT(journal_row_decision(row, arena, ret), 0);
 	return at;
+}
+
+static uint64_t last_of_kind(
+	struct erasing *e, uint8_t kind, struct arena *arena, Dienstweg__Decision **ret)
+{
+	return before_of_kind(e, size_of(e), kind, arena, ret);
 }
 
 /* Every stub proves, whatever became of the rest. */
@@ -144,7 +149,7 @@ static void content_goes_on_its_day(void)
 	CHECK(!erasing_grep(e.journal.dir, ERASING_MARK));
 	CHECK(!erasing_grep(backup, ERASING_MARK));
 
-	last_of_kind(&e, DIENSTWEG__ENTRY_KIND__ENTRY_ERASED, arena, &erased);
+	uint64_t at = last_of_kind(&e, DIENSTWEG__ENTRY_KIND__ENTRY_ERASED, arena, &erased);
 	CHECK_INT(erased->n_erased, 1);
 	CHECK_INT(erased->erased[0]->table, SEAL_CONTENT);
 	CHECK_INT(erased->erased[0]->class_, 1);
@@ -154,6 +159,9 @@ static void content_goes_on_its_day(void)
 	CHECK_INT(erased->erased[0]->erased, FIGURES);
 	CHECK_INT(erased->n_instructions, 0);
 	CHECK_INT(erased->previous_erased, 0);
+	/* What went was accounted for before. */
+	CHECK(before_of_kind(&e, at, DIENSTWEG__ENTRY_KIND__ENTRY_STATE, arena, &erased) >
+		figures[FIGURES - 1]);
 	journal_erase_stats(e.journal.journal, &stats);
 	CHECK_INT(stats.phase, 0);
 	CHECK_INT(stats.last_erased, FIGURES);

@@ -229,7 +229,8 @@ static void *writer_main(void *argument)
 		if (r)
 			break;
 		reap_readers(journal);
-		tend_state(journal);
+		if (!erase_is_removing(journal))
+			tend_state(journal);
 		if (patience_ms(journal) && !is_due(journal) && !erase_is_due(journal))
 			continue;
 		batch.parcels = choose(journal);
