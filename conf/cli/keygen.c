@@ -18,7 +18,7 @@
 #include "proto/identity/keyfile.h"
 
 static const char help[] =
-	"usage: dienstweg keygen party|bus|root NAME --out DIR\n"
+	"usage: dienstweg keygen party|bus|root|witness NAME --out DIR\n"
 	"       dienstweg keygen party|bus NAME --out DIR --add USE\n"
 	"       dienstweg keygen party|bus NAME --out DIR --remove ID\n"
 	"       dienstweg keygen master NAME --out DIR\n"
@@ -31,6 +31,7 @@ static const char help[] =
 	"  bus     of the broker, to sign its log and to be connected to; NAME is the id of the "
 	"bus\n"
 	"  root    to sign registries; keep NAME.secret on an offline medium\n"
+	"  witness to cosign checkpoints, NAME being the party's: NAME.witness.secret and .keys\n"
 	"  master  the key over the broker's keyring: NAME.key, 32 secret bytes; keep a copy apart "
 	"from the\n"
 	"          broker's backups, because without it the journal's records cannot be read\n"
@@ -48,6 +49,7 @@ static const char help[] =
 
 struct kind {
 	const char *name;
+	const char *suffix; /* of the files' names */
 	const enum key_use *uses;
 	size_t count;
 	const char *next; /* where the public half goes */
@@ -56,10 +58,13 @@ struct kind {
 static const enum key_use party_uses[] = {KEY_SIGN, KEY_SEAL, KEY_TRANSPORT};
 static const enum key_use bus_uses[] = {KEY_LOG, KEY_TRANSPORT};
 static const enum key_use root_uses[] = {KEY_ROOT};
+static const enum key_use witness_uses[] = {KEY_WITNESS};
 static const struct kind kinds[] = {
-	{"party", party_uses, ARRAY_LEN(party_uses), "for the registrar"},
-	{"bus", bus_uses, ARRAY_LEN(bus_uses), "for the registrar"},
-	{"root", root_uses, ARRAY_LEN(root_uses), "for the registrar and for every policy"},
+	{"party", "", party_uses, ARRAY_LEN(party_uses), "for the registrar"},
+	{"bus", "", bus_uses, ARRAY_LEN(bus_uses), "for the registrar"},
+	{"root", "", root_uses, ARRAY_LEN(root_uses), "for the registrar and for every policy"},
+	{"witness", ".witness", witness_uses, ARRAY_LEN(witness_uses),
+		"for the registrar and for every policy"},
 };
 
 static int say_failure(int r, const char *dir, const char *name)
@@ -74,6 +79,8 @@ static int say_failure(int r, const char *dir, const char *name)
 static int make_keys(const struct kind *kind, const char *name, const char *dir)
 {
 	_cleanup_(keyring_secret_deinit) struct keyring_secret keys = {0};
+	char file[80];
+	snprintf(file, sizeof(file), "%s%s", name, kind->suffix);
 	snprintf(keys.owner, sizeof(keys.owner), "%s", name);
 	for (; keys.count < kind->count; keys.count++) {
 		int r = key_generate(
@@ -81,10 +88,10 @@ static int make_keys(const struct kind *kind, const char *name, const char *dir)
 		if (r < 0)
 			return say_failure(r, dir, name);
 	}
-	int r = keyfile_write(dir, name, &keys);
+	int r = keyfile_write(dir, file, &keys);
 	if (r < 0)
-		return say_failure(r, dir, name);
-	printf("%s/%s.secret: keep it secret\n%s/%s.keys: %s\n", dir, name, dir, name, kind->next);
+		return say_failure(r, dir, file);
+	printf("%s/%s.secret: keep it secret\n%s/%s.keys: %s\n", dir, file, dir, file, kind->next);
 	return cli_flush(CLI_DONE);
 }
 
@@ -258,8 +265,8 @@ int keygen_run(int argc, char **argv)
 	if (!cli_parse(&verb, argc, argv, &code))
 		return code;
 	if (words.count < 2 || !dir)
-		return cli_usage(
-			&verb, "needs party, bus, root or master, then a name, and --out DIR");
+		return cli_usage(&verb,
+			"needs party, bus, root, witness or master, then a name, and --out DIR");
 	const char *name = items[1];
 	if (!text_is_name(BYTES_STR(name)))
 		return cli_usage(&verb, "%s is no name: use 1 to 63 of a-z 0-9 . -", name);
@@ -277,5 +284,5 @@ int keygen_run(int argc, char **argv)
 		if (strcmp(items[0], kinds[i].name) == 0)
 			return exchanges ? exchange(&kinds[i], name, dir, add, remove)
 					 : make_keys(&kinds[i], name, dir);
-	return cli_usage(&verb, "%s is none of party, bus, root, master", items[0]);
+	return cli_usage(&verb, "%s is none of party, bus, root, witness, master", items[0]);
 }

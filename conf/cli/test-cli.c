@@ -15,6 +15,7 @@
 
 #include "proto/base/cleanup.h"
 #include "proto/base/file.h"
+#include "proto/note/policy.h"
 #include "test/kit/check.h"
 
 enum { OUTPUT_SIZE = 1 << 17, WORDS_MAX = 32 };
@@ -150,6 +151,37 @@ static void prepare(void)
 		"keys/root3.wuppertal.demo.keys --out policy");
 }
 
+/* Roots and witnesses, and how many. */
+static void policies_with_witnesses(void)
+{
+	static const char roots[] = "keys/root1.wuppertal.demo.keys keys/root2.wuppertal.demo.keys "
+				    "keys/root3.wuppertal.demo.keys";
+	struct policy policy;
+	char why[512];
+	prepare();
+	for (int i = 1; i <= 3; i++)
+		says(0, "every policy", "keygen witness w%d --out witnesses", i);
+	says(0, "",
+		"registry policy %s --witness witnesses/w1.witness.keys --witness "
+		"witnesses/w2.witness.keys --witness witnesses/w3.witness.keys --quorum 2 --out "
+		"witnessed",
+		roots);
+	CHECK_INT(policy_read(in_tmp("witnessed"), &policy, why, sizeof(why)), 0);
+	CHECK_INT(policy.roots_count, 3);
+	CHECK_INT(policy.witnesses_count, 3);
+	CHECK_INT(policy.witness_quorum, 2);
+	CHECK_STR(policy.witnesses[1].name, "w2");
+	says(2, "go together", "registry policy %s --quorum 2", roots);
+	says(2, "from 1 to that",
+		"registry policy %s --witness witnesses/w1.witness.keys --quorum 2", roots);
+	says(1, "the same witness",
+		"registry policy %s --witness witnesses/w1.witness.keys --witness "
+		"witnesses/w1.witness.keys --quorum 1",
+		roots);
+	says(1, "holds no witness key",
+		"registry policy %s --witness keys/root1.wuppertal.demo.keys --quorum 1", roots);
+}
+
 #define BUILD   "registry build --source source --keys keys "
 #define SIGN(n) "--sign keys/root" #n ".wuppertal.demo.secret "
 
@@ -189,8 +221,9 @@ static void keygen(void)
 	says(3, "nothing was overwritten", "keygen master master --out k");
 	says(2, "is no name", "keygen party A --out k");
 	says(2, "is no name", "keygen party ../a --out k");
-	says(2, "none of party, bus, root, master", "keygen city a --out k");
+	says(2, "none of party, bus, root, witness, master", "keygen city a --out k");
 	says(2, "needs party", "keygen party --out k");
+	says(0, "k/a.witness.secret", "keygen witness a --out k");
 	CHECK_INT(file_replace(in_tmp("plain"), BYTES_STR("x"), 0600), 0);
 	says(3, "plain", "keygen party b --out plain");
 }
@@ -360,7 +393,7 @@ static void doubts(void)
 }
 
 /* The keys of a line of the first kind of an owner's file, as people copy them. */
-static void key_id(const char *file, const char *use, size_t nth, char id[9])
+static void shown_id(const char *file, const char *use, size_t nth, char id[9])
 {
 	_cleanup_(heap_free) uint8_t *data = NULL;
 	char start[32];
@@ -405,10 +438,10 @@ static void keys_are_exchanged(void)
 	says(2, "two steps", "keygen party city.wuppertal --out keys --add sign --remove 00");
 	says(2, "one key for its life", "keygen root root1.wuppertal.demo --out keys --add root");
 	says(3, "nobody.secret", "keygen party nobody --out keys --add sign");
-	key_id("keys/city.wuppertal.keys", "sign", 0, old);
+	shown_id("keys/city.wuppertal.keys", "sign", 0, old);
 	says(1, "the only sign key", "keygen party city.wuppertal --out keys --remove %s", old);
 	says(0, "a further sign key", "keygen party city.wuppertal --out keys --add sign");
-	key_id("keys/city.wuppertal.keys", "sign", 1, new);
+	shown_id("keys/city.wuppertal.keys", "sign", 1, new);
 	says(0, "", BUILD SIGN(1) SIGN(2) "--previous k1 --out k2");
 	snprintf(words, sizeof(words), "adds sign key %s", new);
 	says(0, words, CHECK_AFTER("k2", "k1 --strict"));
@@ -443,8 +476,8 @@ static void keys_are_exchanged(void)
 	says(0, "", BUILD SIGN(1) SIGN(2) "--previous k4 --out k5");
 	says(0, "clears sign key", CHECK_AFTER("k5", "k4"));
 
-	key_id("keys/jobcenter.wuppertal.keys", "transport", 0, transport);
-	key_id("keys/jobcenter.wuppertal.keys", "seal", 0, seal);
+	shown_id("keys/jobcenter.wuppertal.keys", "transport", 0, transport);
+	shown_id("keys/jobcenter.wuppertal.keys", "seal", 0, seal);
 	says(0, "", "keygen party jobcenter.wuppertal --out keys --add transport");
 	snprintf(words, sizeof(words),
 		"    keys:\n      - {file: jobcenter.wuppertal, id: %s, state: retired}\n"
@@ -560,9 +593,9 @@ static void neighbours(void)
 	says(1, "it got receive x", "receive x");
 }
 
-CHECK_MAIN(CHECK_CASE(help_and_usage), CHECK_CASE(keygen),
-	CHECK_CASE(from_source_to_two_signatures), CHECK_CASE(who_would_receive),
-	CHECK_CASE(versions_follow_each_other), CHECK_CASE(tampered_files), CHECK_CASE(policies),
+CHECK_MAIN(CHECK_CASE(help_and_usage), CHECK_CASE(keygen), CHECK_CASE(from_source_to_two_signatures),
+	CHECK_CASE(who_would_receive), CHECK_CASE(versions_follow_each_other),
+	CHECK_CASE(tampered_files), CHECK_CASE(policies), CHECK_CASE(policies_with_witnesses),
 	CHECK_CASE(mistakes_in_the_source), CHECK_CASE(doubts), CHECK_CASE(keys_are_exchanged),
 	CHECK_CASE(roots_are_exchanged), CHECK_CASE(example_configurations),
 	CHECK_CASE(the_manual_is_the_table), CHECK_CASE(neighbours))
