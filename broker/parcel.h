@@ -24,6 +24,7 @@ enum parcel_kind {
 	PARCEL_FAIL, /* nak, or leases of a session that ended */
 	PARCEL_EXPIRE,
 	PARCEL_CONFIRM,
+	PARCEL_COSIGN,   /* a cosignature, checked by transport */
 	PARCEL_REGISTRY, /* adopt a new registry */
 	PARCEL_OPERATE,  /* an operator's act about what is kept */
 	PARCEL_TICK, /* from the journal to the reactor: effects of timers; journal_return() it */
@@ -119,8 +120,9 @@ struct parcel {
 	uint64_t sequence;        /* PARCEL_CONFIRM; PARCEL_STATE: of its entry */
 
 	/* after commit */
-	struct effect *effects; /* in the arena, in order */
-	struct bytes checkpoint; /* signed note, in the arena; empty when there is no proof in here */
+	struct effect *effects;  /* in the arena, in order */
+	struct bytes checkpoint; /* signed note, in the arena; empty when there is no proof in here.
+				    PARCEL_COSIGN: what was cosigned, from the start */
 	uint64_t tree_size;
 	uint8_t *nodes; /* nodes_count * 32 bytes, in the arena */
 	size_t nodes_count;

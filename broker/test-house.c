@@ -81,11 +81,9 @@ static uint64_t moving_mono_ns(const struct clock *clock)
 	return clock_mono_ns(clock_system());
 }
 
-void house_init(struct house *house, const char *name, const char *extra)
+static void house_make(struct house *house, const char *name, const char *extra)
 {
 	char why[BROKER_ERROR_SIZE] = "";
-	*house = (struct house){0};
-	journal_fixture_init(&house->fixture, check_tmpdir(), name);
 	CHECK_INT(path_join(house->dir, sizeof(house->dir), check_tmpdir(), name), 0);
 	house->clock = (struct clock){
 		.wall_ms = moving_wall_ms,
@@ -101,6 +99,20 @@ void house_init(struct house *house, const char *name, const char *extra)
 	int r = broker_new(house->config, &house->clock, &house->broker, why, sizeof(why));
 	CHECK_STR(why, "");
 	CHECK_INT(r, 0);
+}
+
+void house_init(struct house *house, const char *name, const char *extra)
+{
+	*house = (struct house){0};
+	journal_fixture_init(&house->fixture, check_tmpdir(), name);
+	house_make(house, name, extra);
+}
+
+void house_init_witnessed(struct house *house, const char *name, const char *extra)
+{
+	*house = (struct house){0};
+	journal_fixture_init_witnessed(&house->fixture, check_tmpdir(), name);
+	house_make(house, name, extra);
 }
 
 void house_deinit(struct house *house)

@@ -32,6 +32,8 @@ struct peer {
  * @extra: further lines for its configuration
  */
 void house_init(struct house *house, const char *name, const char *extra);
+/* The same with witnesses: city, jobcenter, ministry, of whom two are a quorum. */
+void house_init_witnessed(struct house *house, const char *name, const char *extra);
 void house_deinit(struct house *house); /* peers first */
 
 /* Run the broker until the condition holds; at most 20 s. */

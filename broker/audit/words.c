@@ -215,6 +215,17 @@ static void add_hold(struct words *words, const char *what, const Dienstweg__Dec
 	}
 }
 
+static void add_witnessed(struct words *words, const Dienstweg__Decision *decision)
+{
+	words_add(words,
+		"a quorum of witnesses cosigned the checkpoint of %" PRIu64
+		" entries: these existed at ",
+		decision->witnessed_size);
+	words_time(words, decision->witnessed_seen_s * 1000);
+	words_add(words, ", and what follows here is younger than ");
+	words_time(words, decision->witnessed_signed_s * 1000);
+}
+
 void words_decision(struct words *words, uint8_t kind, const Dienstweg__Decision *decision)
 {
 	switch (kind) {
@@ -232,6 +243,8 @@ void words_decision(struct words *words, uint8_t kind, const Dienstweg__Decision
 		return add_registry(words, decision);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_STATE:
 		return add_state(words, decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_WITNESSED:
+		return add_witnessed(words, decision);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_START:
 		return add_program(words, "the broker started", decision);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_STOP:

@@ -123,6 +123,8 @@ int acts_decide(struct journal *journal, struct batch *batch, struct parcel *par
 		return decide_items(journal, batch, parcel);
 	case PARCEL_CONFIRM:
 		return decide_confirm(journal, batch, parcel);
+	case PARCEL_COSIGN:
+		return cosign_decide(journal, batch, parcel);
 	case PARCEL_REGISTRY:
 		return notes_registry(journal, batch, parcel);
 	case PARCEL_OPERATE:

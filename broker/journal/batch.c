@@ -261,7 +261,7 @@ static int batch_prove(struct journal *journal, struct batch *batch)
 
 static int batch_commit(struct journal *journal, struct batch *batch)
 {
-	bool changed = batch->entries > 0 || journal->store.changed;
+	bool changed = batch->entries > 0 || journal->store.changed || batch->cosigned;
 	struct db_txn *txn = steal(&journal->log.txn);
 	state_store_end(&journal->store);
 	batch->stage = "commit";
@@ -288,6 +288,11 @@ static void batch_publish(struct journal *journal, const struct batch *batch, ui
 	memcpy(shared->note, journal->note, journal->note_len);
 	shared->note_len = journal->note_len;
 	shared->note_size = journal->head.size;
+	if (batch->cosigned) {
+		memcpy(shared->cosigned, journal->cosigned.note, journal->cosigned.len);
+		shared->cosigned_len = journal->cosigned.len;
+		shared->cosigned_size = journal->cosigned.size;
+	}
 	if (batch->registry_changed) {
 		registry_unref(shared->registry);
 		shared->registry = registry_ref(journal->registry);

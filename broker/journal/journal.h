@@ -103,7 +103,7 @@ DEFINE_CLEANUP(struct journal *, journal_free);
 
 /* The registry in force (referenced for the caller). Any thread. */
 struct registry *journal_registry(struct journal *journal);
-/* Parcels handed over and not yet back, confirmations aside (they may rest a while); any thread. */
+/* Parcels handed over and not yet back, confirmations and cosignatures aside (they may rest); any thread. */
 size_t journal_pending(const struct journal *journal);
 
 /**
@@ -124,6 +124,12 @@ struct db_env *journal_env(struct journal *journal);
 /* Newest committed checkpoint; any thread. Return: length of the note. */
 size_t journal_checkpoint(
 	struct journal *journal, uint8_t *buf, size_t size, uint64_t *ret_tree_size);
+
+/* Newest checkpoint that a quorum cosigned, with its cosignatures; any thread. Return: its length, 0: none. */
+size_t journal_cosigned(struct journal *journal, uint8_t *buf, size_t size, uint64_t *ret_tree_size);
+
+/* "BUS/EPOCH", of its checkpoints; any thread. */
+const char *journal_origin(const struct journal *journal);
 
 /* Totals since the journal was opened, but for the last three. */
 struct journal_stats {

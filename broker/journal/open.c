@@ -314,6 +314,8 @@ static int load(struct journal *journal, char *reterr, size_t size)
 			journal->head.epoch);
 		r = load_tree(journal, txn, reterr, size);
 	}
+	if (r == 0)
+		r = cosign_load(journal, txn);
 	if (r == 0 && journal->head.size > 0)
 		r = load_registry(journal, txn, reterr, size);
 	if (r == 0)

@@ -24,7 +24,7 @@ struct journal_reader {
 	struct keyring *keyring;
 	struct journal_tables tables;
 	struct state_store store; /* its tables, read only */
-	struct db_cursor *checkpoints, *registries;
+	struct db_cursor *checkpoints, *cosignatures, *registries;
 	struct db_cursor *stubs, *records, *contents; /* while rows are read in order */
 };
 
@@ -137,6 +137,7 @@ void journal_reader_end(struct journal_reader *reader)
 		return;
 	state_store_end(&reader->store);
 	db_cursor_close(steal(&reader->checkpoints));
+	db_cursor_close(steal(&reader->cosignatures));
 	db_cursor_close(steal(&reader->registries));
 	db_cursor_close(steal(&reader->stubs));
 	db_cursor_close(steal(&reader->records));
@@ -255,6 +256,24 @@ int journal_read_next_checkpoint(
 	return 0;
 }
 
+int journal_read_next_cosigned(
+	struct journal_reader *reader, uint64_t size, uint64_t *ret_size, struct bytes *ret)
+{
+	struct key from = key_u64(size);
+	struct bytes key;
+	int r = 0;
+	if (!reader->cosignatures)
+		r = db_cursor_open(reader->txn, reader->tables.cosignature, &reader->cosignatures);
+	if (r == 0)
+		r = db_cursor_seek(reader->cosignatures, KEY_BYTES_OF(from), &key, ret);
+	if (r)
+		return r == DB_NOT_FOUND ? READER_NOT_FOUND : r;
+	if (key.len != 8)
+		return READER_DAMAGED;
+	*ret_size = be64_get(key.data);
+	return 0;
+}
+
 int journal_read_registry_at(struct journal_reader *reader, uint64_t sequence, struct arena *arena,
 	uint64_t *ret_sequence, struct bytes *ret_signed)
 {
@@ -354,6 +373,14 @@ int journal_read_hashes(struct journal_reader *reader, unsigned int level, uint6
 	if (*ret_count > 0)
 		memcpy(ret, hashes.data, *ret_count * HASH_SIZE);
 	return 0;
+}
+
+int journal_read_root(struct journal_reader *reader, uint64_t size, struct merkle_hash *ret)
+{
+	unsigned int level = 0;
+	while (size > 0 && level + 1 < MERKLE_LEVELS && (size - 1) >> level > 0)
+		level++;
+	return journal_read_node(reader, size, level, 0, ret);
 }
 
 int journal_read_path(struct journal_reader *reader, uint64_t index, uint64_t size,

@@ -154,6 +154,26 @@ int journal_read_next_checkpoint(
 	struct journal_reader *reader, uint64_t size, uint64_t *ret_size, struct bytes *ret);
 
 /**
+ * journal_read_next_cosigned() - walk the checkpoints that are kept with cosignatures upwards
+ * @reader:   begun
+ * @size:     the first one of a tree of at least so many leaves
+ * @ret_size: the size that it is kept under
+ * @ret:      the note with the lines of its witnesses, a view; fewer than a quorum perhaps
+ * Return: as journal_read_next_checkpoint().
+ */
+int journal_read_next_cosigned(
+	struct journal_reader *reader, uint64_t size, uint64_t *ret_size, struct bytes *ret);
+
+/**
+ * journal_read_root() - root of the tree as it was
+ * @reader: begun
+ * @size:   1 to the journal's size
+ * @ret:    the root
+ * Return: as journal_read_node().
+ */
+int journal_read_root(struct journal_reader *reader, uint64_t size, struct merkle_hash *ret);
+
+/**
  * journal_read_node() - a node in the tree of @size leaves, ragged edge included; from the tiles
  * @reader: begun
  * @size:   1 to the journal's size

@@ -121,6 +121,9 @@ static bool original_fits(const struct disclosed *disclosed, struct bytes origin
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED:
 		receipt_ack_batch_digest(original, digest);
 		break;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_WITNESSED:
+		sha256_of(original, digest);
+		break;
 	default:
 		return original.len == 0;
 	}

@@ -30,6 +30,7 @@ int journal_tables_open(struct journal_tables *tables, struct db_txn *txn)
 		{"content", &tables->content},
 		{"tile", &tables->tile},
 		{"checkpoint", &tables->checkpoint},
+		{"cosignature", &tables->cosignature},
 		{"registry", &tables->registry},
 		{"seal", &tables->seal},
 		{"instructed", &tables->instructed},

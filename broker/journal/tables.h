@@ -16,7 +16,8 @@ enum {
 };
 
 struct journal_tables {
-	db_table_id meta, stub, record, content, tile, checkpoint, registry, seal, instructed;
+	db_table_id meta, stub, record, content, tile, checkpoint, cosignature, registry, seal,
+		instructed;
 };
 
 /**

@@ -15,6 +15,7 @@
 
 #include "proto/base/file.h"
 #include "proto/base/log.h"
+#include "proto/note/cosignature.h"
 #include "proto/receipt/receipt.h"
 #include "proto/sealing/sealing.h"
 #include "proto/signature/signature.h"
@@ -31,7 +32,7 @@ static void die(const char *file, int line, const char *what)
 
 /* ---- the journal ---- */
 
-static void make_registry(struct journal_fixture *fixture)
+static void make_registry(struct journal_fixture *fixture, bool witnessed)
 {
 	struct registry_fixture *parties = registry_fixture_new("test.demo");
 	Dienstweg__RegistryContent *content = registry_fixture_content(parties);
@@ -59,6 +60,12 @@ static void make_registry(struct journal_fixture *fixture)
 		parties, "a-all", "2021-07-01", NULL);
 	registry_fixture_flow(parties, agreement, "figures", "city,town", "ministry", NULL);
 	registry_fixture_flow(parties, agreement, "notice", "city", "jobcenter", NULL);
+	if (witnessed) {
+		registry_fixture_witness(parties, "city");
+		registry_fixture_witness(parties, "jobcenter");
+		registry_fixture_witness(parties, "ministry");
+		content->witness_quorum = 2;
+	}
 	fixture->parties = parties;
 	fixture->registry = registry_fixture_load(parties, 1, NULL);
 }
@@ -114,7 +121,8 @@ static void make_path(char path[256], const char *dir, const char *name, const c
 	DIE_UNLESS(n > 0 && n < 256);
 }
 
-void journal_fixture_init(struct journal_fixture *fixture, const char *dir, const char *name)
+static void fixture_init(
+	struct journal_fixture *fixture, const char *dir, const char *name, bool witnessed)
 {
 	uint8_t master[AEAD_KEY_SIZE];
 	*fixture = (struct journal_fixture){};
@@ -133,8 +141,19 @@ void journal_fixture_init(struct journal_fixture *fixture, const char *dir, cons
 	DIE_UNLESS(verify_state_new(&fixture->reverify) == 0);
 	fixture->failed_fd = eventfd(0, EFD_CLOEXEC);
 	DIE_UNLESS(fixture->failed_fd >= 0);
-	make_registry(fixture);
+	make_registry(fixture, witnessed);
 	make_options(fixture);
+}
+
+void journal_fixture_init(struct journal_fixture *fixture, const char *dir, const char *name)
+{
+	fixture_init(fixture, dir, name, false);
+}
+
+void journal_fixture_init_witnessed(
+	struct journal_fixture *fixture, const char *dir, const char *name)
+{
+	fixture_init(fixture, dir, name, true);
 }
 
 void journal_fixture_deinit(struct journal_fixture *fixture)
@@ -176,6 +195,55 @@ void journal_fixture_stop(struct journal_fixture *fixture)
 	DIE_UNLESS(journal_pending(fixture->journal) == 0);
 	journal_free(fixture->journal);
 	fixture->journal = NULL;
+}
+
+/* ---- witnesses ---- */
+
+static void add_line(struct journal_fixture *fixture, const char *name, uint64_t time_s,
+	uint8_t *buf, size_t *len)
+{
+	const struct key_secret *secret = registry_fixture_secret(
+		fixture->parties, name, KEY_WITNESS);
+	uint8_t line[COSIGNATURE_LINE_MAX], before[COSIGNED_NOTE_MAX];
+	struct note_key key;
+	DIE_UNLESS(secret);
+	DIE_UNLESS(note_key_init_witness(&key, BYTES_STR(name), secret->pub.public) == 0);
+	const uint8_t *end = memmem(buf, *len, "\n\n", 2);
+	DIE_UNLESS(end);
+	size_t line_len = cosignature_sign(
+		BYTES(buf, end - buf + 1), time_s, &key, secret->ed25519, line);
+	memcpy(before, buf, *len);
+	DIE_UNLESS(cosignature_add(BYTES(before, *len), BYTES(line, line_len), buf, len) == 0);
+}
+
+size_t journal_fixture_cosign(struct journal_fixture *fixture, struct bytes note,
+	const char *witnesses, uint64_t time_s, uint8_t *buf)
+{
+	size_t len = note.len;
+	if (len > 0)
+		memcpy(buf, note.data, len);
+	else
+		len = journal_checkpoint(fixture->journal, buf, COSIGNED_NOTE_MAX, NULL);
+	while (*witnesses) {
+		char name[64];
+		int n = (int)strcspn(witnesses, ",");
+		snprintf(name, sizeof(name), "%.*s", n, witnesses);
+		add_line(fixture, name, time_s, buf, &len);
+		witnesses += n + (witnesses[n] == ',');
+	}
+	return len;
+}
+
+struct parcel *journal_fixture_cosigned(
+	struct journal_fixture *fixture, const char *witnesses, uint64_t time_s)
+{
+	uint8_t buf[COSIGNED_NOTE_MAX];
+	struct parcel *parcel = journal_fixture_act(fixture, PARCEL_COSIGN);
+	size_t len = journal_fixture_cosign(fixture, BYTES(NULL, 0), witnesses, time_s, buf);
+	(void)journal_checkpoint(fixture->journal, (uint8_t[COSIGNED_NOTE_MAX]){0},
+		COSIGNED_NOTE_MAX, &parcel->tree_size);
+	DIE_UNLESS(arena_copy(parcel->arena, BYTES(buf, len), &parcel->checkpoint) == 0);
+	return parcel;
 }
 
 /* ---- messages ---- */

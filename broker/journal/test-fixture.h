@@ -36,6 +36,9 @@ enum { FIXTURE_WAIT_MS = 30000 };
 
 /* Keys, keyring and registry version 1 in @dir/@name, which is made; the journal is not open yet. */
 void journal_fixture_init(struct journal_fixture *fixture, const char *dir, const char *name);
+/* The same with a registry that names the witnesses city, jobcenter and ministry, of whom two are a quorum. */
+void journal_fixture_init_witnessed(
+	struct journal_fixture *fixture, const char *dir, const char *name);
 void journal_fixture_deinit(struct journal_fixture *fixture);
 DEFINE_CLEANUP_PTR(struct journal_fixture, journal_fixture_deinit);
 
@@ -66,6 +69,21 @@ void journal_fixture_resign(struct journal_fixture *fixture, struct parcel *parc
 struct parcel *journal_fixture_acks(
 	struct journal_fixture *fixture, const char *recipient, const struct parcel *sent);
 struct parcel *journal_fixture_act(struct journal_fixture *fixture, enum parcel_kind kind);
+
+/**
+ * journal_fixture_cosign() - add cosignatures to the journal's newest checkpoint, or to a note
+ * @fixture:   with witnesses, open
+ * @note:      a signed checkpoint; empty: the newest committed one
+ * @witnesses: names, comma-separated; nobody's lines are removed
+ * @time_s:    of all of them
+ * @buf:       COSIGNED_NOTE_MAX bytes
+ * Return: length of the note.
+ */
+size_t journal_fixture_cosign(struct journal_fixture *fixture, struct bytes note,
+	const char *witnesses, uint64_t time_s, uint8_t *buf);
+/* A parcel with it, as transport makes it. */
+struct parcel *journal_fixture_cosigned(
+	struct journal_fixture *fixture, const char *witnesses, uint64_t time_s);
 
 /* Push it and wait until it is back; ticks that come meanwhile are returned to the journal. */
 void journal_fixture_run(struct journal_fixture *fixture, struct parcel *parcel);

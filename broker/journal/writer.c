@@ -9,6 +9,7 @@
  *
  * A confirmation is no reason to commit: it promises nothing and answers nobody. It rides along with the next
  * batch, and is alone in one only when none came for a while. That saves a lone message one of three commits.
+ * A cosignature likewise.
  */
 #include "broker/journal/writer.h"
 
@@ -29,6 +30,11 @@ static const uint64_t REAP_NS = 60 * UINT64_C(1000000000);
 
 /* ---- taking ---- */
 
+static bool is_patient(const struct parcel *parcel)
+{
+	return parcel->kind == PARCEL_CONFIRM || parcel->kind == PARCEL_COSIGN;
+}
+
 static int take_one(struct journal *journal, struct parcel *parcel, uint64_t now_ns)
 {
 	if (parcel->kind == PARCEL_SUBMIT)
@@ -41,7 +47,7 @@ static int take_one(struct journal *journal, struct parcel *parcel, uint64_t now
 	}
 	if (!journal->acts)
 		journal->acts_ns = clock_mono_ns(clock_system());
-	journal->acts_urgent += parcel->kind != PARCEL_CONFIRM;
+	journal->acts_urgent += !is_patient(parcel);
 	parcel->next = NULL;
 	*journal->acts_tail = parcel;
 	journal->acts_tail = &parcel->next;
@@ -93,7 +99,7 @@ static struct parcel *pop_act(struct journal *journal)
 	journal->acts = act->next;
 	if (!journal->acts)
 		journal->acts_tail = &journal->acts;
-	journal->acts_urgent -= act->kind != PARCEL_CONFIRM;
+	journal->acts_urgent -= !is_patient(act);
 	act->next = NULL;
 	return act;
 }
@@ -167,7 +173,7 @@ static bool hand_back(struct journal *journal, const struct batch *batch)
 			continue;
 		}
 		stopped = parcel->kind == PARCEL_STOP;
-		if (parcel->kind != PARCEL_CONFIRM)
+		if (!is_patient(parcel))
 			atomic_fetch_sub(&journal->shared.pending, 1);
 		hand_over(journal, parcel);
 	}
@@ -256,7 +262,7 @@ int journal_start(struct journal *journal)
 void journal_push(struct journal *journal, struct parcel *parcel)
 {
 	assert(parcel->kind != PARCEL_TICK);
-	if (parcel->kind != PARCEL_CONFIRM)
+	if (!is_patient(parcel))
 		atomic_fetch_add(&journal->shared.pending, 1);
 	int r = queue_push(journal->input, parcel);
 	assert(r == 0); /* sized by options.parcels_max */
@@ -316,6 +322,24 @@ void journal_erase_stats(struct journal *journal, struct erase_stats *ret)
 	pthread_mutex_lock(&journal->shared.lock);
 	*ret = journal->shared.erase;
 	pthread_mutex_unlock(&journal->shared.lock);
+}
+
+size_t journal_cosigned(struct journal *journal, uint8_t *buf, size_t size, uint64_t *ret_tree_size)
+{
+	struct journal_shared *shared = &journal->shared;
+	pthread_mutex_lock(&shared->lock);
+	size_t len = shared->cosigned_len;
+	assert(size >= len);
+	memcpy(buf, shared->cosigned, len);
+	if (ret_tree_size)
+		*ret_tree_size = shared->cosigned_size;
+	pthread_mutex_unlock(&shared->lock);
+	return len;
+}
+
+const char *journal_origin(const struct journal *journal)
+{
+	return journal->origin;
 }
 
 void journal_stats(const struct journal *journal, struct journal_stats *ret)

@@ -13,7 +13,7 @@
 #include "broker/journal/record.h"
 #include "broker/journal/state-job.h"
 #include "broker/journal/store.h"
-#include "proto/note/checkpoint.h"
+#include "proto/note/cosignature.h"
 
 /* The journal from inside; this folder only. */
 enum {
@@ -24,6 +24,15 @@ enum {
 	ACK_ARENA = 64 * 1024,                        /* the same for a batch of acknowledgements */
 };
 
+/* The newest checkpoint that a quorum cosigned, and when the last such was noted (cosign.c). */
+struct cosigned {
+	uint64_t size;      /* 0: none */
+	uint64_t window_ms; /* batch time at which this minute's began */
+	uint64_t witnessed; /* the last entry "witnessed", counted from 1; 0: none */
+	size_t len;
+	uint8_t note[COSIGNED_NOTE_MAX];
+};
+
 /* What other threads ask for; everything else belongs to the writer. */
 struct journal_shared {
 	pthread_mutex_t lock;
@@ -32,6 +41,9 @@ struct journal_shared {
 	size_t note_len;
 	uint64_t note_size;
 	struct erase_stats erase;
+	uint64_t cosigned_size;
+	size_t cosigned_len;
+	uint8_t cosigned[COSIGNED_NOTE_MAX];
 
 	_Atomic size_t pending;
 	_Atomic uint64_t commits, entries, messages, commit_ns, tree_size;
@@ -65,6 +77,7 @@ struct journal {
 	uint8_t note[CHECKPOINT_NOTE_MAX]; /* newest committed, then this batch's */
 	size_t note_len;
 	uint32_t note_day; /* it was made on */
+	struct cosigned cosigned;
 
 	struct queue *input;
 	struct fair *fair;
@@ -95,6 +108,7 @@ struct batch {
 	struct parcel *ticks, **ticks_tail; /* filled by timers */
 	bool full;                          /* from here on, messages are deferred */
 	bool registry_changed;
+	bool cosigned; /* a cosignature was put */
 	bool committed;
 	uint64_t entries, messages; /* appended; accepted */
 };
@@ -128,6 +142,10 @@ int notes_stop(struct journal *journal, struct batch *batch);
 int notes_clock_step(struct journal *journal, struct batch *batch, int64_t step_ms);
 int notes_state(struct journal *journal, struct batch *batch, struct parcel *parcel);
 int notes_registry(struct journal *journal, struct batch *batch, struct parcel *parcel);
+int cosign_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
+
+/* At start: what is kept of cosignatures. 0, -EBADMSG, negative errno. */
+int cosign_load(struct journal *journal, struct db_txn *txn);
 
 /**
  * signers_choose() - which of the log keys does a registry have as active?

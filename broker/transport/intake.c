@@ -70,6 +70,7 @@ static const struct kind kinds[] = {
 	{DIENSTWEG__FRAME__BODY_GET_REGISTRY, true, false, get_registry_handle},
 	{DIENSTWEG__FRAME__BODY_GET_CHECKPOINT, true, false, get_checkpoint_handle},
 	{DIENSTWEG__FRAME__BODY_GET_PROOF, true, false, get_proof_handle},
+	{DIENSTWEG__FRAME__BODY_COSIGN, true, false, cosign_handle},
 	{DIENSTWEG__FRAME__BODY_PING, true, false, ping_handle},
 	{DIENSTWEG__FRAME__BODY_BYE, true, false, bye_handle},
 };

@@ -143,9 +143,12 @@ void get_checkpoint_handle(
 	struct transport *transport, struct session *session, struct incoming *incoming)
 {
 	Dienstweg__CheckpointFrame body = DIENSTWEG__CHECKPOINT_FRAME__INIT;
-	uint8_t note[CHECKPOINT_NOTE_MAX];
-	(void)incoming;
-	size_t len = journal_checkpoint(transport->options.journal, note, sizeof(note), NULL);
+	uint8_t note[COSIGNED_NOTE_MAX];
+	body.cosigned = incoming->frame->get_checkpoint->cosigned;
+	size_t len = body.cosigned
+			     ? journal_cosigned(transport->options.journal, note, sizeof(note), NULL)
+			     : journal_checkpoint(
+				       transport->options.journal, note, sizeof(note), NULL);
 	body.checkpoint = field_bytes(BYTES(note, len));
 	checkpoint_send(transport, session, &body);
 }

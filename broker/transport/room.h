@@ -6,11 +6,11 @@
 #include "broker/transport/frame.h"
 #include "broker/transport/session.h"
 #include "broker/transport/transport.h"
-#include "proto/note/checkpoint.h"
+#include "proto/note/cosignature.h"
 
 /*
  * The inside of transport, shared by its files: intake.c (frames in, one handler per kind), submit.c and
- * acknowledge.c (what goes to the journal), hello.c and lookup.c (what the clerk is asked), turn.c (what comes
+ * acknowledge.c (what goes to the journal), hello.c, lookup.c and cosign.c (what the clerk is asked), turn.c (what comes
  * back from the journal), transport.c (sessions' life, sending). Nobody else includes this.
  */
 enum {
@@ -22,6 +22,14 @@ enum {
 	TURN_PARCELS_MAX = 256,
 	BUSY_RETRY_MS = 100,
 	DRAINING_RETRY_MS = 1000,
+};
+
+/* What witnesses are asked to cosign. */
+struct candidate {
+	uint64_t size; /* 0: none yet */
+	uint64_t made_ns;
+	size_t len;
+	uint8_t note[CHECKPOINT_NOTE_MAX];
 };
 
 struct transport {
@@ -40,6 +48,7 @@ struct transport {
 	bool draining;
 	bool stopping; /* PARCEL_STOP was pushed: nothing may follow it */
 	bool stopped;  /* it came back */
+	struct candidate candidate;
 	struct transport_counters counters;
 };
 
@@ -123,6 +132,11 @@ int checkpoint_read(
 void session_error(struct transport *transport, struct session *session, const char *code,
 	const char *field, const char *detail);
 
+/* ---- cosign.c ---- */
+
+/* Now and then: name a candidate when it is time, send it to witnesses that do not have it. */
+void candidate_tick(struct transport *transport, uint64_t now_ns);
+
 /* ---- one handler per kind of frame; @session is open, but for Hello ---- */
 void hello_handle(struct transport *transport, struct session *session, struct incoming *incoming);
 void submit_handle(struct transport *transport, struct session *session, struct incoming *incoming);
@@ -134,3 +148,4 @@ void get_checkpoint_handle(
 	struct transport *transport, struct session *session, struct incoming *incoming);
 void get_proof_handle(
 	struct transport *transport, struct session *session, struct incoming *incoming);
+void cosign_handle(struct transport *transport, struct session *session, struct incoming *incoming);

@@ -57,6 +57,9 @@ struct session {
 	uint64_t put_off_bytes; /* since it was asked */
 	uint32_t hasty;         /* resumed before, so often since Hello */
 	bool looking_up;        /* an errand of its own is under way */
+	bool cosigning;         /* likewise, with a cosignature */
+	uint64_t cosigned_ns;   /* when the last one came */
+	uint64_t asked_size;    /* of the candidate that was looked at for this session */
 
 	struct outbox outbox;
 	struct outlet outlet;

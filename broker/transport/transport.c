@@ -186,6 +186,7 @@ void transport_tick(struct transport *transport)
 		if (now_ns - session->heard_ns > timeout_ns)
 			transport_end(transport, session, "session-lost");
 	}
+	candidate_tick(transport, now_ns);
 }
 
 /* ---- registry, drain ---- */

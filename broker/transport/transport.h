@@ -51,6 +51,8 @@ struct transport_counters {
 	uint64_t put_off;          /* whole Submit frames answered unread */
 	uint64_t shut_out;         /* sessions, for flooding */
 	uint64_t acknowledgements; /* batches */
+	uint64_t cosignatures;     /* of witnesses, good ones */
+	uint64_t cosignatures_refused;
 	uint64_t sessions_opened;
 	uint64_t sessions_lost;
 };

@@ -110,6 +110,7 @@ static void (*const done[])(struct transport *, struct parcel *) = {
 	[PARCEL_FAIL] = act_done,
 	[PARCEL_EXPIRE] = act_done,
 	[PARCEL_CONFIRM] = act_done,
+	[PARCEL_COSIGN] = act_done,
 	[PARCEL_REGISTRY] = registry_done,
 	[PARCEL_OPERATE] = operate_done,
 	[PARCEL_TICK] = act_done,

@@ -493,6 +493,63 @@ static void proof_take(struct desk *desk, const Dienstweg__GetProof *question)
 	desk_send(desk, &frame);
 }
 
+/* ---- witnesses ---- */
+
+void desk_candidate(struct desk *desk)
+{
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__Candidate body = DIENSTWEG__CANDIDATE__INIT;
+	body.checkpoint = pb(checkpoint_bytes(desk));
+	frame.body_case = DIENSTWEG__FRAME__BODY_CANDIDATE;
+	frame.candidate = &body;
+	desk_send(desk, &frame);
+}
+
+static void cosign_take(struct desk *desk, const Dienstweg__Cosign *cosign)
+{
+	CHECK(cosign->note.len <= sizeof(desk->cosign));
+	memcpy(desk->cosign, cosign->note.data, cosign->note.len);
+	desk->cosign_len = cosign->note.len;
+	desk->cosigns++;
+}
+
+/* @note, with the line of one witness more. */
+static struct bytes cosigned_by(struct desk *desk, struct bytes note, const char *name)
+{
+	const struct key_secret *secret = registry_fixture_secret(desk->fixture, name, KEY_WITNESS);
+	uint8_t line[COSIGNATURE_LINE_MAX], *buf = desk_take(desk, COSIGNED_NOTE_MAX);
+	struct note_key key;
+	size_t len;
+	CHECK(secret);
+	CHECK_INT(note_key_init_witness(&key, BYTES_STR(name), secret->pub.public), 0);
+	const uint8_t *end = memmem(note.data, note.len, "\n\n", 2);
+	size_t line_len = cosignature_sign(
+		BYTES(note.data, end - note.data + 1), 1795800000, &key, secret->ed25519, line);
+	CHECK_INT(cosignature_add(note, BYTES(line, line_len), buf, &len), 0);
+	return BYTES(buf, len);
+}
+
+static void cosigned_send(struct desk *desk)
+{
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__CheckpointFrame body = DIENSTWEG__CHECKPOINT_FRAME__INIT;
+	const char *names = desk->cosigners;
+	struct bytes note = names ? checkpoint_bytes(desk) : BYTES(NULL, 0);
+	desk->cosigned_asked++;
+	while (names && *names) {
+		char name[64];
+		int n = (int)strcspn(names, ",");
+		snprintf(name, sizeof(name), "%.*s", n, names);
+		note = cosigned_by(desk, note, name);
+		names += n + (names[n] == ',');
+	}
+	body.cosigned = true;
+	body.checkpoint = pb(note);
+	frame.body_case = DIENSTWEG__FRAME__BODY_CHECKPOINT;
+	frame.checkpoint = &body;
+	desk_send(desk, &frame);
+}
+
 static void registry_take(struct desk *desk)
 {
 	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
@@ -565,6 +622,13 @@ static void frame_take(struct desk *desk, const Dienstweg__Frame *frame)
 		break;
 	case DIENSTWEG__FRAME__BODY_GET_PROOF:
 		proof_take(desk, frame->get_proof);
+		break;
+	case DIENSTWEG__FRAME__BODY_GET_CHECKPOINT:
+		CHECK(frame->get_checkpoint->cosigned);
+		cosigned_send(desk);
+		break;
+	case DIENSTWEG__FRAME__BODY_COSIGN:
+		cosign_take(desk, frame->cosign);
 		break;
 	case DIENSTWEG__FRAME__BODY_PING:
 		pong_send(desk, frame->ping);

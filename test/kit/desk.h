@@ -8,7 +8,7 @@
 #include "proto/base/arena.h"
 #include "proto/frame.pb-c.h"
 #include "proto/merkle/merkle.h"
-#include "proto/note/checkpoint.h"
+#include "proto/note/cosignature.h"
 #include "proto/receipt/stub.h"
 #include "proto/registry/fixture.h"
 #include "proto/signature/signature.h"
@@ -103,7 +103,10 @@ struct desk {
 	struct desk_message messages[DESK_ENTRIES_MAX];
 	size_t acks_count;
 	struct desk_ack acks[DESK_ENTRIES_MAX];
-	size_t hellos, byes, submits, naks, proofs_asked, registries_asked;
+	size_t hellos, byes, submits, naks, proofs_asked, registries_asked, cosigned_asked;
+	size_t cosigns; /* cosignatures that came */
+	size_t cosign_len;
+	uint8_t cosign[COSIGNED_NOTE_MAX]; /* the last one */
 	uint64_t confirmed, credit_messages, credit_bytes, hello_size;
 	char nak_reason[64];
 
@@ -117,6 +120,8 @@ struct desk {
 	uint32_t retry_ms;
 	bool deaf_to_proofs; /* answers no GetProof */
 	bool newest_only;    /* ignores GetProof.new_size */
+	const char *cosigners; /* names, comma-separated: GetCheckpoint.cosigned is answered with the newest
+				  checkpoint and their lines; NULL: with none */
 };
 
 /**
@@ -146,6 +151,7 @@ void desk_fork(struct desk *desk, size_t at);
 void desk_roll_back(struct desk *desk, size_t size);
 size_t desk_checkpoint(struct desk *desk, uint8_t note[CHECKPOINT_NOTE_MAX]);
 void desk_grow(struct desk *desk, size_t entries);
+void desk_candidate(struct desk *desk); /* ask the session to cosign the newest checkpoint */
 
 /* For the files of the desk: zeroed memory for the test's life; a new entry and its leaf. */
 void *desk_take(struct desk *desk, size_t size);

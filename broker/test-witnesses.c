@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * The broker and its witnesses, over the loopback: who is asked, whose word counts, who gets to see it. A
+ * witness may be hostile like anybody else; it has one signature, and that is all it can spend.
+ */
+#include "broker/field.h"
+#include "broker/test-house.h"
+#include "proto/note/cosignature.h"
+#include "test/kit/check.h"
+
+static void cosign_say(struct peer *peer, struct bytes note)
+{
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__Cosign cosign = DIENSTWEG__COSIGN__INIT;
+	cosign.note = field_bytes(note);
+	frame.body_case = DIENSTWEG__FRAME__BODY_COSIGN;
+	frame.cosign = &cosign;
+	peer_say(peer, &frame);
+}
+
+static struct bytes candidate_hear(struct peer *peer)
+{
+	const Dienstweg__Frame *frame = peer_hear_kind(peer, DIENSTWEG__FRAME__BODY_CANDIDATE);
+	return BYTES_PB(frame->candidate->checkpoint);
+}
+
+static struct bytes cosigned_get(struct peer *peer)
+{
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__GetCheckpoint get = DIENSTWEG__GET_CHECKPOINT__INIT;
+	get.cosigned = true;
+	frame.body_case = DIENSTWEG__FRAME__BODY_GET_CHECKPOINT;
+	frame.get_checkpoint = &get;
+	peer_say(peer, &frame);
+	const Dienstweg__CheckpointFrame
+		*answer = peer_hear_kind(peer, DIENSTWEG__FRAME__BODY_CHECKPOINT)->checkpoint;
+	CHECK(answer->cosigned);
+	return BYTES_PB(answer->checkpoint);
+}
+
+/* Cosign the candidate as a party's witness, in that party's session. */
+static void cosign_as(struct peer *peer, struct bytes candidate, const char *witness)
+{
+	uint8_t buf[COSIGNED_NOTE_MAX];
+	size_t len = journal_fixture_cosign(
+		&peer->house->fixture, candidate, witness, FIXTURE_NOW_MS / 1000, buf);
+	cosign_say(peer, BYTES(buf, len));
+}
+
+static struct cosignatures judge(struct house *house, struct bytes note, uint64_t *ret_size)
+{
+	struct policy policy;
+	struct cosignatures judged;
+	struct checkpoint checkpoint;
+	struct note_key keys[4];
+	size_t count = registry_log_keys(
+		house->fixture.registry, "test.demo/0", keys, ARRAY_LEN(keys));
+	registry_witnesses(house->fixture.registry, &policy);
+	CHECK_INT(checkpoint_judge(note, keys, count, "test.demo/0", &policy, &checkpoint, &judged),
+		0);
+	*ret_size = checkpoint.size;
+	return judged;
+}
+
+static bool has_quorum(struct peer *peer)
+{
+	uint64_t size;
+	struct bytes note = cosigned_get(peer);
+	return note.len > 0 && judge(peer->house, note, &size).quorum;
+}
+
+static void two_witnesses_make_a_quorum_that_all_can_see(void)
+{
+	struct house house;
+	struct peer city, jobcenter, town;
+	house_init_witnessed(&house, "quorum", "");
+	peer_init(&city, &house, "city");
+	peer_init(&jobcenter, &house, "jobcenter");
+	peer_init(&town, &house, "town");
+	peer_open(&city, "city");
+	peer_open(&jobcenter, "jobcenter");
+	peer_open(&town, "town");
+	struct bytes candidate = candidate_hear(&city);
+	CHECK(bytes_equal(candidate, candidate_hear(&jobcenter)));
+	CHECK_INT(cosigned_get(&town).len, 0);
+	cosign_as(&city, candidate, "city");
+	cosign_as(&jobcenter, candidate, "jobcenter");
+	house_until(&house, has_quorum(&town));
+	peer_deinit(&city);
+	peer_deinit(&jobcenter);
+	peer_deinit(&town);
+	house_deinit(&house);
+}
+
+/* The next candidate comes once this one has its quorum; nobody else is asked. */
+static void candidates_follow_one_another(void)
+{
+	struct house house;
+	struct peer city, jobcenter;
+	uint64_t first, second;
+	house_init_witnessed(&house, "follow", "");
+	peer_init(&city, &house, "city");
+	peer_init(&jobcenter, &house, "jobcenter");
+	peer_open(&city, "city");
+	peer_open(&jobcenter, "jobcenter");
+	struct bytes candidate = candidate_hear(&city);
+	(void)judge(&house, candidate, &first);
+	cosign_as(&city, candidate, "city");
+	cosign_as(&jobcenter, candidate_hear(&jobcenter), "jobcenter");
+	candidate = candidate_hear(&city); /* the quorum became an entry, so the log grew */
+	(void)judge(&house, candidate, &second);
+	CHECK(second > first);
+	peer_deinit(&city);
+	peer_deinit(&jobcenter);
+	house_deinit(&house);
+}
+
+static void who_is_no_witness_is_told_so(void)
+{
+	struct house house;
+	struct peer city, town;
+	house_init_witnessed(&house, "town", "");
+	peer_init(&city, &house, "city");
+	peer_init(&town, &house, "town");
+	peer_open(&city, "city");
+	peer_open(&town, "town");
+	struct bytes candidate = candidate_hear(&city);
+	/* City's good cosignature, out of town's mouth. */
+	cosign_as(&town, candidate, "city");
+	peer_hear_error(&town, "not-a-witness");
+	peer_deinit(&city);
+	peer_deinit(&town);
+	house_deinit(&house);
+}
+
+static void bad_cosignatures_are_refused(void)
+{
+	struct house house;
+	struct peer city;
+	uint8_t buf[COSIGNED_NOTE_MAX], large[COSIGNED_NOTE_MAX + 1] = {0};
+	house_init_witnessed(&house, "bad", "");
+	peer_init(&city, &house, "city");
+	peer_open(&city, "city");
+	struct bytes candidate = candidate_hear(&city);
+
+	size_t len = journal_fixture_cosign(&house.fixture, candidate, "city", 1, buf);
+	buf[len - 10] ^= 1;
+	cosign_say(&city, BYTES(buf, len));
+	peer_hear_error(&city, "bad-cosignature");
+
+	cosign_as(&city, candidate, "city"); /* within the same half second */
+	peer_hear_error(&city, "busy");
+
+	cosign_say(&city, BYTES(large, sizeof(large)));
+	peer_hear_error(&city, "malformed");
+	peer_deinit(&city);
+	house_deinit(&house);
+}
+
+/* Of another witness, of nobody, of another log, of another tree that the log's own key signed. */
+static void foreign_words_are_refused(void)
+{
+	static const char *const stories[] = {"jobcenter", "", "other-log", "other-tree"};
+	for (size_t i = 0; i < ARRAY_LEN(stories); i++) {
+		struct house house;
+		struct peer city;
+		uint8_t buf[COSIGNED_NOTE_MAX];
+		struct checkpoint checkpoint;
+		struct note_key key;
+		bool log = strcmp(stories[i], "other-log") == 0;
+		bool tree = strcmp(stories[i], "other-tree") == 0;
+		house_init_witnessed(&house, stories[i][0] ? stories[i] : "nobody", "");
+		peer_init(&city, &house, "city");
+		peer_open(&city, "city");
+		struct bytes candidate = candidate_hear(&city);
+		const struct key_secret *secret = registry_fixture_secret(
+			house.fixture.parties, "test.demo", KEY_LOG);
+		const uint8_t *end = memmem(candidate.data, candidate.len, "\n\n", 2);
+		CHECK_INT(checkpoint_parse(
+				  BYTES(candidate.data, end - candidate.data + 1), &checkpoint),
+			0);
+		if (log)
+			snprintf(checkpoint.origin, sizeof(checkpoint.origin), "test.demo/1");
+		checkpoint.root.bytes[0] ^= tree;
+		CHECK_INT(note_key_init(&key, BYTES_STR(checkpoint.origin), secret->pub.public), 0);
+		size_t len = checkpoint_sign(&checkpoint, &key, secret->ed25519, buf);
+		cosign_as(&city, BYTES(buf, len), log || tree ? "city" : stories[i]);
+		peer_hear_error(&city, "bad-cosignature");
+		peer_deinit(&city);
+		house_deinit(&house);
+	}
+}
+
+/* What was asked of a session is asked of the next one again, or a lost frame would cost a quorum. */
+static void a_new_session_is_asked_again(void)
+{
+	struct house house;
+	struct peer city;
+	house_init_witnessed(&house, "again", "");
+	peer_init(&city, &house, "city");
+	peer_open(&city, "city");
+	struct bytes candidate = candidate_hear(&city);
+	peer_open(&city, "city");
+	CHECK(bytes_equal(candidate, candidate_hear(&city)));
+	peer_deinit(&city);
+	house_deinit(&house);
+}
+
+CHECK_MAIN(CHECK_CASE(two_witnesses_make_a_quorum_that_all_can_see),
+	CHECK_CASE(candidates_follow_one_another), CHECK_CASE(who_is_no_witness_is_told_so),
+	CHECK_CASE(bad_cosignatures_are_refused), CHECK_CASE(foreign_words_are_refused),
+	CHECK_CASE(a_new_session_is_asked_again))
