@@ -25,6 +25,9 @@ static const struct param rows[] = {
 		       "them."},
 	{"keys", PARAM_PATH, .list = true, .list_max = 17, .offset = AT(keys),
 		.doc = "Secret key files: of `party`, then of each party it operates."},
+	{"witness", PARAM_PATH, .optional = true, .offset = AT(witness),
+		.doc = "Secret key file with the witness key of `party`: this adapter cosigns the "
+		       "bus's checkpoints. The registry has to list the key."},
 	{"registry", PARAM_PATH, .offset = AT(registry),
 		.doc = "The newest signed registry known here; replaced when the bus has a newer "
 		       "one."},

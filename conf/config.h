@@ -149,6 +149,7 @@ struct config_adapter {
 	const char *broker;          /* "tcp://host:port" */
 	const char *party;           /* whose transport key this process uses */
 	struct config_list operates; /* further parties it speaks for */
+	const char *witness;     /* NAME.secret with the party's witness key; NULL: it is none */
 	struct config_list keys; /* NAME.secret files: of `party` first, then one per operated party */
 	const char *registry; /* newest signed registry known; replaced when the bus has a newer one */
 	const char *policy;

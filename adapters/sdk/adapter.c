@@ -135,6 +135,10 @@ static int commit(struct dw_adapter *adapter)
 	if (r == 0)
 		r = trust_save(adapter->trust);
 	if (r == 0)
+		r = final_save(adapter->final);
+	if (r == 0 && adapter->witness)
+		r = witness_save(adapter->witness);
+	if (r == 0)
 		r = store_commit(adapter->store);
 	if (r == -ENOSPC)
 		log_error("adapter",
@@ -149,7 +153,9 @@ static int flush(struct dw_adapter *adapter)
 {
 	if (adapter->untrusted || client_state(adapter->client) != CLIENT_READY)
 		return 0;
-	int r = acks_flush(adapter->acks, adapter->client);
+	int r = adapter->witness ? witness_flush(adapter->witness, adapter->client) : 0;
+	if (r == 0)
+		r = acks_flush(adapter->acks, adapter->client);
 	if (r == 0)
 		r = inbox_flush(adapter->inbox, adapter->client);
 	if (r == 0)
@@ -295,7 +301,17 @@ static int take_error(struct dw_adapter *adapter, const Dienstweg__Error *error)
 		acks_again(adapter->acks);
 	if (bytes_equal(BYTES_PB(error->field), BYTES_STR("submit")))
 		sender_again(adapter->sender);
+	if (bytes_equal(BYTES_PB(error->field), BYTES_STR("note")))
+		log_error("witness", "the broker refuses our cosignature",
+			F_BYTES("code", BYTES_PB(error->code)),
+			F_BYTES("detail", BYTES_PB(error->detail)));
 	return 0;
+}
+
+static int take_checkpoint(struct dw_adapter *adapter, const Dienstweg__CheckpointFrame *frame)
+{
+	return frame->cosigned ? final_take(adapter->final, frame)
+			       : trust_proof(adapter->trust, frame);
 }
 
 static int take(struct dw_adapter *adapter, const Dienstweg__Frame *frame)
@@ -310,7 +326,9 @@ static int take(struct dw_adapter *adapter, const Dienstweg__Frame *frame)
 	case DIENSTWEG__FRAME__BODY_REGISTRY:
 		return take_registry(adapter, frame->registry);
 	case DIENSTWEG__FRAME__BODY_CHECKPOINT:
-		return trust_proof(adapter->trust, frame->checkpoint);
+		return take_checkpoint(adapter, frame->checkpoint);
+	case DIENSTWEG__FRAME__BODY_CANDIDATE:
+		return adapter->witness ? witness_candidate(adapter->witness, frame->candidate) : 0;
 	case DIENSTWEG__FRAME__BODY_ERROR:
 		return take_error(adapter, frame->error);
 	default:
@@ -433,6 +451,21 @@ static int rooms_open(struct dw_adapter *adapter, char *reterr, size_t size)
 	return r;
 }
 
+static int trust_rooms_open(struct dw_adapter *adapter, char *reterr, size_t size)
+{
+	struct trust_options trust = {
+		adapter->config, adapter->folder, adapter->store, adapter->clock};
+	int r = trust_open(&trust, &adapter->trust, reterr, size);
+	struct final_options final = {adapter->store, adapter->trust, adapter->clock};
+	struct witness_options witness = {
+		adapter->config, adapter->store, adapter->trust, adapter->clock};
+	if (r == 0)
+		r = final_open(&final, &adapter->final, reterr, size);
+	if (r == 0 && adapter->config->witness)
+		r = witness_open(&witness, &adapter->witness, reterr, size);
+	return r;
+}
+
 int core_open(struct dw_adapter *adapter, char *reterr, size_t size)
 {
 	const struct config_adapter *config = adapter->config;
@@ -444,8 +477,7 @@ int core_open(struct dw_adapter *adapter, char *reterr, size_t size)
 			&adapter->store, reterr, size);
 	if (r)
 		return r < 0 ? r : 1;
-	struct trust_options trust = {config, adapter->folder, adapter->store, adapter->clock};
-	r = trust_open(&trust, &adapter->trust, reterr, size);
+	r = trust_rooms_open(adapter, reterr, size);
 	if (r == 0)
 		r = parties_open(
 			config, trust_registry(adapter->trust), &adapter->parties, reterr, size);
@@ -463,6 +495,8 @@ void core_close(struct dw_adapter *adapter)
 	sender_free(adapter->sender);
 	turn_free(adapter->turn);
 	parties_free(adapter->parties);
+	witness_free(adapter->witness);
+	final_free(adapter->final);
 	trust_free(adapter->trust);
 	store_free(adapter->store);
 	folder_free(adapter->folder);
@@ -488,7 +522,8 @@ void core_status(struct dw_adapter *adapter, char *buf, size_t size)
 		"\"recorded\":%llu,\"refused\":%llu,\"deferred\":%llu,\"ended\":%llu,"
 		"\"accepted\":%llu,\"rejected\":%llu,\"later\":%llu,\"again\":%llu,"
 		"\"unacknowledged\":%zu,\"registry\":%llu,\"registry_stale\":%s,"
-		"\"checkpoint\":%llu}\n",
+		"\"checkpoint\":%llu,\"final\":%llu,\"final_waiting_seconds\":%llu,"
+		"\"cosigned\":%llu}\n",
 		client_state(adapter->client) == CLIENT_READY ? "true" : "false",
 		(unsigned long long)adapter->outbox.count, (unsigned long long)adapter->outbox.bytes,
 		(unsigned long long)oldest_seconds(adapter), (unsigned long long)sender.unanswered,
@@ -500,5 +535,8 @@ void core_status(struct dw_adapter *adapter, char *buf, size_t size)
 		acks_count(adapter->acks),
 		(unsigned long long)registry_version(trust_registry(adapter->trust)),
 		trust_stale(adapter->trust) ? "true" : "false",
-		(unsigned long long)trust_proven_size(adapter->trust));
+		(unsigned long long)trust_proven_size(adapter->trust),
+		(unsigned long long)final_size(adapter->final),
+		(unsigned long long)final_waiting_seconds(adapter->final),
+		(unsigned long long)(adapter->witness ? witness_size(adapter->witness) : 0));
 }

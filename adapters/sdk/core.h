@@ -8,6 +8,7 @@
 #include "adapters/sdk/acks.h"
 #include "adapters/sdk/adapter.h"
 #include "adapters/sdk/client.h"
+#include "adapters/sdk/final.h"
 #include "adapters/sdk/folder.h"
 #include "adapters/sdk/inbox.h"
 #include "adapters/sdk/outbox.h"
@@ -17,6 +18,7 @@
 #include "adapters/sdk/store.h"
 #include "adapters/sdk/trust.h"
 #include "adapters/sdk/turn.h"
+#include "adapters/sdk/witness.h"
 
 /*
  * The adapter as its own files see it: what it is made of, and one turn of it. A turn is
@@ -34,6 +36,8 @@ struct dw_adapter {
 	struct folder *folder;
 	struct store *store;
 	struct trust *trust;
+	struct final *final;
+	struct witness *witness; /* NULL: it is none */
 	struct parties *parties;
 	struct outbox outbox;
 	struct turn *turn;

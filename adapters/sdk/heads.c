@@ -65,7 +65,8 @@ static int clash_of(struct heads_clash *clash, int verdict, const struct heads_s
 static int fork_look(
 	const struct heads *heads, const struct heads_shown *shown, struct heads_clash *clash)
 {
-	const struct head *all[] = {&heads->proven, &heads->linking, &heads->seen};
+	const struct head *all[] = {&heads->proven, &heads->linking, &heads->seen,
+		&heads->asides[HEADS_CANDIDATE], &heads->asides[HEADS_COSIGNED]};
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		const struct checkpoint *held = &all[i]->checkpoint;
 		if (!all[i]->set || held->size != shown->checkpoint.size ||
@@ -130,15 +131,64 @@ int heads_welcome(struct heads *heads, const struct heads_shown *shown, uint64_t
 	return r;
 }
 
+static bool aside_waits(const struct heads *heads, size_t which)
+{
+	return heads->asides[which].set && !heads->linked[which];
+}
+
+bool heads_aside_waits(const struct heads *heads)
+{
+	return aside_waits(heads, HEADS_CANDIDATE) || aside_waits(heads, HEADS_COSIGNED);
+}
+
 bool heads_pending(const struct heads *heads)
 {
-	return heads->linking.set || heads->seen.set;
+	return heads->linking.set || heads->seen.set || heads_aside_waits(heads);
+}
+
+int heads_put_aside(struct heads *heads, enum heads_aside which, const struct heads_shown *shown,
+	struct heads_clash *clash)
+{
+	assert(heads->proven.set);
+	bool changed = heads->changed;
+	int r = fork_look(heads, shown, clash);
+	if (r)
+		return r;
+	head_set(heads, &heads->asides[which], shown);
+	heads->changed = changed;
+	heads->linked[which] = shown->checkpoint.size == heads->proven.checkpoint.size;
+	return 0;
+}
+
+/* Between two sizes, whichever is the smaller. */
+static struct heads_question between(uint64_t a, uint64_t b)
+{
+	return (struct heads_question){.old_size = a < b ? a : b, .new_size = a < b ? b : a};
+}
+
+static bool question_of_aside(struct heads *heads, struct heads_question *ret)
+{
+	uint64_t proven = heads->proven.checkpoint.size;
+	for (size_t i = 0; i < HEADS_ASIDES; i++) {
+		if (aside_waits(heads, i) && heads->asides[i].checkpoint.size == proven)
+			heads->linked[i] = true; /* `proven` came to it; roots were compared */
+		if (!aside_waits(heads, i))
+			continue;
+		*ret = between(heads->asides[i].checkpoint.size, proven);
+		ret->of_aside = true;
+		ret->aside = (enum heads_aside)i;
+		return true;
+	}
+	return false;
 }
 
 bool heads_question(struct heads *heads, struct heads_question *ret)
 {
 	uint64_t proven = heads->proven.checkpoint.size;
 	assert(heads->proven.set);
+	heads->aside_asked = !heads->aside_asked && question_of_aside(heads, ret);
+	if (heads->aside_asked)
+		return true;
 	if (!heads->linking.set && heads->seen.set) {
 		struct heads_shown seen = head_shown(&heads->seen);
 		head_set(heads, &heads->linking, &seen);
@@ -147,35 +197,35 @@ bool heads_question(struct heads *heads, struct heads_question *ret)
 	/* Roots of equal sizes were compared when they came. */
 	if (heads->linking.set && heads->linking.checkpoint.size == proven)
 		head_clear(heads, &heads->linking);
-	if (!heads->linking.set) {
-		*ret = (struct heads_question){.old_size = proven};
-		return false;
+	if (heads->linking.set) {
+		*ret = between(heads->linking.checkpoint.size, proven);
+		return true;
 	}
-	uint64_t linking = heads->linking.checkpoint.size;
-	*ret = (struct heads_question){
-		.old_size = linking < proven ? linking : proven,
-		.new_size = linking < proven ? proven : linking,
-	};
-	return true;
+	*ret = (struct heads_question){.old_size = proven};
+	return question_of_aside(heads, ret);
 }
 
 int heads_link(struct heads *heads, const struct heads_question *question, struct bytes proof,
 	struct heads_clash *clash)
 {
+	struct head *head = question->of_aside ? &heads->asides[question->aside] : &heads->linking;
 	struct heads_shown proven = head_shown(&heads->proven);
-	struct heads_shown linking = head_shown(&heads->linking);
-	bool grew = linking.checkpoint.size > proven.checkpoint.size;
-	const struct heads_shown *small = grew ? &proven : &linking;
-	const struct heads_shown *large = grew ? &linking : &proven;
-	if (!heads->linking.set || small->checkpoint.size != question->old_size ||
+	struct heads_shown other = head_shown(head);
+	bool grew = other.checkpoint.size > proven.checkpoint.size;
+	const struct heads_shown *small = grew ? &proven : &other;
+	const struct heads_shown *large = grew ? &other : &proven;
+	if (!head->set || small->checkpoint.size != question->old_size ||
 		large->checkpoint.size != question->new_size)
 		return 0; /* the heads have moved on: asked again */
 	int r = extends(small, large, proof, clash);
 	if (r)
 		return r;
 	if (grew)
-		head_set(heads, &heads->proven, &linking);
-	head_clear(heads, &heads->linking);
+		head_set(heads, &heads->proven, &other);
+	if (question->of_aside)
+		heads->linked[question->aside] = true;
+	else
+		head_clear(heads, &heads->linking);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
  *   proven   extends everything proven before
  *   seen     the newest that came with receipts, not linked to `proven` yet
  *   linking  one that was `seen`, while its proof is under way
+ *   asides   others that something will rest on once they are linked to `proven`, smaller ones too
  */
 enum {
 	HEADS_FORK = 1,     /* two trees of one size have different roots */
@@ -30,9 +31,18 @@ struct head {
 	uint8_t note[HEAD_NOTE_MAX];
 };
 
+enum heads_aside {
+	HEADS_CANDIDATE, /* to be cosigned */
+	HEADS_COSIGNED,  /* a quorum cosigned it */
+	HEADS_ASIDES,
+};
+
 struct heads {
 	struct head proven, linking, seen;
-	bool changed; /* since the owner last cleared it */
+	struct head asides[HEADS_ASIDES];
+	bool linked[HEADS_ASIDES];
+	bool aside_asked; /* the last question was about one: they take turns with receipts */
+	bool changed;     /* since the owner last cleared it; asides are not stored */
 };
 
 /* A verified checkpoint with its note, as it arrived. */
@@ -77,9 +87,22 @@ int heads_receipt(struct heads *heads, const struct heads_shown *shown, struct h
 int heads_welcome(struct heads *heads, const struct heads_shown *shown, uint64_t asked,
 	struct bytes proof, struct heads_clash *clash);
 
+/**
+ * heads_put_aside() - a checkpoint of any size that has to be linked
+ * @heads: `proven` is set
+ * @which: takes the place of the one before
+ * @shown: verified
+ * @clash: filled unless 0
+ * Return: 0 or HEADS_FORK.
+ */
+int heads_put_aside(struct heads *heads, enum heads_aside which, const struct heads_shown *shown,
+	struct heads_clash *clash);
+
 /* A question to the broker; @new_size 0: the newest. */
 struct heads_question {
 	uint64_t old_size, new_size;
+	bool of_aside;
+	enum heads_aside aside;
 };
 
 /**
@@ -89,7 +112,8 @@ struct heads_question {
  * Return: true when receipts rest on it, false when it only keeps an idle adapter a witness.
  */
 bool heads_question(struct heads *heads, struct heads_question *ret);
-bool heads_pending(const struct heads *heads); /* is there something to be linked? */
+bool heads_pending(const struct heads *heads);     /* is there something to be linked? */
+bool heads_aside_waits(const struct heads *heads); /* and is it one that was put aside? */
 
 /**
  * heads_link() - the answer between two sizes held

@@ -182,6 +182,8 @@ static int step(struct loop *loop)
 	if (r == 0)
 		r = trust_step(adapter->trust, adapter->client);
 	if (r == 0)
+		r = final_step(adapter->final, adapter->client);
+	if (r == 0)
 		r = care(loop);
 	if (r == 0 && (adapter->reconnect || core_redial(adapter)))
 		r = core_connect(adapter);

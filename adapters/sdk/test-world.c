@@ -161,13 +161,18 @@ static const struct dw_adapter_ops world_ops = {
 
 /* ---- files ---- */
 
-static struct registry_fixture *fixture_make(void)
+static const char *const witnesses[] = {"city", "jobcenter", "ministry"};
+
+static struct registry_fixture *fixture_make(bool witnessed)
 {
 	struct registry_fixture *f = registry_fixture_new("test.demo");
 	registry_fixture_party(f, "city", NULL);
 	registry_fixture_party(f, "library", "city");
 	registry_fixture_party(f, "jobcenter", NULL);
 	registry_fixture_party(f, "ministry", NULL);
+	for (size_t i = 0; witnessed && i < ARRAY_LEN(witnesses); i++)
+		registry_fixture_witness(f, witnesses[i]);
+	registry_fixture_content(f)->witness_quorum = witnessed ? 2 : 0;
 	registry_fixture_service(f, "alg2.application");
 	registry_fixture_service(f, "alg2.decision");
 	registry_fixture_service(f, "open.figures")
@@ -181,8 +186,8 @@ static struct registry_fixture *fixture_make(void)
 	return f;
 }
 
-static void secret_write(
-	struct world *world, const char *owner, const enum key_use *uses, size_t count)
+static void secret_write(struct world *world, const char *file, const char *owner,
+	const enum key_use *uses, size_t count)
 {
 	struct keyring_secret keys = {};
 	snprintf(keys.owner, sizeof(keys.owner), "%s", owner);
@@ -192,7 +197,7 @@ static void secret_write(
 		CHECK(key);
 		keys.keys[keys.count++] = (struct key_secret *)(uintptr_t)key;
 	}
-	CHECK_INT(keyfile_write(world->dir, owner, &keys), 0);
+	CHECK_INT(keyfile_write(world->dir, file, &keys), 0);
 }
 
 static const char *path(struct world *world, size_t index, const char *name)
@@ -201,28 +206,51 @@ static const char *path(struct world *world, size_t index, const char *name)
 	return world->paths[index];
 }
 
-static void files_write(struct world *world)
+static void quorum_write(struct world *world, char *text, size_t size)
 {
+	size_t len = 0;
+	for (size_t i = 0; i < ARRAY_LEN(witnesses); i++) {
+		const struct key_secret *secret = registry_fixture_secret(
+			world->fixture, witnesses[i], KEY_WITNESS);
+		struct note_key key;
+		char vkey[NOTE_VKEY_SIZE];
+		CHECK_INT(note_key_init_witness(&key, BYTES_STR(witnesses[i]), secret->pub.public),
+			0);
+		note_key_format(&key, vkey);
+		len += (size_t)snprintf(text + len, size - len, "witness w%zu %s\n", i, vkey);
+	}
+	snprintf(text + len, size - len, "group all-of-them 2 w0 w1 w2\nquorum all-of-them\n");
+}
+
+static void files_write(struct world *world, bool witnessed)
+{
+	static const enum key_use witness[] = {KEY_WITNESS};
 	static const enum key_use uses[] = {KEY_SIGN, KEY_SEAL, KEY_TRANSPORT};
 	struct note_key roots[3];
-	char text[4 * NOTE_VKEY_SIZE + 64];
+	char text[8 * NOTE_VKEY_SIZE + 256];
 	size_t len = 0;
-	secret_write(world, "city", uses, 3);
-	secret_write(world, "library", uses, 2);
+	secret_write(world, "city", "city", uses, 3);
+	secret_write(world, "library", "library", uses, 2);
+	if (witnessed)
+		secret_write(world, "witness", "city", witness, 1);
 	registry_fixture_roots(world->fixture, roots);
 	for (int i = 0; i < 3; i++) {
 		char vkey[NOTE_VKEY_SIZE];
 		note_key_format(&roots[i], vkey);
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "root %s\n", vkey);
 	}
-	snprintf(text + len, sizeof(text) - len, "root-quorum 2\nquorum none\n");
+	len += (size_t)snprintf(text + len, sizeof(text) - len, "root-quorum 2\n");
+	if (witnessed)
+		quorum_write(world, text + len, sizeof(text) - len);
+	else
+		snprintf(text + len, sizeof(text) - len, "quorum none\n");
 	CHECK_INT(file_replace(path(world, 0, "policy"), BYTES_STR(text), 0644), 0);
 	CHECK_INT(file_replace(path(world, 1, "registry"),
 			  registry_signed_bytes(world->desk->registry), 0644),
 		0);
 }
 
-static void config_make(struct world *world)
+static void config_make(struct world *world, bool witnessed)
 {
 	world->key_files[0] = path(world, 2, "city.secret");
 	world->key_files[1] = path(world, 3, "library.secret");
@@ -236,6 +264,7 @@ static void config_make(struct world *world)
 		.policy = world->paths[0],
 		.registry = world->paths[1],
 		.state = path(world, 4, "state"),
+		.witness = witnessed ? path(world, 5, "witness.secret") : NULL,
 		.drain_ms = 2000,
 		.outbox = {.map_bytes = 64 * MIB, .messages_max = 10000, .bytes_max = 64 * MIB},
 		.flight = {.messages = 256,
@@ -247,7 +276,7 @@ static void config_make(struct world *world)
 	};
 }
 
-struct world *world_new(void)
+static struct world *world_make(bool witnessed)
 {
 	struct world *world = calloc(1, sizeof(*world));
 	CHECK(world);
@@ -255,14 +284,24 @@ struct world *world_new(void)
 	log_init("test", LOG_ERROR, 2);
 	snprintf(world->dir, sizeof(world->dir), "%s", check_subdir());
 	world->clock = (struct clock){.wall_ms = shifted_wall_ms, .mono_ns = shifted_mono_ns};
-	world->fixture = fixture_make();
+	world->fixture = fixture_make(witnessed);
 	world->desk = calloc(1, sizeof(*world->desk));
 	CHECK(world->desk);
 	desk_init(world->desk, world->fixture, "test.demo");
-	files_write(world);
-	config_make(world);
+	files_write(world, witnessed);
+	config_make(world, witnessed);
 	world->verdict.disposition = DW_ACCEPTED;
 	return world;
+}
+
+struct world *world_new(void)
+{
+	return world_make(false);
+}
+
+struct world *world_new_witnessed(void)
+{
+	return world_make(true);
 }
 
 void world_free(struct world *world)
@@ -328,6 +367,8 @@ static int adapter_step(struct world *world)
 		r = core_intake(adapter, &more);
 	if (r == 0)
 		r = core_turn(adapter);
+	if (r == 0)
+		r = final_step(adapter->final, adapter->client);
 	if (r == 0)
 		r = trust_step(adapter->trust, adapter->client);
 	if (r == 0 && adapter->reconnect)

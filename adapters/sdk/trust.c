@@ -32,6 +32,7 @@ struct trust {
 	struct note_key log_keys[LOG_KEYS_MAX];
 	size_t log_keys_count;
 	uint64_t hello_size;
+	uint64_t rested_size;
 	struct heads_question question;
 	uint64_t asked_at_ns;  /* 0: no question open */
 	uint64_t proven_at_ns; /* last answer */
@@ -149,12 +150,19 @@ static int verify(struct trust *trust, struct bytes note, struct heads_shown *re
 	}
 }
 
+static void rest(struct trust *trust, uint64_t size)
+{
+	if (size > trust->rested_size)
+		trust->rested_size = size;
+}
+
 int trust_checkpoint(struct trust *trust, struct bytes note, struct checkpoint *ret)
 {
 	struct heads_shown shown;
 	struct heads_clash clash;
 	if (trust->heads.seen.set && bytes_equal(note, head_note(&trust->heads.seen))) {
 		*ret = trust->heads.seen.checkpoint;
+		rest(trust, ret->size);
 		return 0;
 	}
 	int r = verify(trust, note, &shown);
@@ -164,7 +172,36 @@ int trust_checkpoint(struct trust *trust, struct bytes note, struct checkpoint *
 	if (r)
 		return clash_alarm(trust, r, &clash);
 	*ret = shown.checkpoint;
+	rest(trust, ret->size);
 	return 0;
+}
+
+int trust_aside(struct trust *trust, enum heads_aside which, struct bytes note)
+{
+	struct heads_shown shown;
+	struct heads_clash clash;
+	if (!trust->heads.proven.set)
+		return 0;
+	int r = verify(trust, note, &shown);
+	if (r)
+		return r;
+	r = heads_put_aside(&trust->heads, which, &shown, &clash);
+	return r ? clash_alarm(trust, r, &clash) : 0;
+}
+
+const struct head *trust_linked(const struct trust *trust, enum heads_aside which)
+{
+	return trust->heads.linked[which] ? &trust->heads.asides[which] : NULL;
+}
+
+const struct policy *trust_policy(const struct trust *trust)
+{
+	return &trust->follow.policy;
+}
+
+uint64_t trust_rested_size(const struct trust *trust)
+{
+	return trust->rested_size;
 }
 
 /* ---- session ---- */
@@ -250,7 +287,9 @@ static int proof_ask(struct trust *trust, struct client *client)
 
 static int proofs_step(struct trust *trust, struct client *client)
 {
-	uint64_t pause = heads_pending(&trust->heads) ? PROOF_BUSY_MS : PROOF_IDLE_MS;
+	uint64_t pause = heads_aside_waits(&trust->heads) ? 0 /* they come at a pace of their own */
+			 : heads_pending(&trust->heads)   ? PROOF_BUSY_MS
+							  : PROOF_IDLE_MS;
 	if (!trust->heads.proven.set || ms_since(trust, trust->proven_at_ns) < pause)
 		return 0;
 	if (trust->asked_at_ns && ms_since(trust, trust->asked_at_ns) < PROOF_PATIENCE_MS)
@@ -397,6 +436,7 @@ int trust_open(const struct trust_options *options, struct trust **ret, char *re
 	r = heads_load(trust, reterr, size);
 	if (r)
 		return r;
+	trust->rested_size = heads_newest(&trust->heads)->checkpoint.size;
 	*ret = steal(&trust);
 	return 0;
 }

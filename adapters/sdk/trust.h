@@ -7,6 +7,7 @@
 
 #include "adapters/sdk/client.h"
 #include "adapters/sdk/folder.h"
+#include "adapters/sdk/heads.h"
 #include "adapters/sdk/store.h"
 #include "conf/config.h"
 #include "proto/base/clock.h"
@@ -71,6 +72,22 @@ int trust_checkpoint(struct trust *trust, struct bytes note, struct checkpoint *
  * Return: 0, TRUST_ALARM, TRUST_UNKNOWN, negative errno.
  */
 int trust_proof(struct trust *trust, const Dienstweg__CheckpointFrame *frame);
+
+/**
+ * trust_aside() - check a checkpoint that something is to rest on, and have it linked
+ * @trust: the trust
+ * @which: takes the place of the one before; ignored before the first Welcome
+ * @note:  untrusted
+ * Return: 0, TRUST_ALARM, TRUST_UNKNOWN, negative errno.
+ */
+int trust_aside(struct trust *trust, enum heads_aside which, struct bytes note);
+
+/* The one put aside, once it is proven to be consistent with all that was seen; else NULL. */
+const struct head *trust_linked(const struct trust *trust, enum heads_aside which);
+
+const struct policy *trust_policy(const struct trust *trust); /* the pinned one */
+uint64_t trust_rested_size(
+	const struct trust *trust); /* largest tree under which a receipt came, 0: none */
 
 /**
  * trust_want_registry() - something cannot be understood with this registry: ask for a newer one
