@@ -13,6 +13,7 @@
 
 #include "proto/base/text.h"
 #include "test/bench/flow.h"
+#include "test/bench/itemise.h"
 #include "test/bench/machine.h"
 #include "test/kit/check.h"
 
@@ -26,6 +27,7 @@ static const struct row rows[] = {
 	{1024, 1024},
 	{16, 65536},
 };
+enum { ITEMISED = 2 }; /* of the rows: the last before bodies of another size */
 
 static uint64_t folder_bytes(const char *dir)
 {
@@ -69,6 +71,7 @@ static void row_print(const struct row *row, const struct flow_result *r, double
 static void rows_run(struct bus *bus, double seconds, bool json)
 {
 	struct flow_receiver receiver;
+	struct itemise_message message;
 
 	if (!json)
 		printf("in flight    body   messages     per s   receipt ms (p50 p99)  through ms  "
@@ -85,6 +88,9 @@ static void rows_run(struct bus *bus, double seconds, bool json)
 		double bytes = (double)(folder_bytes(bus_path(bus, "broker/journal")) - disk) /
 			       (double)result.messages;
 		row_print(&rows[i], &result, broker_us, bytes, json);
+		message = (struct itemise_message){result.header_bytes, result.content_bytes};
+		if (i == ITEMISED)
+			itemise_print(bus_path(bus, "broker/journal"), &message, json);
 	}
 	uint64_t memory = process_anonymous_bytes(bus->broker.pid);
 	printf(json ? "{\"broker_anonymous_bytes\":%llu}\n"

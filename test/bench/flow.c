@@ -182,6 +182,7 @@ struct flight {
 };
 
 struct sender {
+	size_t header_bytes, content_bytes; /* of the newest message */
 	struct party party;
 	struct arena *arena;
 	struct receipt_checker *checker;
@@ -250,6 +251,8 @@ static void send_some(struct sender *s, size_t count)
 	memcpy(s->body, &now, 8);
 	draft.body = BYTES(s->body, s->body_len);
 	Dienstweg__Envelope **envelopes = party_compose(&s->party, &draft, count, s->arena);
+	s->header_bytes = envelopes[0]->header.len;
+	s->content_bytes = envelopes[0]->content.len;
 	for (size_t i = 0; i < count; i++) {
 		struct flight *f = &s->flights[s->sent++ % IN_FLIGHT_MAX];
 		envelope_header_hash(BYTES_PB(envelopes[i]->header), f->h);
@@ -319,6 +322,8 @@ void flow_run(const struct bus *bus, const char *sender, struct flow_receiver *r
 	party_until(&s->party, receiver->through->count >= s->sent, SETTLE_MS);
 	ret->seconds = (double)(mono_ns() - start) / 1e9;
 	ret->messages = s->sent;
+	ret->header_bytes = s->header_bytes;
+	ret->content_bytes = s->content_bytes;
 	ret->rate = (double)s->sent / ret->seconds;
 	ret->sender_cpu_us = (process_cpu_s(getpid()) - cpu_self) * 1e6 / (double)s->sent;
 	ret->receiver_cpu_us = (process_cpu_s(receiver->pid) - cpu_receiver) * 1e6 / (double)s->sent;

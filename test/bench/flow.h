@@ -21,6 +21,7 @@ struct flow_result {
 	uint32_t receipt_p50_us, receipt_p99_us; /* submit to receipt */
 	uint32_t through_p50_us, through_p99_us; /* submit to opened by the receiver */
 	double sender_cpu_us, receiver_cpu_us;   /* per message */
+	size_t header_bytes, content_bytes;      /* of a message */
 };
 
 /* The receiver's process: runs until killed. Samples and count are shared. */
