@@ -12,15 +12,14 @@
 
 #include "proto/base/clock.h"
 
-/* Nonce and salt, from a pool: libsodium would ask the kernel for each. */
-static const uint8_t *log_random(struct entry_log *log)
+/* From a pool: libsodium would ask the kernel for each. */
+static const uint8_t *log_secret(struct entry_log *log)
 {
-	enum { BOTH = STUB_NONCE_SIZE + STUB_SALT_SIZE };
-	if (log->random_left < BOTH) {
+	if (log->random_left < STUB_SECRET_SIZE) {
 		random_fill(log->random, sizeof(log->random));
 		log->random_left = sizeof(log->random);
 	}
-	log->random_left -= BOTH;
+	log->random_left -= STUB_SECRET_SIZE;
 	return log->random + log->random_left;
 }
 
@@ -94,12 +93,11 @@ static int put_stub(struct entry_log *log, const uint8_t stub[STUB_SIZE])
 	return tree_push(log->tree, &leaf);
 }
 
-static int pack_row(struct entry_log *log, const struct entry *entry, const uint8_t *random,
+static int pack_row(struct entry_log *log, const struct entry *entry, const uint8_t *secret,
 	struct bytes disclosed, struct bytes private, struct bytes *ret)
 {
 	Dienstweg__Row row = DIENSTWEG__ROW__INIT;
-	row.nonce = pb_bytes(random, STUB_NONCE_SIZE);
-	row.salt = pb_bytes(random + STUB_NONCE_SIZE, STUB_SALT_SIZE);
+	row.secret = pb_bytes(secret, STUB_SECRET_SIZE);
 	row.disclosed = pb_bytes(disclosed.data, disclosed.len);
 	row.private_ = pb_bytes(private.data, private.len);
 	row.original = pb_bytes(entry->original.data, entry->original.len);
@@ -112,6 +110,7 @@ static int pack_row(struct entry_log *log, const struct entry *entry, const uint
 int entry_append(struct entry_log *log, const struct entry *entry, struct parcel_proof *ret)
 {
 	uint8_t disclosed_buf[DISCLOSED_MAX], private_digest[HASH_SIZE], stub[STUB_SIZE];
+	uint8_t nonce[STUB_NONCE_SIZE], salt[STUB_SALT_SIZE];
 	struct disclosed fields = {
 		.kind = entry->kind,
 		.batch_ms = log->batch_ms,
@@ -119,19 +118,20 @@ int entry_append(struct entry_log *log, const struct entry *entry, struct parcel
 		.rest = entry->rest,
 	};
 	struct bytes row;
-	const uint8_t *random = log_random(log);
+	const uint8_t *secret = log_secret(log);
 	if (dienstweg__decision__get_packed_size(entry->decision) > sizeof(log->private))
 		return -EMSGSIZE;
 	struct bytes private = BYTES(
 		log->private, dienstweg__decision__pack(entry->decision, log->private));
 	memcpy(fields.digest, entry->digest, HASH_SIZE);
 	struct bytes disclosed = BYTES(disclosed_buf, disclosed_encode(&fields, disclosed_buf));
-	stub_private_digest(random + STUB_NONCE_SIZE, private, private_digest);
-	stub_make(entry->kind, entry->class, random, disclosed, private_digest, stub);
+	stub_open_secret(secret, nonce, salt);
+	stub_private_digest(salt, private, private_digest);
+	stub_make(entry->kind, entry->class, nonce, disclosed, private_digest, stub);
 
 	int r = put_stub(log, stub);
 	if (r == 0)
-		r = pack_row(log, entry, random, disclosed, private, &row);
+		r = pack_row(log, entry, secret, disclosed, private, &row);
 	if (r == 0)
 		r = put_record(log, entry, row);
 	if (r == 0)
@@ -143,7 +143,7 @@ int entry_append(struct entry_log *log, const struct entry *entry, struct parcel
 		ret->batch_ms = log->batch_ms;
 		ret->registry_version = log->registry_version;
 		ret->class = entry->class;
-		memcpy(ret->nonce, random, STUB_NONCE_SIZE);
+		memcpy(ret->nonce, nonce, STUB_NONCE_SIZE);
 		memcpy(ret->private_digest, private_digest, HASH_SIZE);
 	}
 	log->sequence++;

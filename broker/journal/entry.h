@@ -13,7 +13,7 @@
 enum {
 	PRIVATE_MAX = 24 * 1024, /* a serialized Decision */
 	ROW_MAX = PRIVATE_MAX + HEADER_BYTES_MAX + 4096,
-	RANDOM_POOL = 64 * (STUB_NONCE_SIZE + STUB_SALT_SIZE),
+	RANDOM_POOL = 128 * STUB_SECRET_SIZE,
 };
 
 struct entry {

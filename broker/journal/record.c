@@ -135,9 +135,7 @@ static bool row_fits(const struct stub *stub, const Dienstweg__Row *row)
 	uint8_t private_digest[HASH_SIZE], made[STUB_SIZE];
 	struct disclosed disclosed;
 	struct stub again;
-	if (row->nonce.len != STUB_NONCE_SIZE || row->salt.len != STUB_SALT_SIZE ||
-		disclosed_decode(BYTES_PB(row->disclosed), &disclosed) ||
-		disclosed.kind != stub->kind)
+	if (disclosed_decode(BYTES_PB(row->disclosed), &disclosed) || disclosed.kind != stub->kind)
 		return false;
 	stub_private_digest(row->salt.data, BYTES_PB(row->private_), private_digest);
 	stub_make(stub->kind, stub->class, row->nonce.data, BYTES_PB(row->disclosed),
@@ -146,6 +144,20 @@ static bool row_fits(const struct stub *stub, const Dienstweg__Row *row)
 		return false;
 	return memcmp(again.commitment, stub->commitment, HASH_SIZE) == 0 &&
 	       original_fits(&disclosed, BYTES_PB(row->original));
+}
+
+/* What is kept of nonce and salt is the secret that both are made of. Return: 0, READER_DAMAGED, -ENOMEM. */
+static int row_complete(Dienstweg__Row *row, struct arena *arena)
+{
+	if (row->secret.len != STUB_SECRET_SIZE || row->nonce.len > 0 || row->salt.len > 0)
+		return READER_DAMAGED;
+	uint8_t *made = arena_alloc(arena, STUB_NONCE_SIZE + STUB_SALT_SIZE);
+	if (!made)
+		return -ENOMEM;
+	stub_open_secret(row->secret.data, made, made + STUB_NONCE_SIZE);
+	row->nonce = (ProtobufCBinaryData){.data = made, .len = STUB_NONCE_SIZE};
+	row->salt = (ProtobufCBinaryData){.data = made + STUB_NONCE_SIZE, .len = STUB_SALT_SIZE};
+	return 0;
 }
 
 int record_read(const struct record_source *source, uint64_t sequence, struct arena *arena,
@@ -167,6 +179,9 @@ int record_read(const struct record_source *source, uint64_t sequence, struct ar
 	Dienstweg__Row *row = dienstweg__row__unpack(arena_allocator(arena), plain.len, plain.data);
 	if (!row) /* no room, or no such row: it can be only a little larger than its bytes */
 		return left < 2 * plain.len + 1024 ? -ENOMEM : READER_DAMAGED;
+	r = row_complete(row, arena);
+	if (r)
+		return r;
 	if (!row_fits(&stub, row))
 		return READER_DAMAGED;
 	if (ret_stub)

@@ -31,7 +31,7 @@ int stub_read(const struct record_source *source, uint64_t sequence, struct stub
  * @sequence: of the entry
  * @arena:    owns the result
  * @ret_stub: NULL, or the stub
- * @ret:      the row
+ * @ret:      the row, its nonce and salt made of its secret
  * Return: 0, READER_*, negative errno.
  */
 int record_read(const struct record_source *source, uint64_t sequence, struct arena *arena,

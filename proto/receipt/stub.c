@@ -22,6 +22,8 @@ enum {
 
 static const char stub_domain[] = "dienstweg/v1/stub";       /* with its NUL */
 static const char private_domain[] = "dienstweg/v1/private"; /* with its NUL */
+static const char nonce_domain[] = "dienstweg/v1/nonce";     /* with its NUL */
+static const char salt_domain[] = "dienstweg/v1/salt";       /* with its NUL */
 
 static_assert(STUB_SIZE == 3 + HASH_SIZE, "layout");
 
@@ -70,6 +72,23 @@ int disclosed_decode(struct bytes data, struct disclosed *ret)
 		.rest = rest};
 	memcpy(ret->digest, data.data + 17, HASH_SIZE);
 	return 0;
+}
+
+static void secret_hash(
+	struct bytes domain, const uint8_t secret[STUB_SECRET_SIZE], uint8_t ret[HASH_SIZE])
+{
+	struct sha256 state;
+	sha256_init(&state);
+	sha256_add(&state, domain);
+	sha256_add(&state, BYTES(secret, STUB_SECRET_SIZE));
+	sha256_finish(&state, ret);
+}
+
+void stub_open_secret(const uint8_t secret[STUB_SECRET_SIZE], uint8_t ret_nonce[STUB_NONCE_SIZE],
+	uint8_t ret_salt[STUB_SALT_SIZE])
+{
+	secret_hash(BYTES(nonce_domain, sizeof(nonce_domain)), secret, ret_nonce);
+	secret_hash(BYTES(salt_domain, sizeof(salt_domain)), secret, ret_salt);
 }
 
 void stub_private_digest(

@@ -14,6 +14,7 @@
 enum {
 	STUB_SIZE = 35,
 	STUB_VERSION = 0,
+	STUB_SECRET_SIZE = 32,
 	STUB_NONCE_SIZE = 32,
 	STUB_SALT_SIZE = 32,
 	/* u8 kind, u64 batch_ms, u64 registry version, digest, signature core */
@@ -52,6 +53,15 @@ size_t disclosed_encode(const struct disclosed *disclosed, uint8_t buf[DISCLOSED
  * Return: 0, or 1 when impossible: length, kind 0, or for "accepted" no signature core, for others a rest.
  */
 int disclosed_decode(struct bytes data, struct disclosed *ret) _must_use_;
+
+/**
+ * stub_open_secret() - what an entry's secret stands for: one is kept instead of two
+ * @secret:    32 random bytes, known to who can open the record
+ * @ret_nonce: SHA-256("dienstweg/v1/nonce\0" || secret); receipts tell it, and it tells nothing of the secret
+ * @ret_salt:  SHA-256("dienstweg/v1/salt\0" || secret)
+ */
+void stub_open_secret(const uint8_t secret[STUB_SECRET_SIZE], uint8_t ret_nonce[STUB_NONCE_SIZE],
+	uint8_t ret_salt[STUB_SALT_SIZE]);
 
 /**
  * stub_private_digest() - what stands for the private part

@@ -173,6 +173,19 @@ static void only_accepted_has_a_rest(void)
 	CHECK_INT(disclosed_decode(BYTES(NULL, 0), &got), 1);
 }
 
-CHECK_MAIN(CHECK_CASE(the_bytes_of_version_0), CHECK_CASE(every_input_counts),
-	CHECK_CASE(stubs_are_taken_apart), CHECK_CASE(disclosed_there_and_back),
-	CHECK_CASE(only_accepted_has_a_rest))
+/* Worked out with another SHA-256. */
+static void a_secret_gives_nonce_and_salt(void)
+{
+	uint8_t secret[STUB_SECRET_SIZE], nonce[STUB_NONCE_SIZE], salt[STUB_SALT_SIZE];
+	char hex[65];
+	counting(secret, 0, sizeof(secret));
+	stub_open_secret(secret, nonce, salt);
+	text_hex(BYTES(nonce, sizeof(nonce)), hex);
+	CHECK_STR(hex, "9293ad0d641b3601bf384b7aca42c925485eb546b87b5c792650debb98edc4a0");
+	text_hex(BYTES(salt, sizeof(salt)), hex);
+	CHECK_STR(hex, "8284d542db83395415bbc9f639661271be783c5122b7650f3f3ba183b9ffa734");
+}
+
+CHECK_MAIN(CHECK_CASE(a_secret_gives_nonce_and_salt), CHECK_CASE(the_bytes_of_version_0),
+	CHECK_CASE(every_input_counts), CHECK_CASE(stubs_are_taken_apart),
+	CHECK_CASE(disclosed_there_and_back), CHECK_CASE(only_accepted_has_a_rest))
