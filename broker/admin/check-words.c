@@ -147,6 +147,17 @@ static void print_not_final(const struct audit_trust *trust, const struct cosign
 		       "have cosigned.\n");
 }
 
+static void print_after(const struct audit_checked *checked)
+{
+	char text[OUT_TEXT_MAX], time[OUT_TEXT_MAX];
+	if (checked->after == UINT64_MAX)
+		return;
+	snprintf(text, sizeof(text),
+		"not earlier than %s, when witnesses had signed what entry %" PRIu64 " notes",
+		out_time(checked->after_s * MS_PER_S, time), checked->after);
+	line("and", text);
+}
+
 /* ---- a proof ---- */
 
 static void print_unproven(const struct audit_trust *trust, const struct audit_checked *checked)
@@ -173,7 +184,9 @@ static void print_unproven(const struct audit_trust *trust, const struct audit_c
 	if (checked->file.entry.whole)
 		printf("  When it was recorded. %s is the broker's word alone%s.\n",
 			out_time(checked->disclosed.batch_ms, time),
-			checked->witnessed.quorum ? ", but for the bound above" : "");
+			checked->witnessed.quorum || checked->after != UINT64_MAX
+				? ", but for the bounds above"
+				: "");
 	print_not_final(trust, &checked->witnessed);
 }
 
@@ -202,6 +215,7 @@ void check_words_proof(const struct audit_trust *trust, const struct audit_check
 	if (checked->file.entry.whole)
 		print_signed(checked);
 	print_final(trust, &checked->witnessed);
+	print_after(checked);
 	print_unproven(trust, checked);
 }
 
@@ -262,6 +276,10 @@ void check_json_proof(
 		json_object_set_new(object, "acknowledgements", batch_json(checked->batch));
 	}
 	put_witnessed(trust, &checked->witnessed, object);
+	if (checked->after == UINT64_MAX)
+		return;
+	out_put(object, "witnessed_before", checked->after);
+	out_put_time(object, "not_earlier_than", checked->after_s * MS_PER_S);
 }
 
 /* ---- two trees ---- */

@@ -39,6 +39,10 @@ static const char help[] =
 	"  --header FILE      the proof must be about the message with this header\n"
 	"  --message FILE     the proof must be about this whole message (an Envelope)\n"
 	"  --batch FILE       the proof must be about this batch of acknowledgements\n"
+	"  --after FILE       the proof of an earlier entry that notes cosignatures, and "
+	"FILE.checkpoint "
+	"beside it,\n"
+	"                     as audit prove --after wrote them: after which time it was recorded\n"
 	"  --checkpoint FILE  a signed checkpoint that you hold, for a proof between trees or an "
 	"export; may be\n"
 	"                     given twice\n"
@@ -49,7 +53,7 @@ static const char help[] =
 enum { BATCH_FILE_MAX = 64 * 1024, HELD_MAX = 2 };
 
 struct options {
-	const char *subject, *policy, *registry, *header, *message, *batch;
+	const char *subject, *policy, *registry, *header, *message, *batch, *after;
 	struct cli_list *checkpoints;
 	bool json;
 };
@@ -106,11 +110,24 @@ static int print_verdict(
 	return r == 0 ? CLI_DONE : CLI_NEGATIVE;
 }
 
+static int read_after(const struct options *options, struct input *proof, struct input *note)
+{
+	char path[4096];
+	if (!options->after)
+		return 0;
+	int n = snprintf(path, sizeof(path), "%s.checkpoint", options->after);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return cli_fail(CLI_FAILED, "%s: the name is too long", options->after);
+	int r = input_read(proof, options->after, PROOF_FILE_MAX);
+	return r ? r : input_read(note, path, PROOF_FILE_MAX);
+}
+
 static int check_entry(
 	const struct options *options, const struct audit_trust *trust, struct bytes text)
 {
 	_cleanup_(arena_free) struct arena *arena = arena_new(ENTRY_ARENA);
 	_cleanup_(input_deinit) struct input header = {}, envelope = {}, batch = {};
+	_cleanup_(input_deinit) struct input after = {}, after_note = {};
 	struct audit_checked checked;
 	struct proof_fault fault = {};
 	int r = input_read(&header, options->header, HEADER_BYTES_MAX);
@@ -118,9 +135,17 @@ static int check_entry(
 		r = input_read(&envelope, options->message, ENVELOPE_BYTES_MAX);
 	if (r == 0)
 		r = input_read(&batch, options->batch, BATCH_FILE_MAX);
+	if (r == 0)
+		r = read_after(options, &after, &after_note);
 	if (r)
 		return r;
-	struct audit_held held = {input_bytes(&header), input_bytes(&envelope), input_bytes(&batch)};
+	struct audit_held held = {
+		.header = input_bytes(&header),
+		.envelope = input_bytes(&envelope),
+		.batch = input_bytes(&batch),
+		.after = input_bytes(&after),
+		.after_note = input_bytes(&after_note),
+	};
 	r = arena ? audit_check_proof(trust, text, &held, arena, &checked, &fault) : -ENOMEM;
 	json_t *object = options->json ? json_object() : NULL;
 	if (r == 0 && object)
@@ -235,6 +260,7 @@ int audit_check_run(int argc, char **argv)
 		{"--header", .value = &options.header},
 		{"--message", .value = &options.message},
 		{"--batch", .value = &options.batch},
+		{"--after", .value = &options.after},
 		{"--checkpoint", .list = &checkpoints},
 		{"--json", .flag = &options.json},
 	};

@@ -30,20 +30,25 @@ static const char help[] =
 	"that a\n"
 	"later tree begins with an earlier one. dienstweg audit check says what such a file "
 	"proves.\n"
-	"\n" FOLDERS_HELP "  --end PARTY        not the message: the entry that ended it for this "
+	"\n" FOLDERS_HELP
+	"  --policy FILE      whose witnesses make a checkpoint final; default: the registry's\n"
+	"  --end PARTY        not the message: the entry that ended it for this "
 	"recipient\n"
 	"  --from SIZE        entries of the earlier tree\n"
 	"  --to SIZE          entries of the later tree; default: the newest checkpoint's\n"
 	"  --out FILE         write the proof there\n"
 	"  --header FILE      write the message's header there: the bytes that its proof is about\n"
 	"  --batch FILE       the same for an entry of acknowledgements\n"
+	"  --after FILE       write the proof of the last entry before that notes cosignatures of "
+	"witnesses\n"
+	"                     there, and what it notes to FILE.checkpoint: they bound the time\n"
 	"  --json             with --out: one object about it\n"
 	"\n"
 	"Exit codes: 0 written; 1 no such entry, or it cannot be proven.\n";
 
 struct options {
 	struct folders *folders;
-	const char *which, *end, *from, *to, *out, *header, *batch;
+	const char *which, *end, *from, *to, *out, *header, *batch, *after;
 	bool json;
 };
 
@@ -93,6 +98,34 @@ static int write_original(const struct options *options, const struct audit_proo
 	return write_file(path, proof->original);
 }
 
+/* The entry before which bounds the time, under the same checkpoint. */
+static int write_after(
+	const struct options *options, struct audit *audit, const struct audit_proof *proof)
+{
+	_cleanup_(arena_free) struct arena *arena = arena_new(ENTRY_ARENA);
+	struct audit_proof witnessed;
+	char why[WHY_SIZE] = "", path[4096];
+	uint64_t sequence;
+	if (!options->after)
+		return CLI_DONE;
+	int r = arena ? audit_find_witnessed(audit, proof->sequence, &sequence, why, sizeof(why))
+		      : -ENOMEM;
+	if (r == 0)
+		r = audit_prove(audit, sequence, proof, arena, &witnessed, why, sizeof(why));
+	if (r)
+		return complain(options, r, why);
+	if (witnessed.original.len == 0)
+		return cli_fail(CLI_NEGATIVE,
+			"the record of entry %" PRIu64
+			", which notes cosignatures, does not open: nothing was written to %s",
+			sequence, options->after);
+	int n = snprintf(path, sizeof(path), "%s.checkpoint", options->after);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return cli_fail(CLI_FAILED, "%s: the name is too long", options->after);
+	int exit = write_file(path, witnessed.original);
+	return exit ? exit : write_file(options->after, witnessed.text);
+}
+
 static void tell(const struct options *options, const struct audit_proof *proof)
 {
 	if (options->json) {
@@ -102,14 +135,15 @@ static void tell(const struct options *options, const struct audit_proof *proof)
 		json_object_set_new(object, "whole", json_boolean(proof->entry.whole));
 		out_put(object, "tree_size", proof->checkpoint.size);
 		out_put_text(object, "origin", proof->checkpoint.origin);
+		json_object_set_new(object, "final", json_boolean(proof->final));
 		out_put_text(object, "file", options->out);
 		out_line(object);
 		return;
 	}
 	if (options->out)
-		printf("Entry %" PRIu64 ", %s, proven under the checkpoint of %" PRIu64
-		       " entries: %s\n",
+		printf("Entry %" PRIu64 ", %s, proven under the %s of %" PRIu64 " entries: %s\n",
 			proof->sequence, audit_kind_name(proof->entry.stub[1]),
+			proof->final ? "cosigned checkpoint" : "newest checkpoint",
 			proof->checkpoint.size, options->out);
 	if (!proof->entry.whole)
 		fprintf(stderr,
@@ -134,12 +168,14 @@ static int prove_entry(const struct options *options, struct audit *audit)
 	if (r == 0 && options->end)
 		r = audit_find_end(audit, sequence, options->end, &sequence, why, sizeof(why));
 	if (r == 0)
-		r = audit_prove(audit, sequence, arena, &proof, why, sizeof(why));
+		r = audit_prove(audit, sequence, NULL, arena, &proof, why, sizeof(why));
 	if (r)
 		return complain(options, r, why);
 	int exit = write_proof(options, proof.text);
 	if (exit == CLI_DONE)
 		exit = write_original(options, &proof);
+	if (exit == CLI_DONE)
+		exit = write_after(options, audit, &proof);
 	if (exit == CLI_DONE)
 		tell(options, &proof);
 	return exit;
@@ -231,6 +267,8 @@ int audit_prove_run(int argc, char **argv)
 		{"--out", .value = &options.out},
 		{"--header", .value = &options.header},
 		{"--batch", .value = &options.batch},
+		{"--after", .value = &options.after},
+		{"--policy", .value = &folders.policy},
 		{"--json", .flag = &options.json},
 	};
 	const struct cli_verb verb = {

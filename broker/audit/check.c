@@ -176,6 +176,64 @@ static int judge_signature(const struct audit_trust *trust, const struct audit_h
 	return checked->batch ? judge_batch(trust, held, checked, fault) : 0;
 }
 
+/* ---- the time before ---- */
+
+static int after_fault(struct proof_fault *fault, const char *why)
+{
+	return proof_fault(fault, PROOF_BYTES, "after", "%s", why);
+}
+
+/* The other entry must stand before this one in the same tree, or in a tree of the same signature. */
+static int read_after(const struct audit_checked *checked, struct bytes text,
+	struct proof_file *ret, struct disclosed *disclosed, struct proof_fault *fault)
+{
+	int r = proof_file_parse(text, ret, fault);
+	if (r == 0)
+		r = proof_check_entry(&ret->entry, disclosed, fault);
+	if (r)
+		return after_fault(fault, "is no proof of an entry");
+	if (!bytes_equal(ret->note, checked->file.note))
+		return after_fault(fault, "is proven under another checkpoint: make both proofs at "
+					  "once, with audit prove "
+					  "--after");
+	if (proof_check_path(ret, &checked->checkpoint, fault) != 0)
+		return after_fault(fault, "does not lead to the root of the checkpoint");
+	if (disclosed->kind != DIENSTWEG__ENTRY_KIND__ENTRY_WITNESSED)
+		return after_fault(fault, "is no entry that notes cosignatures of witnesses");
+	if (ret->index >= checked->file.index)
+		return after_fault(fault, "does not stand before the entry");
+	return 0;
+}
+
+static int judge_after(const struct audit_trust *trust, const struct audit_held *held,
+	struct audit_checked *checked, struct proof_fault *fault)
+{
+	struct proof_file file;
+	struct disclosed disclosed;
+	struct checkpoint checkpoint;
+	struct cosignatures witnessed;
+	uint8_t digest[HASH_SIZE];
+	checked->after = UINT64_MAX;
+	if (!held->after.data)
+		return 0;
+	int r = read_after(checked, held->after, &file, &disclosed, fault);
+	if (r)
+		return r;
+	sha256_of(held->after_note, digest);
+	if (memcmp(digest, disclosed.digest, HASH_SIZE) != 0)
+		return after_fault(fault, "notes other cosignatures than the given ones");
+	r = audit_trust_checkpoint(trust, held->after_note, checked->checkpoint.origin, &checkpoint,
+		&witnessed, fault);
+	if (r)
+		return after_fault(fault, "notes a checkpoint that does not count");
+	if (!witnessed.quorum)
+		return after_fault(
+			fault, "notes too few cosignatures by the witnesses of the policy");
+	checked->after = file.index;
+	checked->after_s = witnessed.signed_s;
+	return 0;
+}
+
 int audit_check_proof(const struct audit_trust *trust, struct bytes text,
 	const struct audit_held *held, struct arena *arena, struct audit_checked *ret,
 	struct proof_fault *fault)
@@ -191,6 +249,8 @@ int audit_check_proof(const struct audit_trust *trust, struct bytes text,
 		r = proof_check_path(&ret->file, &ret->checkpoint, fault);
 	if (r == 0)
 		r = hold(ret, held, arena, fault);
+	if (r == 0)
+		r = judge_after(trust, held, ret, fault);
 	return r ? r : judge_signature(trust, held, ret, arena, fault);
 }
 

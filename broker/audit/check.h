@@ -45,11 +45,13 @@ DEFINE_CLEANUP_PTR(struct audit_trust, audit_trust_close);
 int audit_trust_checkpoint(const struct audit_trust *trust, struct bytes note, const char *origin,
 	struct checkpoint *ret, struct cosignatures *ret_witnessed, struct proof_fault *fault);
 
-/* What the holder says that a proof is about; empty: not given. At most one is. */
+/* What the holder has beside a proof; empty: not given. At most one of the first three is. */
 struct audit_held {
 	struct bytes header;   /* of a message */
 	struct bytes envelope; /* the whole message: an Envelope */
 	struct bytes batch;    /* of acknowledgements */
+	/* Of the last entry before that notes cosignatures: its proof, and the cosigned checkpoint; or both empty. */
+	struct bytes after, after_note;
 };
 
 struct audit_checked {
@@ -60,6 +62,8 @@ struct audit_checked {
 	const Dienstweg__Header *header; /* of the holder's bytes, when they fit and have a reading */
 	const Dienstweg__AckBatch *batch;
 	bool signed_by_party; /* judged and good; false: nothing at hand to judge it by */
+	uint64_t after;       /* entry that notes cosignatures; UINT64_MAX: not given */
+	uint64_t after_s;     /* seconds since 1970: this entry is younger */
 };
 
 /**

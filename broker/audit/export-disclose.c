@@ -34,7 +34,7 @@ static int put_entry(struct exporter *e, struct arena *arena, uint64_t sequence)
 {
 	struct audit_proof proof;
 	arena_reset(arena);
-	int r = audit_prove(e->audit, sequence, arena, &proof, e->reterr, e->reterr_size);
+	int r = audit_prove(e->audit, sequence, NULL, arena, &proof, e->reterr, e->reterr_size);
 	if (r)
 		return r > 0 ? EXPORT_DAMAGED : r;
 	if (!proof.entry.whole) {

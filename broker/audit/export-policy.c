@@ -59,7 +59,7 @@ static void add_witnesses(const struct policy *policy, struct words *words)
 
 int export_policy(struct exporter *e)
 {
-	_cleanup_(chain_deinit) struct chain chain;
+	_cleanup_(chain_deinit) struct chain chain = {};
 	struct note_key keys[NOTE_KEYS_MAX];
 	struct words words;
 	chain_init(&chain, e->audit->has_policy ? &e->audit->policy : NULL);

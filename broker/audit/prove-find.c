@@ -166,3 +166,27 @@ int audit_find_end(struct audit *audit, uint64_t sequence, const char *party, ui
 			sequence, party);
 	return r > 0 ? PROVE_NOT_FOUND : 0;
 }
+
+int audit_find_witnessed(
+	struct audit *audit, uint64_t sequence, uint64_t *ret, char *reterr, size_t size)
+{
+	struct stub stub;
+	int r = audit_refresh(audit);
+	for (uint64_t i = sequence; i > 0 && r == 0; i--) {
+		if (i % AUDIT_SLICE == 0)
+			r = audit_refresh(audit);
+		if (r == 0)
+			r = journal_read_stub(audit->reader, i - 1, &stub);
+		*ret = i - 1;
+		if (r == 0 && stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_WITNESSED)
+			return 0;
+	}
+	if (r < 0)
+		return r;
+	snprintf(reterr, size,
+		"no entry before %" PRIu64
+		" notes cosignatures of witnesses: nothing says after which "
+		"time it was recorded",
+		sequence);
+	return PROVE_NOT_FOUND;
+}

@@ -13,9 +13,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/audit/chain.h"
 #include "broker/audit/entry.h"
+#include "proto/note/cosignature.h"
 #include "proto/receipt/proof-check.h"
 #include "proto/receipt/receipt.h"
+
+enum { REGISTRY_ARENA = 64 << 20 };
 
 /* ---- the entry ---- */
 
@@ -72,18 +76,77 @@ static int read_entry(
 
 /* ---- the checkpoint ---- */
 
+static int parse_note(struct bytes note, struct checkpoint *ret)
+{
+	const uint8_t *end = note.len ? memmem(note.data, note.len, "\n\n", 2) : NULL;
+	return end && checkpoint_parse(BYTES(note.data, end + 1 - note.data), ret) == 0
+		       ? 0
+		       : READER_DAMAGED;
+}
+
 /* A kept note, copied out of the snapshot; 0 gives the newest. */
 static int read_note(struct audit *audit, uint64_t size, struct arena *arena,
 	struct bytes *ret_note, struct checkpoint *ret)
 {
 	struct bytes note;
 	int r = journal_read_checkpoint(audit->reader, size, &note);
-	if (r)
-		return r;
-	const uint8_t *end = memmem(note.data, note.len, "\n\n", 2);
-	if (!end || checkpoint_parse(BYTES(note.data, end + 1 - note.data), ret) != 0)
-		return READER_DAMAGED;
-	return arena_copy(arena, note, ret_note);
+	if (r == 0)
+		r = parse_note(note, ret);
+	return r ? r : arena_copy(arena, note, ret_note);
+}
+
+/* Whose cosignatures count: the auditor's witnesses, or those of the registry in force. */
+static int take_witnesses(struct audit *audit, struct policy *ret)
+{
+	_cleanup_(arena_free) struct arena *arena = arena_new(REGISTRY_ARENA);
+	_cleanup_(chain_deinit) struct chain chain = {};
+	struct bytes content;
+	char why[256];
+	*ret = audit->policy;
+	if (audit->has_policy && audit->policy.witness_quorum > 0)
+		return 0;
+	chain_init(&chain, NULL);
+	int r = arena ? journal_read_registry(audit->reader, UINT64_MAX, arena, &content) : -ENOMEM;
+	if (r == 0)
+		r = chain_add(&chain, 0, content, why, sizeof(why));
+	if (r == 0)
+		registry_witnesses(chain.current, ret);
+	return r < 0 ? r : 0; /* audit verify judges registries */
+}
+
+/* The oldest checkpoint over this entry that a quorum cosigned: it bounds the time best. */
+static int read_final(
+	struct audit *audit, uint64_t sequence, struct arena *arena, struct audit_proof *proof)
+{
+	struct cosignatures judged;
+	struct policy policy = {};
+	struct bytes note;
+	uint64_t size = sequence;
+	int r = take_witnesses(audit, &policy);
+	if (r || policy.witness_quorum == 0)
+		return r ? r : READER_NOT_FOUND;
+	while ((r = journal_read_next_cosigned(audit->reader, size + 1, &size, &note)) == 0) {
+		if (cosignatures_judge(note, &policy, &judged) != 0 || !judged.quorum ||
+			parse_note(note, &proof->checkpoint) != 0)
+			continue;
+		proof->final = true;
+		return arena_copy(arena, note, &proof->note);
+	}
+	return r;
+}
+
+static int choose_checkpoint(struct audit *audit, const struct audit_proof *under,
+	struct arena *arena, struct audit_proof *proof)
+{
+	if (under) {
+		proof->note = under->note;
+		proof->checkpoint = under->checkpoint;
+		proof->final = under->final;
+		return 0;
+	}
+	int r = read_final(audit, proof->sequence, arena, proof);
+	return r == READER_NOT_FOUND ? read_note(audit, 0, arena, &proof->note, &proof->checkpoint)
+				     : r;
 }
 
 /* ---- the whole ---- */
@@ -108,24 +171,24 @@ static int check_text(struct audit_proof *proof, char *reterr, size_t size)
 	return PROVE_REFUSED;
 }
 
-static int write_text(struct audit *audit, struct arena *arena, struct audit_proof *proof)
+static int write_text(struct audit *audit, const struct audit_proof *under, struct arena *arena,
+	struct audit_proof *proof)
 {
 	struct merkle_hash path[MERKLE_LEVELS];
 	uint8_t extra[PROOF_EXTRA_MAX];
-	struct bytes note;
 	size_t steps;
-	int r = read_note(audit, 0, arena, &note, &proof->checkpoint);
+	int r = choose_checkpoint(audit, under, arena, proof);
 	if (r == 0)
 		r = journal_read_path(
 			audit->reader, proof->sequence, proof->checkpoint.size, path, &steps);
 	if (r)
 		return r;
-	return receipt_tlog_proof(note, proof->sequence, path, steps,
+	return receipt_tlog_proof(proof->note, proof->sequence, path, steps,
 		BYTES(extra, proof_entry_encode(&proof->entry, extra)), arena, &proof->text);
 }
 
-int audit_prove(struct audit *audit, uint64_t sequence, struct arena *arena,
-	struct audit_proof *ret, char *reterr, size_t size)
+int audit_prove(struct audit *audit, uint64_t sequence, const struct audit_proof *under,
+	struct arena *arena, struct audit_proof *ret, char *reterr, size_t size)
 {
 	*ret = (struct audit_proof){.sequence = sequence};
 	int r = audit_refresh(audit);
@@ -136,7 +199,7 @@ int audit_prove(struct audit *audit, uint64_t sequence, struct arena *arena,
 		return PROVE_NOT_FOUND;
 	}
 	if (r == 0)
-		r = write_text(audit, arena, ret);
+		r = write_text(audit, under, arena, ret);
 	if (r > 0) {
 		snprintf(reterr, size,
 			"entry %" PRIu64

@@ -41,25 +41,41 @@ struct audit_proof {
 	uint64_t sequence;
 	struct proof_entry entry;
 	/* Only when the entry is whole: */
-	struct bytes original; /* header bytes, or the batch of acknowledgements; may be empty */
+	struct bytes original; /* header bytes, the batch of acknowledgements, a cosigned checkpoint; or empty */
 	struct bytes decision; /* salt (32) || private: hashes to the private digest */
 	struct checkpoint checkpoint;
+	struct bytes note; /* of the checkpoint */
+	bool final;        /* a quorum of witnesses cosigned it */
 	struct bytes text; /* the tlog-proof file */
 };
 
 /**
- * audit_prove() - that an entry is in the log
+ * audit_find_witnessed() - the last entry before another one that notes a quorum of cosignatures
+ * @audit:    open; its snapshot is renewed
+ * @sequence: of the other entry
+ * @ret:      sequence of the entry *witnessed*
+ * @reterr:   a sentence, for a verdict
+ * @size:     of @reterr
+ * Return: 0, PROVE_NOT_FOUND, negative errno.
+ */
+int audit_find_witnessed(
+	struct audit *audit, uint64_t sequence, uint64_t *ret, char *reterr, size_t size);
+
+/**
+ * audit_prove() - that an entry is in the log, under the oldest checkpoint with a quorum of cosignatures that
+ * covers it, or under the newest one
  * @audit:    open; its snapshot is renewed. Without a keyring, and for what was erased, the proof holds the
  *            stub alone
  * @sequence: of the entry
+ * @under:    NULL, or a proof under whose checkpoint this one has to be
  * @arena:    owns the result; room for ENTRY_ARENA bytes
  * @ret:      the proof; it has been checked, but for the checkpoint's signature
  * @reterr:   a sentence, for a verdict
  * @size:     of @reterr
  * Return: 0, PROVE_NOT_FOUND, PROVE_REFUSED (the journal is damaged there), negative errno.
  */
-int audit_prove(struct audit *audit, uint64_t sequence, struct arena *arena,
-	struct audit_proof *ret, char *reterr, size_t size);
+int audit_prove(struct audit *audit, uint64_t sequence, const struct audit_proof *under,
+	struct arena *arena, struct audit_proof *ret, char *reterr, size_t size);
 
 /**
  * audit_prove_consistency() - that the tree of @to entries begins with the tree of @from entries

@@ -23,7 +23,7 @@ static void prove(
 	struct audit *audit, uint64_t sequence, struct arena *arena, struct audit_proof *ret)
 {
 	char why[512] = "";
-	int r = audit_prove(audit, sequence, arena, ret, why, sizeof(why));
+	int r = audit_prove(audit, sequence, NULL, arena, ret, why, sizeof(why));
 	if (r)
 		CHECK_FAIL("entry %llu: %d: %s", (unsigned long long)sequence, r, why);
 }
@@ -119,7 +119,7 @@ static void finds_what_is_meant(void)
 	CHECK_INT(audit_find(&audit, word, &sequence, why, sizeof(why)), PROVE_NOT_FOUND);
 	CHECK_INT(audit_find(&audit, "the letter", &sequence, why, sizeof(why)), PROVE_REFUSED);
 	CHECK_INT(audit_find(&audit, "007", &sequence, why, sizeof(why)), PROVE_REFUSED);
-	CHECK_INT(audit_prove(&audit, life.size, arena, &proof, why, sizeof(why)), PROVE_NOT_FOUND);
+	CHECK_INT(audit_prove(&audit, life.size, NULL, arena, &proof, why, sizeof(why)), PROVE_NOT_FOUND);
 }
 
 /* As after an erasure, or for an auditor without keys: the stub stands where it stood. */
