@@ -185,8 +185,8 @@ limits: {{party_bytes: 1 MiB}}
 class Agency:
     """A party that the C program plays: its configuration and its two verbs."""
 
-    def __init__(self, bus, program, name):
-        self.bus, self.program, self.folder = bus, program, bus.folder / f"agency-{name}"
+    def __init__(self, bus, program, name, label=""):
+        self.bus, self.program, self.folder = bus, program, bus.folder / f"agency-{label}{name}"
         self.folder.mkdir()
         (self.folder / "registry.signed").write_bytes(bus.registry.read_bytes())
         self.config = self.folder / "adapter.yaml"

@@ -15,9 +15,11 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import time
 
 import run as first_steps
 import third_party
+from bus import ROOTS
 
 SKIPPED = 77
 MESSAGES = 300  # with their acknowledgements more than one complete tile
@@ -142,6 +144,78 @@ def the_log_grows_and_proves_it(case):
     case.elsewhere("consistency", grown)
 
 
+WITNESSES = ["city.interop", "jobcenter.interop", "ministry.interop"]
+
+
+def appoint(case):
+    """A registry that lists three parties as witnesses, and a policy that wants two of them."""
+    bus, new = case.world.bus, case.folder / "registry.next"
+    for name in WITNESSES:
+        bus.run("keygen", "witness", name, "--out", bus.keys)
+    rows = "".join(f"  - {{name: {name}, keys: [{{file: {name}.witness}}]}}\n"
+                   for name in WITNESSES)
+    bus.build_registry(new, previous=bus.registry, changes={
+        "classes:\n": f"witnesses:\n{rows}witness_quorum: 2\nclasses:\n"})
+    for root in ROOTS[:2]:
+        bus.sign_registry(new, root)
+    bus.reload(new)
+    words = [word for name in WITNESSES for word in ("--witness", bus.keys / f"{name}.witness.keys")]
+    bus.run("registry", "policy", *[bus.keys / f"{name}.keys" for name in ROOTS], *words,
+            "--quorum", "2", "--out", case.folder / "witnessed")
+    pinned = case.pinned.read_text(encoding="utf-8").split("\n")[0]
+    case.pinned.write_text(pinned + "\n" + (case.folder / "witnessed").read_text(encoding="utf-8"))
+
+
+def begin_witnessing(case):
+    """The witnesses are parties that the C program plays; they only have to be connected."""
+    from bus import Agency
+    world = case.world
+    for name in WITNESSES:
+        agency = Agency(world.bus, world.party, name, "witness-")
+        with agency.config.open("a", encoding="utf-8") as config:
+            config.write(f"witness: {world.bus.keys}/{name}.witness.secret\n")
+        agency.start("receive", "--out", agency.folder)
+
+
+def witnesses_make_it_final(case):
+    """Their cosignatures are read elsewhere, too: in a proof, and by the policy that an export names."""
+    world, proof, after = case.world, case.folder / "final", case.folder / "after"
+    world.city.disconnect(bye=True)
+    world.jobcenter.disconnect(bye=True)
+    appoint(case)
+    begin_witnessing(case)
+    youth = world.client(b"youth.interop")
+    youth.connect()
+    message, = first = [world.message(b"Antrag", client=youth)]
+    world.submit(*first, client=youth)
+    until = time.monotonic() + 60
+    said = {"final": False}
+    while not said["final"]:
+        if time.monotonic() > until:
+            raise AssertionError(f"no quorum within a minute: {said}")
+        case.audit("prove", message.h.hex(), "--out", proof, "--policy", case.pinned)
+        said = case.check(proof)
+    if said["cosigned"] < 2 or not said["not_later_than"]:
+        raise AssertionError(said)
+    case.elsewhere("proof", proof)
+    if not all("final true" in text for name, _, text in
+               third_party.check(case.have, case.pinned, "proof", proof) if name == "Go"):
+        raise AssertionError("Go counts no quorum")
+    # What comes now is younger than what the next entry *witnessed* notes.
+    later = world.message(b"Nachtrag", client=youth)
+    world.submit(later, client=youth)
+    case.audit("prove", later.h.hex(), "--out", proof, "--after", after, "--policy", case.pinned)
+    said = case.check(proof, "--after", after)
+    if said["verdict"] != "holds" or not said["not_earlier_than"]:
+        raise AssertionError(said)
+    case.elsewhere("proof", proof, after)
+    case.audit("export", case.export, "--policy", case.pinned)
+    case.elsewhere("export", case.export)
+    for name, code, text in third_party.check(case.have, case.export / "policy", "export", case.export):
+        if code:
+            raise AssertionError(f"{name} with the export's own policy: {text}")
+
+
 def flips(data):
     """Places to damage in a file: some of every stretch of it."""
     return sorted({at * (len(data) - 1) // 40 for at in range(41)})
@@ -184,6 +258,7 @@ STORIES = [
     a_message_and_its_acknowledgement_are_proven,
     a_receipt_from_the_bus_is_the_same_file,
     the_log_grows_and_proves_it,
+    witnesses_make_it_final,
     what_was_tampered_with_is_refused,
 ]
 
