@@ -119,7 +119,8 @@ static void finds_what_is_meant(void)
 	CHECK_INT(audit_find(&audit, word, &sequence, why, sizeof(why)), PROVE_NOT_FOUND);
 	CHECK_INT(audit_find(&audit, "the letter", &sequence, why, sizeof(why)), PROVE_REFUSED);
 	CHECK_INT(audit_find(&audit, "007", &sequence, why, sizeof(why)), PROVE_REFUSED);
-	CHECK_INT(audit_prove(&audit, life.size, NULL, arena, &proof, why, sizeof(why)), PROVE_NOT_FOUND);
+	CHECK_INT(audit_prove(&audit, life.size, NULL, arena, &proof, why, sizeof(why)),
+		PROVE_NOT_FOUND);
 }
 
 /* As after an erasure, or for an auditor without keys: the stub stands where it stood. */
