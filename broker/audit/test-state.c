@@ -9,6 +9,7 @@
 #include "broker/audit/replay.h"
 #include "broker/audit/test-life.h"
 #include "broker/journal/state.h"
+#include "broker/journal/test-erasing.h"
 #include "test/kit/check.h"
 
 enum { DAY_MS = 86400000, HOUR_MS = 3600000 };
@@ -247,6 +248,47 @@ static void begins_at_the_last_state_before_a_gap(void)
 	CHECK(!result.complete);
 }
 
+/* Two years of it, with a run that the broker makes by itself: old and open, old and done, new. */
+static void goes_on_after_two_years(void)
+{
+	_cleanup_(erasing_deinit) struct erasing erasing;
+	_cleanup_(audit_close) struct audit audit;
+	struct audit_replay_options options = {.work = check_tmpdir()};
+	struct audit_replay_result result;
+	struct found found;
+	char error[256];
+	erasing_init(&erasing, "years");
+	struct journal_fixture *f = &erasing.journal;
+	struct audit_paths paths = {.journal = f->dir, .keyring = f->keys, .master_key = f->master};
+	journal_fixture_start(f);
+	struct parcel *done = erasing_submit(&erasing, &(struct fixture_load){.count = 40});
+	erasing_deliver(&erasing, "ministry", done);
+	struct parcel *open = erasing_submit(&erasing, &(struct fixture_load){.count = 7});
+	struct parcel *kept = erasing_submit(
+		&erasing, &(struct fixture_load){.count = 5, .service = "notice"});
+	erasing_later(&erasing, 800);
+	CHECK_INT(erasing_read_record(&erasing, done->submits[3].proof.sequence), READER_ERASED);
+	CHECK_INT(erasing_read_record(&erasing, open->submits[3].proof.sequence), 0);
+	erasing_deliver(&erasing, "jobcenter", kept);
+	struct parcel *late = erasing_submit(&erasing, &(struct fixture_load){.count = 9});
+	erasing_deliver(&erasing, "ministry", open);
+	journal_fixture_stop(f);
+
+	CHECK_INT(audit_open(&paths, &audit, error, sizeof(error)), 0);
+	found_init(&found);
+	CHECK_INT(audit_replay(&audit, &options, &found.report, &result), 0);
+	found_none(&found);
+	CHECK(result.complete);
+	CHECK(result.from > kept->submits[4].proof.sequence);
+	CHECK_INT(result.decisions, 9 + 2); /* messages, acknowledgements */
+	CHECK(result.states >= 1);
+	parcel_free(done);
+	parcel_free(open);
+	parcel_free(kept);
+	parcel_free(late);
+}
+
 CHECK_MAIN(CHECK_CASE(says_what_happened), CHECK_CASE(comes_when_it_is_asked_for),
 	CHECK_CASE(tells_on_a_changed_table), CHECK_CASE(finds_a_changed_state),
-	CHECK_CASE(goes_on_after_an_erasure), CHECK_CASE(begins_at_the_last_state_before_a_gap))
+	CHECK_CASE(goes_on_after_an_erasure), CHECK_CASE(begins_at_the_last_state_before_a_gap),
+	CHECK_CASE(goes_on_after_two_years))

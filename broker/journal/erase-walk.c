@@ -21,7 +21,8 @@ static db_table_id table_of(const struct erase_view *view, uint8_t table)
 static int next_run(struct erase_walk *walk, const struct erase_view *view)
 {
 	int r;
-	if (walk->run.table && walk->run.end > 0) /* survivors may have cut the run up behind us */
+	/* Survivors may have cut the run up behind us. An empty one, at the end of the log, is behind us as it is. */
+	if (walk->run.table && walk->run.end > walk->run.first)
 		walk->run.first = walk->run.end - 1;
 	do
 		r = seal_map_next(view->source.tables, view->source.txn, view->size, &walk->run);

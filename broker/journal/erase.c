@@ -331,23 +331,23 @@ static int judge(struct journal *journal, const struct erase_view *view,
 }
 
 /*
- * What goes must be accounted for first: a state entry over all of it, from which replay can start. It is
- * made beside the traffic. Where none can be made, the law does not wait for it.
+ * What goes must be accounted for first: a state entry over all of it, from which replay can start. An older one
+ * will not do, because it may name messages as open that have ended since, and go now. It is made beside the
+ * traffic. Where none can be made, the law does not wait for it.
  */
 static bool is_accounted(struct journal *journal)
 {
 	struct erase *erase = &journal->erase;
-	uint64_t now_ns = clock_mono_ns(clock_system()), last = 0;
-	for (size_t i = 0; i < erase->ranges_count; i++)
-		if (erase->ranges[i].last >= last)
-			last = erase->ranges[i].last + 1;
-	if (journal_state_covered(journal) >= last)
+	uint64_t now_ns = clock_mono_ns(clock_system());
+	if (erase->ranges_count == 0)
 		return true;
 	if (erase->uncovered == 0) {
+		erase->uncovered = journal->log.sequence;
 		erase->state_until_ns = now_ns + STATE_PATIENCE_NS;
 		journal_state_request(journal);
 	}
-	erase->uncovered = last;
+	if (journal_state_covered(journal) >= erase->uncovered)
+		return true;
 	if (now_ns < erase->state_until_ns)
 		return false;
 	log_error("erasure", "no state entry came in ten minutes: erasing without, so that "
