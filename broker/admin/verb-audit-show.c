@@ -14,6 +14,7 @@
 #include "broker/admin/folders.h"
 #include "broker/admin/verbs.h"
 #include "broker/audit/disputes.h"
+#include "broker/audit/witnessed.h"
 #include "broker/audit/words.h"
 #include "proto/base/text.h"
 
@@ -36,7 +37,17 @@ struct standing {
 	size_t steps;
 	bool content; /* there is some, and it can be opened */
 	size_t content_len;
+	struct witnessed_bounds bounds;
 };
+
+static int find_bounds(
+	struct audit *audit, uint64_t sequence, struct arena *arena, struct witnessed_bounds *ret)
+{
+	struct policy policy;
+	int r = witnessed_policy(audit, arena, &policy);
+	arena_reset(arena);
+	return r ? r : witnessed_bounds_find(audit->reader, &policy, sequence, arena, ret);
+}
 
 static int find_standing(struct audit *audit, uint64_t sequence, struct standing *ret)
 {
@@ -56,7 +67,10 @@ static int find_standing(struct audit *audit, uint64_t sequence, struct standing
 		ret->content = true;
 		ret->content_len = content.len;
 	}
-	return r < 0 ? r : 0;
+	if (r < 0 || !arena)
+		return r < 0 ? r : 0;
+	arena_reset(arena);
+	return find_bounds(audit, sequence, arena, &ret->bounds);
 }
 
 static void print_json(const struct audit_entry *entry, const struct standing *standing,
@@ -73,6 +87,10 @@ static void print_json(const struct audit_entry *entry, const struct standing *s
 	json_object_set_new(object, "disputed", json_boolean(dispute != NULL));
 	if (dispute)
 		out_put(object, "suspect_from", dispute->suspect_from);
+	if (standing->bounds.after)
+		out_put_time(object, "witnessed_after", standing->bounds.after_s * 1000);
+	if (standing->bounds.before)
+		out_put_time(object, "witnessed_before", standing->bounds.before_s * 1000);
 	json_object_set_new(object, "content", json_boolean(standing->content));
 	if (standing->content)
 		out_put(object, "content_bytes", standing->content_len);
@@ -100,6 +118,20 @@ static void print_time(const char *label, uint64_t wall_ms)
 	char buf[OUT_TEXT_MAX];
 	if (wall_ms)
 		printf("  %-13s %s\n", label, out_time(wall_ms, buf));
+}
+
+/* Times that do not rest on the broker's word. */
+static void print_bounds(const struct witnessed_bounds *bounds)
+{
+	char time[OUT_TEXT_MAX];
+	if (bounds->after)
+		printf("  %-13s after %s, by the witnesses named in entry %" PRIu64 "\n",
+			"recorded", out_time(bounds->after_s * 1000, time), bounds->after_entry);
+	if (bounds->before)
+		printf("  %-13s not after %s, when witnesses saw %" PRIu64 " entries\n", "recorded",
+			out_time(bounds->before_s * 1000, time), bounds->before_size);
+	if (!bounds->after && !bounds->before)
+		printf("  %-13s no witness bounds the time: it is the broker's word\n", "recorded");
 }
 
 static void print_header(const Dienstweg__Header *header)
@@ -175,6 +207,7 @@ static void print(const struct audit_entry *entry, const struct standing *standi
 			"disputed", dispute->suspect_from);
 	printf("  %-13s leaf %" PRIu64 " of %" PRIu64 ", a path of %zu hashes\n", "tree",
 		entry->sequence, standing->size, standing->steps);
+	print_bounds(&standing->bounds);
 	if (standing->content)
 		printf("  %-13s %zu bytes, kept\n", "content", standing->content_len);
 }

@@ -45,6 +45,7 @@ struct verifier {
 	struct checkpoint newest;
 	struct checkpoint held; /* size 0: none */
 	uint64_t next_kept;     /* size of the next kept checkpoint; UINT64_MAX: none */
+	uint64_t next_cosigned; /* and of the next that is kept with cosignatures */
 };
 
 /* Each: 0 or negative errno; what is wrong goes to the report. */
@@ -59,6 +60,9 @@ int verify_tree_look(struct verifier *verifier);
 int verify_tree_leaf(struct verifier *verifier);
 /* The checkpoints of the tree as it is now, under the registry in force. */
 int verify_tree_checkpoints(struct verifier *verifier);
+/* What is kept of cosignatures of the tree as it is now; after every new snapshot: where is the next? */
+int verify_cosigned(struct verifier *verifier);
+int verify_cosigned_resume(struct verifier *verifier);
 /* A registry entry: its content, and whether it may follow. */
 int verify_registry(struct verifier *verifier, uint64_t sequence);
 /* Take up what was verified before, if that is asked for and still true. */

@@ -6,6 +6,7 @@
  * this very entry, and whether what was received is still there to the last byte.
  */
 #include "broker/audit/verifier.h"
+#include "broker/audit/witnessed.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -210,6 +211,17 @@ static void check_batch(struct entry_checker *c, const struct audit_entry *entry
 			NAME(recipient));
 }
 
+/* ---- witnesses ---- */
+
+static int check_witnessed(struct entry_checker *c, const struct audit_entry *entry)
+{
+	const char *why;
+	int r = witnessed_check(c->reader, &c->slice->chain, c->audit->origin, entry, &why);
+	if (r > 0)
+		audit_report_finding(c->report, entry->sequence, "witnessed-wrong", "%s", why);
+	return r < 0 ? r : 0;
+}
+
 /* ---- all of it ---- */
 
 static void report_unreadable(struct entry_checker *c, uint64_t sequence, uint8_t class, int verdict)
@@ -246,6 +258,8 @@ static int check_entry(struct entry_checker *c, uint64_t sequence)
 		r = check_signature(c, &entry);
 		if (r == 0)
 			r = check_content(c, &entry);
+	} else if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_WITNESSED) {
+		r = check_witnessed(c, &entry);
 	} else if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_STATE) {
 		r = check_state(c, &entry);
 	}

@@ -104,7 +104,7 @@ int verify_tree_resume(struct verifier *v)
 		v->audit->reader, v->edge.size + 1, &v->next_kept, &note);
 	if (r > 0)
 		v->next_kept = UINT64_MAX;
-	return r < 0 ? r : 0;
+	return r < 0 ? r : verify_cosigned_resume(v);
 }
 
 /* ---- leaves and stored hashes ---- */
@@ -300,6 +300,9 @@ int verify_tree_checkpoints(struct verifier *v)
 {
 	struct bytes note;
 	uint64_t size = v->edge.size, kept;
+	int r = size == v->next_cosigned ? verify_cosigned(v) : 0;
+	if (r)
+		return r;
 	if (size == v->held.size)
 		judge_checkpoint(v, v->options->held, "given");
 	if (size == v->size) {
@@ -309,7 +312,7 @@ int verify_tree_checkpoints(struct verifier *v)
 	}
 	if (size < v->next_kept)
 		return 0;
-	int r = journal_read_next_checkpoint(v->audit->reader, size, &kept, &note);
+	r = journal_read_next_checkpoint(v->audit->reader, size, &kept, &note);
 	if (r == 0 && kept == size)
 		judge_checkpoint(v, note, "kept");
 	return r < 0 ? r : verify_tree_resume(v);

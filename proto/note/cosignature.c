@@ -117,6 +117,18 @@ int cosignature_add(
 	return 0;
 }
 
+size_t cosignature_lines(struct bytes note, const char *origin)
+{
+	struct note_parts parts;
+	struct note_line line;
+	size_t count = 0;
+	if (note_split(note, &parts) != 0)
+		return 0;
+	while (parts.lines.len > 0 && note_line_take(&parts.lines, &line) == 0)
+		count += !bytes_equal(line.name, BYTES_STR(origin));
+	return count;
+}
+
 static int time_compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;

@@ -56,6 +56,14 @@ int cosignature_find(struct bytes note, const struct note_key *key, uint64_t *re
 int cosignature_add(struct bytes note, struct bytes line, uint8_t buf[COSIGNED_NOTE_MAX],
 	size_t *ret_len) _must_use_;
 
+/**
+ * cosignature_lines() - signature lines that are not its log's own
+ * @note:   untrusted
+ * @origin: the log's name
+ * Return: how many; 0 also when it is no note.
+ */
+size_t cosignature_lines(struct bytes note, const char *origin);
+
 /* Who cosigned a checkpoint, and what follows from it. */
 struct cosignatures {
 	bool by[POLICY_KEYS_MAX];         /* as policy.witnesses */
