@@ -308,6 +308,7 @@ static int admin_make(struct broker *broker, const struct clock *clock, const st
 		.gate = broker->gate,
 		.router = broker->router,
 		.transport = broker->transport,
+		.pool = broker->pool,
 		.delivery = broker->delivery,
 		.journal = broker->journal,
 	};

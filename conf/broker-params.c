@@ -26,10 +26,12 @@ static const struct param rows[] = {
 		.doc = "The bus's secret keys (log and transport), made by dienstweg keygen bus."},
 	{"master_key", PARAM_PATH, .offset = AT(master_key),
 		.doc = "The key over the keyring, made by dienstweg keygen master; never in a "
-		       "backup of "
-		       "the state folder."},
+		       "backup of the state folder. Erasure replaces it, so its folder must be "
+		       "writable; one of systemd's credentials stays."},
 	{"admin_socket", PARAM_PATH, .offset = AT(admin_socket), .fallback = "STATE/admin.sock",
-		.doc = "Where dienstweg status asks; the other verbs read the journal."},
+		.doc = "Where dienstweg status, hold, release and erase ask; the other verbs read "
+		       "the "
+		       "journal. Who may open it may order."},
 	{"workers", PARAM_COUNT, .offset = AT(workers), .min = 1, .max = 64, .fallback = "1",
 		.doc = "Threads that verify signatures."},
 	{"drain", PARAM_TIME, .offset = AT(drain_ms), .min = 0, .max = HOUR, .fallback = "10 s",

@@ -35,12 +35,14 @@ static int connect_to(const char *path, int *ret)
 
 static int send_line(int fd, const char *request)
 {
-	char line[128];
-	int n = snprintf(line, sizeof(line), "%s\n", request);
-	if (n < 0 || (size_t)n >= sizeof(line))
-		return -EMSGSIZE;
-	ssize_t sent = send(fd, line, (size_t)n, MSG_NOSIGNAL);
-	return sent == n ? 0 : sent < 0 ? -errno : -EIO;
+	size_t len = strlen(request);
+	_cleanup_(heap_free) char *line = malloc(len + 2);
+	if (!line)
+		return -ENOMEM;
+	memcpy(line, request, len);
+	memcpy(line + len, "\n", 2);
+	ssize_t sent = send(fd, line, len + 1, MSG_NOSIGNAL); /* blocks until all of it is gone */
+	return sent == (ssize_t)len + 1 ? 0 : sent < 0 ? -errno : -EIO;
 }
 
 /* Up to the end of the connection. */

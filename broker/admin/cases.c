@@ -54,3 +54,34 @@ void cases_text(const uint8_t id[CASE_ID_SIZE], char buf[CASE_TEXT_SIZE])
 {
 	text_hex(BYTES(id, CASE_ID_SIZE), buf);
 }
+
+/* Hex digits, with the hyphens of a UUID if somebody put them in. Return: bytes, 0 when it is none. */
+static size_t parse_prefix(const char *text, uint8_t id[CASE_ID_SIZE])
+{
+	char digits[2 * CASE_ID_SIZE + 1];
+	size_t count = 0;
+	for (; *text; text++) {
+		if (*text == '-')
+			continue;
+		if (count + 1 == sizeof(digits))
+			return 0;
+		digits[count++] = *text;
+	}
+	digits[count] = '\0';
+	return count % 2 == 0 && text_unhex(digits, id, count / 2) == 0 ? count / 2 : 0;
+}
+
+int cases_find(struct cases *cases, const char *text, struct case_summary *ret)
+{
+	uint8_t id[CASE_ID_SIZE];
+	size_t len = parse_prefix(text, id);
+	if (len == 0)
+		return cli_fail(CLI_USAGE,
+			"%s is no case id: an even number of hex digits, at most 32, is", text);
+	int r = case_index_find(cases->index, BYTES(id, len), ret);
+	if (r == DB_NOT_FOUND)
+		return cli_fail(CLI_NEGATIVE, "the journal knows no case %s", text);
+	if (r == DB_EXISTS)
+		return cli_fail(CLI_NEGATIVE, "several cases begin with %s: give more of it", text);
+	return r ? cli_fail(CLI_FAILED, "the case index: %s", strerrordesc_np(-r)) : 0;
+}

@@ -28,6 +28,15 @@ int cases_open(const struct folders *folders, bool rebuild, struct cases *ret);
 void cases_close(struct cases *cases);
 DEFINE_CLEANUP_PTR(struct cases, cases_close);
 
+/**
+ * cases_find() - a case by its id or the beginning of one; complains
+ * @cases: open
+ * @text:  hex digits, hyphens allowed
+ * @ret:   the case
+ * Return: 0, or an exit code.
+ */
+int cases_find(struct cases *cases, const char *text, struct case_summary *ret);
+
 /* A case id as people see it: 32 hex digits. */
 enum { CASE_TEXT_SIZE = 2 * CASE_ID_SIZE + 1 };
 void cases_text(const uint8_t id[CASE_ID_SIZE], char buf[CASE_TEXT_SIZE]);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
 /*
- * The verbs that look into a broker: `dienstweg` starts this program for them. None of them changes
- * anything, and none needs the broker: what it is asked while it runs can be read from its journal when
+ * The verbs that look into a broker: `dienstweg` starts this program for them. None but the
+ * orders (hold, release, erase) changes anything, and none but those needs the broker: what it is asked while it runs can be read from its journal when
  * it does not.
  */
 #include <signal.h>
@@ -21,12 +21,17 @@ static const char help[] =
 	"       dienstweg queue list [OPTION...]\n"
 	"       dienstweg case show CASE [OPTION...]\n"
 	"       dienstweg case list [OPTION...]\n"
+	"       dienstweg hold|release CASE --ground FILE [OPTION...]\n"
+	"       dienstweg erase --due|--case CASE|--now [OPTION...]\n"
 	"       dienstweg audit verify|replay|list|show|prove|check|export [OPTION...]\n"
 	"\n"
 	"  status        how the broker is; when it does not run, what its journal says\n"
 	"  queue list    what waits for whom\n"
 	"  case show     the timeline of a case\n"
 	"  case list     the cases in which something happened last\n"
+	"  hold          put a case under legal hold\n"
+	"  release       release it\n"
+	"  erase         what is due, or a case before its day\n"
 	"  audit verify  is the journal what was signed?\n"
 	"  audit replay  did the broker decide what its rules say?\n"
 	"  audit list    entries, one a line\n"
@@ -47,6 +52,9 @@ static const struct {
 	{"queue", "list", queue_list_run},
 	{"case", "show", case_show_run},
 	{"case", "list", case_list_run},
+	{"hold", NULL, hold_run},
+	{"release", NULL, release_run},
+	{"erase", NULL, erase_run},
 	{"audit", "verify", audit_verify_run},
 	{"audit", "replay", audit_replay_run},
 	{"audit", "list", audit_list_run},
@@ -83,11 +91,20 @@ static void journal_cut_short(int signal_number)
 	_exit(CLI_FAILED);
 }
 
+/* Is it the first of a verb's two words? */
+static bool is_group(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (verbs[i].second && strcmp(verbs[i].verb, word) == 0)
+			return true;
+	return false;
+}
+
 /* Is help asked for instead of a verb, or of the first of a verb's two words? */
 static bool wants_help(int argc, char **argv)
 {
 	const char *word = argc == 2 ? argv[1] : argc == 3 ? argv[2] : "";
-	bool two_words = argc == 2 || strcmp(argv[1], "status") != 0;
+	bool two_words = argc == 2 || is_group(argv[1]);
 	return two_words && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
 }
 

@@ -18,6 +18,7 @@
 struct connection {
 	int fd; /* -1: free */
 	uint64_t ticket;
+	uint32_t account;
 	uint64_t since_ns;
 	char line[ADMIN_LINE_MAX + 1];
 	size_t line_len;
@@ -115,6 +116,14 @@ size_t admin_fds(const struct admin *admin, struct pollfd *ret)
 	return count;
 }
 
+/* Who is at the other end, as the kernel knows it; who cannot be told is nobody. */
+static uint32_t account_of(int fd)
+{
+	struct ucred peer = {.uid = (uid_t)-1};
+	socklen_t len = sizeof(peer);
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 ? peer.uid : UINT32_MAX;
+}
+
 static void accept_all(struct admin *admin, uint64_t now_ns)
 {
 	for (;;) {
@@ -128,8 +137,10 @@ static void accept_all(struct admin *admin, uint64_t now_ns)
 			close(fd);
 			continue;
 		}
-		admin->connections[i] = (struct connection){
-			.fd = fd, .since_ns = now_ns, .ticket = ++admin->last_ticket};
+		admin->connections[i] = (struct connection){.fd = fd,
+			.since_ns = now_ns,
+			.ticket = ++admin->last_ticket,
+			.account = account_of(fd)};
 	}
 }
 
@@ -146,7 +157,8 @@ static bool connection_read(struct admin *admin, struct connection *connection)
 		return n > 0 && connection->line_len < ADMIN_LINE_MAX;
 	*end = '\0';
 	connection->asked = true;
-	admin->options.request(admin->options.context, connection->line, connection->ticket);
+	admin->options.request(
+		admin->options.context, connection->line, connection->ticket, connection->account);
 	return true;
 }
 

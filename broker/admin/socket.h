@@ -15,7 +15,7 @@
 enum {
 	ADMIN_CONNECTIONS_MAX = 8,
 	ADMIN_FDS_MAX = ADMIN_CONNECTIONS_MAX + 1,
-	ADMIN_LINE_MAX = 64,
+	ADMIN_LINE_MAX = 16384,    /* an order names entries */
 	ADMIN_PATIENCE_MS = 10000, /* for a request to come, for an answer to be taken */
 };
 
@@ -23,8 +23,8 @@ struct admin;
 
 struct admin_options {
 	const char *path;
-	/* A request: answer it with admin_reply(), now or later. */
-	void (*request)(void *context, const char *line, uint64_t ticket);
+	/* A request, by an account of this machine: answer it with admin_reply(), now or later. */
+	void (*request)(void *context, const char *line, uint64_t ticket, uint32_t account);
 	void *context;
 };
 

@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "broker/admin/operate.h"
 #include "broker/routing/rows.h"
 
 enum { QUEUES_MAX = 4096, QUEUE_ARENA = 64 * 1024 };
@@ -40,10 +41,13 @@ struct sample {
 
 struct status {
 	struct status_options options;
+	struct operate_options operate;
 	uint64_t start_ns;
 	struct sample last;
 	struct sample rate; /* per second */
 };
+
+static void operate_answer(void *context, uint64_t ticket, json_t *object);
 
 int status_new(const struct status_options *options, struct status **ret)
 {
@@ -51,6 +55,12 @@ int status_new(const struct status_options *options, struct status **ret)
 	if (!status)
 		return -ENOMEM;
 	status->options = *options;
+	status->operate = (struct operate_options){
+		.pool = options->pool,
+		.transport = options->transport,
+		.answer = operate_answer,
+		.context = status,
+	};
 	status->start_ns = status->last.at_ns = clock_mono_ns(options->clock);
 	*ret = status;
 	return 0;
@@ -248,6 +258,28 @@ static json_t *journal_json(const struct status *status)
 	return object;
 }
 
+static json_t *erasure_json(const struct status *status)
+{
+	static const char *const phases[] = {"none", "resealing", "removing", "destroying-keys"};
+	json_t *object = json_object();
+	struct erase_stats stats;
+	journal_erase_stats(status->options.journal, &stats);
+	const char *phase = stats.phase < ARRAY_LEN(phases) ? phases[stats.phase] : "unknown";
+	json_object_set_new(object, "phase", json_string(phase));
+	if (stats.phase != 0)
+		json_object_set_new(object, "by_instruction", json_boolean(stats.by_instruction));
+	if (stats.phase != 0 || stats.finished_ms != 0) {
+		put(object, "examined", stats.examined);
+		put(object, "resealed", stats.resealed);
+		put(object, "erased", stats.erased);
+	}
+	if (stats.finished_ms == 0)
+		return object;
+	put(object, "finished_ms", stats.finished_ms);
+	json_object_set_new(object, "master_key_exchanged", json_boolean(!stats.master_fixed));
+	return object;
+}
+
 static json_t *traffic_json(const struct status *status)
 {
 	json_t *object = json_object();
@@ -284,6 +316,7 @@ static json_t *status_json(const struct status *status, const struct inquiry *in
 		registry_version(transport_registry_now(options->transport)));
 	put(object, "unacknowledged", delivery_out(options->delivery));
 	json_object_set_new(object, "journal", journal_json(status));
+	json_object_set_new(object, "erasure", erasure_json(status));
 	json_object_set_new(object, "traffic", traffic_json(status));
 	json_object_set_new(object, "sessions", sessions_json(status));
 	json_object_set_new(object, "queues", queues_json(status, inquiry));
@@ -300,6 +333,11 @@ static void reply(struct status *status, uint64_t ticket, json_t *object)
 		admin_reply(status->options.admin, ticket, BYTES(text, len + 1));
 	}
 	free(text);
+}
+
+static void operate_answer(void *context, uint64_t ticket, json_t *object)
+{
+	reply(context, ticket, object);
 }
 
 static void reply_error(struct status *status, uint64_t ticket, const char *what)
@@ -321,11 +359,16 @@ static void inquiry_done(struct errand *errand)
 	free(inquiry);
 }
 
-void status_request(void *context, const char *line, uint64_t ticket)
+void status_request(void *context, const char *line, uint64_t ticket, uint32_t account)
 {
 	struct status *status = context;
+	if (operate_is(line)) {
+		operate_request(&status->operate, line, ticket, account);
+		return;
+	}
 	if (strcmp(line, "status") != 0) {
-		reply_error(status, ticket, "unknown request: this socket knows status");
+		reply_error(status, ticket,
+			"unknown request: this socket knows status, hold, release and erase");
 		return;
 	}
 	struct inquiry *inquiry = calloc(1, sizeof(*inquiry));

@@ -19,7 +19,8 @@ struct status_options {
 	struct clerk *clerk;
 	const struct gate *gate;
 	const struct router *router;
-	const struct transport *transport;
+	struct transport *transport;
+	struct parcel_pool *pool; /* for operators' orders */
 	const struct delivery *delivery;
 	struct journal *journal;
 	struct admin *admin; /* where answers go; set before the first request */
@@ -37,8 +38,8 @@ DEFINE_CLEANUP(struct status *, status_free);
 
 void status_set_admin(struct status *status, struct admin *admin); /* NULL: answers are dropped */
 
-/* admin_options.request: answers "status", anything else with an error object. */
-void status_request(void *context, const char *line, uint64_t ticket);
+/* admin_options.request: answers "status", has orders carried out (operate.h), anything else is an error. */
+void status_request(void *context, const char *line, uint64_t ticket, uint32_t account);
 
 /* Once a second: rates are differences between ticks. */
 void status_tick(struct status *status);

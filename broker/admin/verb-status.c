@@ -76,6 +76,24 @@ static void print_queues(const json_t *queues)
 		json_object_get(queue, "oldest_s") ? out_age(number(queue, "oldest_s"), age) : "-");
 }
 
+static void print_erasure(const json_t *erasure)
+{
+	char time[OUT_TEXT_MAX];
+	uint64_t finished_ms = number(erasure, "finished_ms");
+	if (strcmp(text(erasure, "phase"), "none") != 0)
+		printf("  erasure      under way, %s: %" PRIu64 " rows judged, %" PRIu64
+		       " kept, %" PRIu64 " removed\n",
+			text(erasure, "phase"), number(erasure, "examined"),
+			number(erasure, "resealed"), number(erasure, "erased"));
+	else if (finished_ms != 0)
+		printf("  erasure      last at %s: %" PRIu64 " rows removed, %" PRIu64 " kept%s\n",
+			out_time(finished_ms, time), number(erasure, "erased"),
+			number(erasure, "resealed"),
+			json_is_false(json_object_get(erasure, "master_key_exchanged"))
+				? "; THE MASTER KEY COULD NOT BE EXCHANGED"
+				: "");
+}
+
 static void print_live(const json_t *status)
 {
 	const json_t *journal = json_object_get(status, "journal");
@@ -96,6 +114,7 @@ static void print_live(const json_t *status)
 	       " refused, %" PRIu64 " put off\n",
 		number(traffic, "submitted"), number(traffic, "accepted"),
 		number(traffic, "refused"), number(traffic, "deferred"));
+	print_erasure(json_object_get(status, "erasure"));
 	printf("  strangers    %" PRIu64 " turned away\n", number(traffic, "strangers"));
 	print_sessions(json_object_get(status, "sessions"));
 	print_queues(json_object_get(status, "queues"));

@@ -487,3 +487,12 @@ int journal_read_last_erased(struct journal_reader *reader, uint64_t *ret_sequen
 	*ret_sequence = be64_get(value.data);
 	return 0;
 }
+
+void journal_reader_inside(struct journal_reader *reader, struct journal_inside *ret)
+{
+	*ret = (struct journal_inside){
+		.env = reader->env,
+		.records = reader_records(reader),
+		.store = &reader->store,
+	};
+}

@@ -16,6 +16,16 @@ struct record_source {
 	struct db_cursor *stubs, *records, *contents; /* NULL, or to read rows in order with */
 };
 
+/* A reader from inside: what this folder's own walks need. */
+struct journal_reader;
+struct state_store;
+struct journal_inside {
+	struct db_env *env;
+	struct record_source records;
+	struct state_store *store;
+};
+void journal_reader_inside(struct journal_reader *reader, struct journal_inside *ret); /* begun */
+
 /**
  * stub_read() - the stub of an entry
  * @source:   where

@@ -5,6 +5,7 @@
  * included, and when nothing else is: not what somebody still waits for, not what a court wants to see, not a
  * single proof.
  */
+#include "broker/journal/erase-survey.h"
 #include "broker/journal/seal.h"
 #include "broker/journal/test-erasing.h"
 
@@ -361,6 +362,57 @@ static void holds_keep(void)
 	parcel_free(of_case);
 }
 
+/* ---- beforehand ---- */
+
+static void a_survey_says_what_would_go(void)
+{
+	_cleanup_(erasing_deinit) struct erasing e;
+	_cleanup_(erase_survey_deinit) struct erase_survey survey = {};
+	_cleanup_(journal_reader_free) struct journal_reader *reader = NULL;
+	const uint32_t record_days[ERASE_CLASSES] = {0, 730, 3650};
+	uint32_t today = clock_day(FIXTURE_NOW_MS);
+	uint8_t held[16] = {1}, open[16] = {2};
+	struct fixture_load load = {.count = 3, .content_bytes = 10, .case_id = held};
+	erasing_init(&e, "survey");
+	journal_fixture_start(&e.journal);
+	struct parcel *kept = erasing_submit(&e, &load);
+	load = (struct fixture_load){.count = FIGURES, .content_bytes = 10};
+	struct parcel *gone = erasing_submit(&e, &load);
+	load.count = 2;
+	struct parcel *waits = erasing_submit(&e, &load);
+	load = (struct fixture_load){.count = 1, .content_bytes = 10, .case_id = open};
+	struct parcel *earlier = erasing_submit(&e, &load), *later = erasing_submit(&e, &load);
+	erasing_deliver(&e, "ministry", kept);
+	erasing_deliver(&e, "ministry", gone);
+	erasing_deliver(&e, "ministry", earlier);
+	struct operator_act act = about_case(OPERATOR_HOLD, held);
+	CHECK(erasing_operate(&e, &act).changed);
+	CHECK_INT(journal_reader_new(journal_env(e.journal.journal), e.journal.keyring, &reader), 0);
+	CHECK_INT(erase_survey_due(reader, today + 21, record_days, &survey), 0);
+	CHECK_INT(survey.count, 0);
+	CHECK_INT(erase_survey_due(reader, today + 22, record_days, &survey), 0);
+	CHECK_INT(survey.count, 1);
+	CHECK_INT(survey.lines[0].table, ERASED_CONTENT);
+	CHECK_INT(survey.lines[0].class, 1);
+	CHECK_INT(survey.lines[0].erase_day, today + 21);
+	CHECK_INT(survey.lines[0].erased, FIGURES);
+	CHECK_INT(survey.lines[0].held, 3);
+	CHECK_INT(survey.lines[0].waiting, 3);
+	CHECK_INT(survey.lines[0].open, 1);
+	struct erase_stats stats;
+	journal_reader_free(steal(&reader));
+	erasing_later(&e, 22);
+	journal_erase_stats(e.journal.journal, &stats);
+	CHECK_INT(stats.last_erased, FIGURES);
+	CHECK_INT(stats.resealed, 7);
+	journal_fixture_stop(&e.journal);
+	parcel_free(later);
+	parcel_free(earlier);
+	parcel_free(waits);
+	parcel_free(gone);
+	parcel_free(kept);
+}
+
 /* ---- on instruction ---- */
 
 static void a_case_goes_before_its_day(void)
@@ -540,5 +592,6 @@ static void a_master_key_that_cannot_be_replaced(void)
 CHECK_MAIN(CHECK_CASE(content_goes_on_its_day), CHECK_CASE(records_go_on_theirs),
 	CHECK_CASE(an_erased_record_has_no_receipt), CHECK_CASE(the_undelivered_stay),
 	CHECK_CASE(open_cases_keep_their_content), CHECK_CASE(holds_keep),
-	CHECK_CASE(a_case_goes_before_its_day), CHECK_CASE(instructions_wait_for_monday),
-	CHECK_CASE(traffic_goes_on), CHECK_CASE(a_master_key_that_cannot_be_replaced))
+	CHECK_CASE(a_survey_says_what_would_go), CHECK_CASE(a_case_goes_before_its_day),
+	CHECK_CASE(instructions_wait_for_monday), CHECK_CASE(traffic_goes_on),
+	CHECK_CASE(a_master_key_that_cannot_be_replaced))

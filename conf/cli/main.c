@@ -27,6 +27,8 @@ static const char help[] =
 	"  status    how the broker is\n"
 	"  queue     what waits for whom\n"
 	"  case      the timeline of a case\n"
+	"  hold      put a case under legal hold; release: the other way round\n"
+	"  erase     what is due, or a case before its day\n"
 	"  audit     verify, list, show and replay the journal\n"
 	"\n"
 	"  send      send a document as a party\n"
@@ -62,7 +64,8 @@ struct neighbour {
 	}
 
 static const struct neighbour neighbours[] = {{"status", ADMIN}, {"queue", ADMIN}, {"case", ADMIN},
-	{"audit", ADMIN}, {"send", PARTY}, {"receive", PARTY}, {"evidence", PARTY}};
+	{"audit", ADMIN}, {"hold", ADMIN}, {"release", ADMIN}, {"erase", ADMIN}, {"send", PARTY},
+	{"receive", PARTY}, {"evidence", PARTY}};
 
 /* Folder of the running program: neither PATH nor the working folder decide what is started. */
 static int own_folder(char *buf, size_t size)

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/transport/transport.h"
+
+/*
+ * Orders of an operator over the admin socket: lines of words, hex and numbers with one space between.
+ *   hold CASE GROUND            put a case under legal hold; GROUND is the SHA-256 of the order
+ *   release CASE GROUND
+ *   erase due                   look now what is due by age
+ *   erase now WORD              carry out waiting instructions now; WORD says why
+ *   erase case CASE INSTRUCTION SEQUENCE...   let these entries go with the next weekly union
+ * Whoever may open the socket may order. The answer comes when it is on disk. Reactor only.
+ */
+struct operate_options {
+	struct parcel_pool *pool;
+	struct transport *transport;
+	void (*answer)(void *context, uint64_t ticket, json_t *object); /* takes the object */
+	void *context;
+};
+
+/* Does this line begin as one of these? */
+bool operate_is(const char *line);
+
+/**
+ * operate_request() - carry out a line
+ * @options: outlive the answer
+ * @line:    operate_is()
+ * @ticket:  for the answer: an object with `changed`, or with `error`, a sentence
+ * @account: of who asks
+ */
+void operate_request(
+	const struct operate_options *options, const char *line, uint64_t ticket, uint32_t account);
