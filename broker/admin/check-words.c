@@ -12,9 +12,11 @@
 #include "broker/admin/entry-json.h"
 #include "broker/admin/out.h"
 #include "broker/audit/entry.h"
+#include "broker/audit/words.h"
 #include "proto/base/text.h"
 #include "proto/identity/uuid.h"
 
+enum { WORDS_MAX = 4096 };
 static const uint64_t MS_PER_S = 1000;
 
 /* ---- the entry ---- */
@@ -96,6 +98,15 @@ static void print_batch(const Dienstweg__AckBatch *batch)
 			ack->accepted ? "accepted" : "rejected: ",
 			ack->accepted ? "" : out_name(BYTES_PB(ack->code), code));
 	}
+}
+
+static void print_decision(const struct audit_checked *checked)
+{
+	char text[WORDS_MAX];
+	struct words words;
+	words_init(&words, text, sizeof(text));
+	words_decision(&words, checked->disclosed.kind, checked->decision);
+	line("decision", text);
 }
 
 static void print_signed(const struct audit_checked *checked)
@@ -212,6 +223,8 @@ void check_words_proof(const struct audit_trust *trust, const struct audit_check
 		print_header(checked->header);
 	if (checked->batch)
 		print_batch(checked->batch);
+	if (checked->decision)
+		print_decision(checked);
 	if (checked->file.entry.whole)
 		print_signed(checked);
 	print_final(trust, &checked->witnessed);
@@ -271,6 +284,13 @@ void check_json_proof(
 	json_object_set_new(object, "signature_judged", json_boolean(checked->signed_by_party));
 	if (checked->header)
 		json_object_set_new(object, "header", header_json(checked->header));
+	if (checked->decision) {
+		char text[WORDS_MAX];
+		struct words words;
+		words_init(&words, text, sizeof(text));
+		words_decision(&words, checked->disclosed.kind, checked->decision);
+		out_put_text(object, "decision", text);
+	}
 	if (checked->batch) {
 		out_put_name(object, "recipient", BYTES_PB(checked->batch->recipient));
 		json_object_set_new(object, "acknowledgements", batch_json(checked->batch));

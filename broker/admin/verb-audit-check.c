@@ -39,6 +39,7 @@ static const char help[] =
 	"  --header FILE      the proof must be about the message with this header\n"
 	"  --message FILE     the proof must be about this whole message (an Envelope)\n"
 	"  --batch FILE       the proof must be about this batch of acknowledgements\n"
+	"  --decision FILE    the decision that an export disclosed must be the entry's\n"
 	"  --after FILE       the proof of an earlier entry that notes cosignatures, and "
 	"FILE.checkpoint "
 	"beside it,\n"
@@ -53,7 +54,7 @@ static const char help[] =
 enum { BATCH_FILE_MAX = 64 * 1024, HELD_MAX = 2 };
 
 struct options {
-	const char *subject, *policy, *registry, *header, *message, *batch, *after;
+	const char *subject, *policy, *registry, *header, *message, *batch, *after, *decision;
 	struct cli_list *checkpoints;
 	bool json;
 };
@@ -127,7 +128,7 @@ static int check_entry(
 {
 	_cleanup_(arena_free) struct arena *arena = arena_new(ENTRY_ARENA);
 	_cleanup_(input_deinit) struct input header = {}, envelope = {}, batch = {};
-	_cleanup_(input_deinit) struct input after = {}, after_note = {};
+	_cleanup_(input_deinit) struct input after = {}, after_note = {}, decision = {};
 	struct audit_checked checked;
 	struct proof_fault fault = {};
 	int r = input_read(&header, options->header, HEADER_BYTES_MAX);
@@ -137,6 +138,8 @@ static int check_entry(
 		r = input_read(&batch, options->batch, BATCH_FILE_MAX);
 	if (r == 0)
 		r = read_after(options, &after, &after_note);
+	if (r == 0)
+		r = input_read(&decision, options->decision, BATCH_FILE_MAX);
 	if (r)
 		return r;
 	struct audit_held held = {
@@ -145,6 +148,7 @@ static int check_entry(
 		.batch = input_bytes(&batch),
 		.after = input_bytes(&after),
 		.after_note = input_bytes(&after_note),
+		.decision = input_bytes(&decision),
 	};
 	r = arena ? audit_check_proof(trust, text, &held, arena, &checked, &fault) : -ENOMEM;
 	json_t *object = options->json ? json_object() : NULL;
@@ -261,6 +265,7 @@ int audit_check_run(int argc, char **argv)
 		{"--message", .value = &options.message},
 		{"--batch", .value = &options.batch},
 		{"--after", .value = &options.after},
+		{"--decision", .value = &options.decision},
 		{"--checkpoint", .list = &checkpoints},
 		{"--json", .flag = &options.json},
 	};

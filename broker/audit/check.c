@@ -106,8 +106,27 @@ static int hold_batch(struct audit_checked *checked, struct bytes bytes, struct 
 	return 0;
 }
 
-static int hold(struct audit_checked *checked, const struct audit_held *held, struct arena *arena,
+static int hold_decision(struct audit_checked *checked, struct bytes bytes, struct arena *arena,
 	struct proof_fault *fault)
+{
+	uint8_t digest[HASH_SIZE];
+	if (!checked->file.entry.whole || bytes.len < STUB_SALT_SIZE)
+		return proof_fault(fault, PROOF_BYTES, "decision",
+			checked->file.entry.whole ? "is shorter than its salt"
+						  : "this proof holds the stub alone: nothing in "
+						    "it can be compared with a decision");
+	struct bytes private = BYTES(bytes.data + STUB_SALT_SIZE, bytes.len - STUB_SALT_SIZE);
+	stub_private_digest(bytes.data, private, digest);
+	if (memcmp(digest, checked->file.entry.private_digest, HASH_SIZE) != 0)
+		return proof_fault(fault, PROOF_BYTES, "decision",
+			"the entry commits to another decision, or to another salt");
+	checked->decision = dienstweg__decision__unpack(
+		arena_allocator(arena), private.len, private.data);
+	return checked->decision ? 0 : proof_fault(fault, PROOF_BYTES, "decision", "has no reading");
+}
+
+static int hold_original(struct audit_checked *checked, const struct audit_held *held,
+	struct arena *arena, struct proof_fault *fault)
 {
 	if (held->header.data)
 		return hold_header(checked, held->header, "header", arena, fault);
@@ -116,6 +135,15 @@ static int hold(struct audit_checked *checked, const struct audit_held *held, st
 	if (held->batch.data)
 		return hold_batch(checked, held->batch, arena, fault);
 	return 0;
+}
+
+static int hold(struct audit_checked *checked, const struct audit_held *held, struct arena *arena,
+	struct proof_fault *fault)
+{
+	int r = hold_original(checked, held, arena, fault);
+	if (r == 0 && held->decision.data)
+		r = hold_decision(checked, held->decision, arena, fault);
+	return r;
 }
 
 /* ---- signatures ---- */

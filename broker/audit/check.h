@@ -5,6 +5,7 @@
 #include "broker/audit/open.h"
 #include "proto/envelope/envelope.h"
 #include "proto/frame.pb-c.h"
+#include "proto/journal.pb-c.h"
 #include "proto/note/cosignature.h"
 #include "proto/receipt/proof-file.h"
 #include "proto/signature/signature.h"
@@ -52,6 +53,7 @@ struct audit_held {
 	struct bytes batch;    /* of acknowledgements */
 	/* Of the last entry before that notes cosignatures: its proof, and the cosigned checkpoint; or both empty. */
 	struct bytes after, after_note;
+	struct bytes decision; /* salt (32) || private part, as an export discloses it */
 };
 
 struct audit_checked {
@@ -61,6 +63,7 @@ struct audit_checked {
 	struct disclosed disclosed;
 	const Dienstweg__Header *header; /* of the holder's bytes, when they fit and have a reading */
 	const Dienstweg__AckBatch *batch;
+	const Dienstweg__Decision *decision;
 	bool signed_by_party; /* judged and good; false: nothing at hand to judge it by */
 	uint64_t after;       /* entry that notes cosignatures; UINT64_MAX: not given */
 	uint64_t after_s;     /* seconds since 1970: this entry is younger */

@@ -27,7 +27,7 @@ static int put_part(struct exporter *e, uint64_t sequence, const char *suffix, s
 	int n = snprintf(path, sizeof(path), "disclosed/%s.%s", index, suffix);
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return -ENAMETOOLONG;
-	return export_put(e->dir_fd, path, data);
+	return export_put(e->dir_fd, path, data, 0600);
 }
 
 static int put_entry(struct exporter *e, struct arena *arena, uint64_t sequence)
@@ -74,7 +74,7 @@ static int put_ledger(struct exporter *e, uint64_t now_ms)
 		"received; decisions), %" PRIu64
 		" not readable. Content of messages is not in here.\n",
 		time, e->options->first, e->options->last, e->result->disclosed, e->result->closed);
-	return export_put(e->dir_fd, "disclosed/ranges", BYTES(buf, len + (size_t)n));
+	return export_put(e->dir_fd, "disclosed/ranges", BYTES(buf, len + (size_t)n), 0600);
 }
 
 int export_disclose(struct exporter *e)

@@ -78,5 +78,5 @@ int export_policy(struct exporter *e)
 		words_add(&words, "log %s\n", vkey);
 	}
 	add_witnesses(&e->audit->policy, &words);
-	return export_put(e->dir_fd, "policy", BYTES(words.buf, words.len));
+	return export_put(e->dir_fd, "policy", BYTES(words.buf, words.len), 0644);
 }

@@ -75,23 +75,23 @@ static int write_all(int fd, struct bytes data)
 	return 0;
 }
 
-static int write_new(int dir_fd, const char *path, struct bytes data)
+static int write_new(int dir_fd, const char *path, struct bytes data, mode_t mode)
 {
 	_cleanup_(fd_close) int fd = openat(
-		dir_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+		dir_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	return fd < 0 ? -errno : write_all(fd, data);
 }
 
-int export_put(int dir_fd, const char *path, struct bytes data)
+int export_put(int dir_fd, const char *path, struct bytes data, mode_t mode)
 {
 	char temporary[EXPORT_PATH_MAX + 4];
 	int n = snprintf(temporary, sizeof(temporary), "%s.tmp", path);
 	assert(n > 0 && n < (int)sizeof(temporary));
-	int r = write_new(dir_fd, temporary, data);
+	int r = write_new(dir_fd, temporary, data, mode);
 	if (r == -ENOENT) {
 		r = make_folders(dir_fd, path);
 		if (r == 0)
-			r = write_new(dir_fd, temporary, data);
+			r = write_new(dir_fd, temporary, data, mode);
 	}
 	if (r == 0 && renameat(dir_fd, temporary, dir_fd, path) < 0)
 		r = -errno;

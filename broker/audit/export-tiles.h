@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "proto/base/bytes.h"
 #include "proto/base/cleanup.h"
@@ -45,9 +46,10 @@ size_t export_index(uint64_t index, char buf[EXPORT_PATH_MAX]);
  * @dir_fd: the export's folder
  * @path:   below it; folders are made
  * @data:   its content
+ * @mode:   permissions: 0644, or 0600 for what is disclosed
  * Return: 0 or negative errno.
  */
-int export_put(int dir_fd, const char *path, struct bytes data);
+int export_put(int dir_fd, const char *path, struct bytes data, mode_t mode);
 
 enum { EXPORT_TOO_LARGE = 1 };
 

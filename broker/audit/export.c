@@ -144,7 +144,7 @@ static int put_once(struct exporter *e, const char *path, struct bytes data)
 	}
 	if (r < 0 && r != -ENOENT)
 		return r;
-	r = export_put(e->dir_fd, path, data);
+	r = export_put(e->dir_fd, path, data, 0644);
 	e->result->files += r == 0;
 	return r;
 }

@@ -323,7 +323,7 @@ static void discloses_what_was_asked_for(void)
 {
 	_cleanup_(world_deinit) struct world w;
 	_cleanup_(heap_free) uint8_t *proof = NULL, *batch = NULL, *decision = NULL, *ranges = NULL;
-	_cleanup_(arena_free) struct arena *arena = arena_new(1 << 20);
+	_cleanup_(arena_free) struct arena *arena = arena_new(16 << 20);
 	struct audit_checked checked;
 	struct proof_fault fault;
 	char name[EXPORT_PATH_MAX], why[512];
@@ -347,6 +347,16 @@ static void discloses_what_was_asked_for(void)
 	stub_private_digest(
 		whole.data, BYTES(whole.data + STUB_SALT_SIZE, whole.len - STUB_SALT_SIZE), digest);
 	CHECK_MEM(digest, checked.file.entry.private_digest, HASH_SIZE);
+	held.decision = whole;
+	CHECK_INT(audit_check_proof(&w.trust, text, &held, arena, &checked, &fault), 0);
+	CHECK(checked.decision && checked.decision->n_verdicts == 5);
+	for (size_t i = 0; i < whole.len; i++) {
+		decision[i] ^= 1;
+		CHECK_INT(audit_check_proof(&w.trust, text, &held, arena, &checked, &fault),
+			PROOF_BYTES);
+		CHECK_STR(fault.field, "decision");
+		decision[i] ^= 1;
+	}
 	CHECK(strstr((const char *)read_file(&w, "disclosed/ranges", &ranges).data, "disclosed"));
 	snprintf(name, sizeof(name), "disclosed/%03u.tlog-proof", (unsigned int)options.last + 1);
 	CHECK(!exists(&w, name));

@@ -33,6 +33,10 @@ int proof_fault(struct proof_fault *fault, int verdict, const char *field, const
 	va_start(args, format);
 	vsnprintf(fault->why, sizeof(fault->why), format, args);
 	va_end(args);
+	/* Names in it come out of the file, and the sentence goes to somebody's terminal. */
+	for (char *c = fault->why; *c; c++)
+		if (*c < 0x20 || *c == 0x7f)
+			*c = '?';
 	return verdict;
 }
 

@@ -397,8 +397,9 @@ static void what_is_proven_holds_elsewhere(void)
 	holds(check(&bus, 0, bus_path(&bus, "log"), "--registry", registry, NULL), "1 acknowledged",
 		"No findings", "It does not prove", NULL);
 	holds(check(&bus, 0, bus_path(&bus, "log/disclosed/002.tlog-proof"), "--registry", registry,
-		      "--header", bus_path(&bus, "log/disclosed/002.header"), NULL),
-		"alg2.application", NULL);
+		      "--header", bus_path(&bus, "log/disclosed/002.header"), "--decision",
+		      bus_path(&bus, "log/disclosed/002.decision"), NULL),
+		"alg2.application", "accepted for jobcenter", NULL);
 	party_deinit(&city);
 	party_deinit(&jobcenter);
 	bus_deinit(&bus);
