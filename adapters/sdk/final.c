@@ -157,6 +157,7 @@ int final_save(struct final *final)
 		return 0;
 	final->head = *linked;
 	marks_clear(final);
+	log_debug("final", "receipts are final", F_U64("up_to", final_size(final)));
 	return store_put(final->options.store, STORE_META, STORE_NAME, head_note(linked));
 }
 

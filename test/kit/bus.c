@@ -91,17 +91,52 @@ static void secret_write(struct bus *bus, const char *owner, const char *name,
 	CHECK_INT(keyfile_write(bus_path(bus, "keys"), name, &keys), 0);
 }
 
+/* The lines of a policy that pin the registry's witnesses and their quorum. */
+static void quorum_lines(struct bus *bus, char *text, size_t size)
+{
+	struct policy policy;
+	char vkey[NOTE_VKEY_SIZE];
+	size_t n = 0;
+	registry_witnesses(bus->registry, &policy);
+	for (size_t i = 0; i < policy.witnesses_count; i++) {
+		note_key_format(&policy.witnesses[i], vkey);
+		n += (size_t)snprintf(
+			text + n, size - n, "witness %s %s\n", policy.witnesses[i].name, vkey);
+	}
+	if (policy.witness_quorum > 0)
+		n += (size_t)snprintf(
+			text + n, size - n, "group witnesses %zu", policy.witness_quorum);
+	for (size_t i = 0; policy.witness_quorum > 0 && i < policy.witnesses_count; i++)
+		n += (size_t)snprintf(text + n, size - n, " %s", policy.witnesses[i].name);
+	n += (size_t)snprintf(text + n, size - n, "%squorum %s\n",
+		policy.witness_quorum ? "\n" : "", policy.witness_quorum ? "witnesses" : "none");
+	CHECK(n < size);
+}
+
 static void policy_write(struct bus *bus)
 {
 	struct note_key roots[3];
-	char lines[3][NOTE_VKEY_SIZE];
+	char lines[3][NOTE_VKEY_SIZE], quorum[16 * NOTE_VKEY_SIZE];
 
 	registry_fixture_roots(bus->fixture, roots);
 	for (int i = 0; i < 3; i++)
 		note_key_format(&roots[i], lines[i]);
-	text_write(bus_path(bus, "policy"), 0644,
-		"root %s\nroot %s\nroot %s\nroot-quorum 2\nquorum none\n", lines[0], lines[1],
-		lines[2]);
+	quorum_lines(bus, quorum, sizeof(quorum));
+	text_write(bus_path(bus, "policy"), 0644, "root %s\nroot %s\nroot %s\nroot-quorum 2\n%s",
+		lines[0], lines[1], lines[2], quorum);
+}
+
+/* NAME.witness.secret for each. */
+static void witnesses_write(struct bus *bus)
+{
+	static const enum key_use uses[] = {KEY_WITNESS};
+	struct policy policy;
+	registry_witnesses(bus->registry, &policy);
+	for (size_t i = 0; i < policy.witnesses_count; i++) {
+		char file[160];
+		snprintf(file, sizeof(file), "%s.witness", policy.witnesses[i].name);
+		secret_write(bus, policy.witnesses[i].name, file, uses, 1);
+	}
 }
 
 static void parties_write(struct bus *bus)
@@ -136,6 +171,7 @@ void bus_write(struct bus *bus)
 		0);
 	policy_write(bus);
 	parties_write(bus);
+	witnesses_write(bus);
 	secret_write(bus, "test.demo", "bus", bus_uses, ARRAY_LEN(bus_uses));
 	random_fill(master, sizeof(master));
 	CHECK_INT(file_replace(bus_path(bus, "keys/master"), BYTES(master, 32), 0600), 0);

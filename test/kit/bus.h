@@ -34,7 +34,7 @@ void bus_deinit(struct bus *bus); /* kills the broker when it runs */
 /* The usual world: city and jobcenter.wuppertal, alg2 services both ways, region 05124. Then bus_write(). */
 void bus_init_usual(struct bus *bus, const char *dir);
 
-/* Writes registry.signed, policy, keys/, broker.yaml. Fails the test on any error. */
+/* Writes registry.signed, policy (with the registry's witnesses, when it names any), keys/, broker.yaml. Fails the test on any error. */
 void bus_write(struct bus *bus);
 
 /* Writes broker.yaml anew, with other lines at its end: for the next start. */

@@ -126,7 +126,7 @@ static void adapter_write(struct town *town, const char *name, const char *parti
 	put_text(path, text);
 }
 
-void town_init(struct town *town)
+static void town_make(struct town *town, bool witnessed)
 {
 	*town = (struct town){};
 	bus_init(&town->bus, check_subdir());
@@ -155,12 +155,30 @@ void town_init(struct town *town)
 	registry_fixture_flow(f, a, "alg2.status,alg2.decision", "jobcenter", "city", NULL);
 	registry_fixture_flow(f, a, "uvg.application", "city", "youthoffice", "05124");
 	registry_fixture_flow(f, a, "uvg.status,uvg.decision", "youthoffice", "city", NULL);
+	if (witnessed) {
+		registry_fixture_witness(f, "city");
+		registry_fixture_witness(f, "jobcenter");
+		registry_fixture_content(f)->witness_quorum = 2;
+	}
 	bus_write(&town->bus);
 	xjustiz->n_message_types = jobcenter->n_identifiers = 0;
 	adapter_write(town, "city",
 		"operates: [youthoffice]\nkeys: [keys/city.secret, keys/youthoffice.secret]\n",
-		"  documents: city/documents\n");
-	adapter_write(town, "jobcenter", "keys: [keys/jobcenter.secret]\n", "");
+		witnessed ? "  documents: city/documents\nlog_level: debug\nwitness: "
+			    "keys/city.witness.secret\n"
+			  : "  documents: city/documents\n");
+	adapter_write(town, "jobcenter", "keys: [keys/jobcenter.secret]\n",
+		witnessed ? "witness: keys/jobcenter.witness.secret\n" : "");
+}
+
+void town_init(struct town *town)
+{
+	town_make(town, false);
+}
+
+void town_init_witnessed(struct town *town)
+{
+	town_make(town, true);
 }
 
 void adapter_start(struct town *town, struct process *process, const char *name)

@@ -18,7 +18,9 @@ struct town {
 	ProtobufCBinaryData type;
 };
 
-void town_init(struct town *town);   /* everything written, nothing started */
+void town_init(struct town *town); /* everything written, nothing started */
+void town_init_witnessed(
+	struct town *town); /* and both adapters are witnesses, who make a quorum together */
 void town_start(struct town *town);  /* broker and both adapters */
 void town_deinit(struct town *town); /* everything has to end in order */
 
