@@ -398,6 +398,7 @@ static int receipt_take(struct acks *acks, const Dienstweg__Acknowledged *frame,
 			"The broker gave a receipt for acknowledgements that does not lead to the "
 			"checkpoint beside it.",
 			BYTES_PB(frame->checkpoint), BYTES_PB(frame->nodes));
+	trust_registry_seen(acks->options.trust, receipt->registry_version);
 	if (r == 0)
 		r = evidence_put_acked(acks->options.store, BYTES(slot->bytes, slot->len), receipt,
 			BYTES_PB(frame->nodes), BYTES_PB(frame->checkpoint));

@@ -329,6 +329,9 @@ static int take(struct dw_adapter *adapter, const Dienstweg__Frame *frame)
 		return take_checkpoint(adapter, frame->checkpoint);
 	case DIENSTWEG__FRAME__BODY_CANDIDATE:
 		return adapter->witness ? witness_candidate(adapter->witness, frame->candidate) : 0;
+	case DIENSTWEG__FRAME__BODY_PONG:
+		trust_registry_seen(adapter->trust, frame->pong->registry_version);
+		return 0;
 	case DIENSTWEG__FRAME__BODY_ERROR:
 		return take_error(adapter, frame->error);
 	default:

@@ -254,8 +254,6 @@ static int frame_take(struct client *client, const Dienstweg__Frame *frame)
 	switch (frame->body_case) {
 	case DIENSTWEG__FRAME__BODY_WELCOME:
 		return welcome_take(client, frame->welcome);
-	case DIENSTWEG__FRAME__BODY_PONG:
-		return 0;
 	case DIENSTWEG__FRAME__BODY_REPLACED:
 		session_end(client, "replaced by a newer session");
 		client->state = CLIENT_REPLACED;

@@ -116,24 +116,28 @@ static int missing(
 	return PARTIES_INVALID;
 }
 
-/* Every transport secret of the party, those that are active in the registry first and newest first. */
+static bool is_registered(const Dienstweg__Party *entry, const struct key_secret *secret)
+{
+	for (size_t i = 0; i < entry->n_keys; i++)
+		if (bytes_equal(BYTES(secret->pub.id, KEY_ID_SIZE), BYTES_PB(entry->keys[i]->id)))
+			return true;
+	return false;
+}
+
+/* Transport secrets of the party: active ones, newest first; then those that this registry has never heard of. */
 static size_t transports_order(const struct party *party, const Dienstweg__Party *entry,
 	const struct key_secret *ret[KEYFILE_KEYS_MAX])
 {
-	size_t count = 0, active_count;
+	size_t count = 0;
 	for (size_t i = entry->n_keys; i > 0; i--) {
 		const struct key_secret *secret = secret_of(
 			party, entry->keys[i - 1], KEY_TRANSPORT);
 		if (secret)
 			ret[count++] = secret;
 	}
-	active_count = count;
-	for (size_t i = party->keys.count; i > 0 && active_count; i--) {
+	for (size_t i = count ? party->keys.count : 0; i > 0; i--) {
 		const struct key_secret *secret = party->keys.keys[i - 1];
-		bool known = secret->pub.use != KEY_TRANSPORT;
-		for (size_t k = 0; k < active_count && !known; k++)
-			known = ret[k] == secret;
-		if (!known)
+		if (secret->pub.use == KEY_TRANSPORT && !is_registered(entry, secret))
 			ret[count++] = secret;
 	}
 	return count;

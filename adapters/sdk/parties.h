@@ -28,7 +28,7 @@ struct party {
 
 struct parties {
 	size_t count;
-	/* Newest first; those that the registry does not have as active, last: it may be newer than ours. */
+	/* Newest first; last, those that our registry has never heard of: the broker's may be newer. */
 	const struct key_secret *transports[KEYFILE_KEYS_MAX];
 	size_t transports_count;
 	const char *names[PARTIES_MAX];

@@ -207,6 +207,7 @@ int settle_receipt(struct settle *settle, uint64_t number, const uint8_t h[HASH_
 			evidence.checkpoint, evidence.nodes);
 	if (r < 0)
 		return r;
+	trust_registry_seen(settle->options.trust, receipt->registry_version);
 	memcpy(evidence.message_id, answered.row.message_id, UUID_SIZE);
 	evidence.header = answered.row.header;
 	answered.sent.state = SENT_RECORDED;

@@ -319,6 +319,12 @@ void trust_want_registry(struct trust *trust)
 	follow_want(&trust->follow);
 }
 
+void trust_registry_seen(struct trust *trust, uint64_t version)
+{
+	if (version > registry_version(trust->follow.registry))
+		follow_welcome(&trust->follow, version);
+}
+
 static void keys_take(struct trust *trust)
 {
 	trust->log_keys_count = registry_log_keys(

@@ -95,6 +95,9 @@ uint64_t trust_rested_size(
  */
 void trust_want_registry(struct trust *trust);
 
+/* The broker has a registry of this version: a newer one than ours is asked for. */
+void trust_registry_seen(struct trust *trust, uint64_t version);
+
 /**
  * trust_registry_take() - take the answer to GetRegistry
  * @trust:       the trust

@@ -41,6 +41,7 @@ static void ping_handle(
 	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
 	Dienstweg__Pong pong = DIENSTWEG__PONG__INIT;
 	pong.number = incoming->frame->ping->number;
+	pong.registry_version = registry_version(transport->registry);
 	frame.body_case = DIENSTWEG__FRAME__BODY_PONG;
 	frame.pong = &pong;
 	transport_send(transport, session, &frame);
