@@ -227,6 +227,9 @@ void check_words_proof(const struct audit_trust *trust, const struct audit_check
 		print_decision(checked);
 	if (checked->file.entry.whole)
 		print_signed(checked);
+	if (checked->grown)
+		printf("  %-13s a tree of %" PRIu64 " entries, which the log signed\n",
+			"grown into", checked->grown);
 	print_final(trust, &checked->witnessed);
 	print_after(checked);
 	print_unproven(trust, checked);
@@ -273,6 +276,8 @@ void check_json_proof(
 	out_put(object, "class", checked->file.entry.stub[2]);
 	out_put(object, "tree_size", checked->checkpoint.size);
 	out_put_text(object, "root", root);
+	if (checked->grown)
+		out_put(object, "grown_size", checked->grown);
 	json_object_set_new(object, "whole", json_boolean(checked->file.entry.whole));
 	if (checked->file.entry.whole) {
 		out_put_hex(object, "digest", BYTES(checked->disclosed.digest, HASH_SIZE));

@@ -40,6 +40,9 @@ static const char help[] =
 	"  --message FILE     the proof must be about this whole message (an Envelope)\n"
 	"  --batch FILE       the proof must be about this batch of acknowledgements\n"
 	"  --decision FILE    the decision that an export disclosed must be the entry's\n"
+	"  --grown FILE       a proof between the tree of this proof and a later one, cosigned: "
+	"then it "
+	"is final\n"
 	"  --after FILE       the proof of an earlier entry that notes cosignatures, and "
 	"FILE.checkpoint "
 	"beside it,\n"
@@ -54,7 +57,8 @@ static const char help[] =
 enum { BATCH_FILE_MAX = 64 * 1024, HELD_MAX = 2 };
 
 struct options {
-	const char *subject, *policy, *registry, *header, *message, *batch, *after, *decision;
+	const char *subject, *policy, *registry, *header, *message, *batch, *after, *decision,
+		*grown;
 	struct cli_list *checkpoints;
 	bool json;
 };
@@ -128,7 +132,7 @@ static int check_entry(
 {
 	_cleanup_(arena_free) struct arena *arena = arena_new(ENTRY_ARENA);
 	_cleanup_(input_deinit) struct input header = {}, envelope = {}, batch = {};
-	_cleanup_(input_deinit) struct input after = {}, after_note = {}, decision = {};
+	_cleanup_(input_deinit) struct input after = {}, after_note = {}, decision = {}, grown = {};
 	struct audit_checked checked;
 	struct proof_fault fault = {};
 	int r = input_read(&header, options->header, HEADER_BYTES_MAX);
@@ -140,6 +144,8 @@ static int check_entry(
 		r = read_after(options, &after, &after_note);
 	if (r == 0)
 		r = input_read(&decision, options->decision, BATCH_FILE_MAX);
+	if (r == 0)
+		r = input_read(&grown, options->grown, PROOF_FILE_MAX);
 	if (r)
 		return r;
 	struct audit_held held = {
@@ -149,6 +155,7 @@ static int check_entry(
 		.after = input_bytes(&after),
 		.after_note = input_bytes(&after_note),
 		.decision = input_bytes(&decision),
+		.grown = input_bytes(&grown),
 	};
 	r = arena ? audit_check_proof(trust, text, &held, arena, &checked, &fault) : -ENOMEM;
 	json_t *object = options->json ? json_object() : NULL;
@@ -266,6 +273,7 @@ int audit_check_run(int argc, char **argv)
 		{"--batch", .value = &options.batch},
 		{"--after", .value = &options.after},
 		{"--decision", .value = &options.decision},
+		{"--grown", .value = &options.grown},
 		{"--checkpoint", .list = &checkpoints},
 		{"--json", .flag = &options.json},
 	};

@@ -19,7 +19,7 @@
 
 static const char help[] =
 	"usage: dienstweg audit prove WHICH --config FILE | --state DIR [OPTION...]\n"
-	"       dienstweg audit prove --from SIZE [--to SIZE] --config FILE | --state DIR "
+	"       dienstweg audit prove --from SIZE [--to SIZE|final] --config FILE | --state DIR "
 	"[OPTION...]\n"
 	"\n"
 	"Writes the proof that an entry is in the log, as a C2SP tlog-proof file. WHICH is the "
@@ -35,7 +35,10 @@ static const char help[] =
 	"  --end PARTY        not the message: the entry that ended it for this "
 	"recipient\n"
 	"  --from SIZE        entries of the earlier tree\n"
-	"  --to SIZE          entries of the later tree; default: the newest checkpoint's\n"
+	"  --to SIZE|final    entries of the later tree; default: the newest checkpoint's. final: "
+	"the "
+	"oldest one\n"
+	"                     that a quorum of witnesses cosigned\n"
 	"  --out FILE         write the proof there\n"
 	"  --header FILE      write the message's header there: the bytes that its proof is about\n"
 	"  --batch FILE       the same for an entry of acknowledgements\n"
@@ -248,7 +251,9 @@ static int check_usage(
 		return cli_usage(verb, "--json goes with --out: the proof itself is no JSON");
 	if (options->from && (text_parse_u64(BYTES_STR(options->from), from) || *from == 0))
 		return cli_usage(verb, "--from: %s is no number of entries", options->from);
-	if (options->to && (text_parse_u64(BYTES_STR(options->to), to) || *to == 0))
+	if (options->to && strcmp(options->to, "final") == 0)
+		*to = PROVE_TO_FINAL;
+	else if (options->to && (text_parse_u64(BYTES_STR(options->to), to) || *to == 0))
 		return cli_usage(verb, "--to: %s is no number of entries", options->to);
 	return 0;
 }

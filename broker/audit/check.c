@@ -262,6 +262,31 @@ static int judge_after(const struct audit_trust *trust, const struct audit_held 
 	return 0;
 }
 
+/* ---- a later checkpoint ---- */
+
+/* Final is what a quorum cosigned, or what lies in a tree that it cosigned. */
+static int judge_grown(const struct audit_trust *trust, const struct audit_held *held,
+	struct audit_checked *checked, struct proof_fault *fault)
+{
+	struct audit_checked_trees trees;
+	struct proof_fault why;
+	if (!held->grown.data)
+		return 0;
+	if (audit_check_trees(trust, held->grown, NULL, 0, &trees, &why) != 0)
+		return proof_fault(fault, PROOF_BYTES, "grown", "%s: %s", why.field, why.why);
+	if (strcmp(trees.origin, checked->checkpoint.origin) != 0 ||
+		trees.proof.old.size != checked->checkpoint.size ||
+		memcmp(&trees.proof.old.root, &checked->checkpoint.root, HASH_SIZE) != 0)
+		return proof_fault(fault, PROOF_BYTES, "grown",
+			"is about a tree of %" PRIu64
+			" entries that is not the one of this proof's checkpoint",
+			trees.proof.old.size);
+	checked->grown = trees.proof.new.size;
+	if (!checked->witnessed.quorum)
+		checked->witnessed = trees.new_witnessed;
+	return 0;
+}
+
 int audit_check_proof(const struct audit_trust *trust, struct bytes text,
 	const struct audit_held *held, struct arena *arena, struct audit_checked *ret,
 	struct proof_fault *fault)
@@ -279,6 +304,8 @@ int audit_check_proof(const struct audit_trust *trust, struct bytes text,
 		r = hold(ret, held, arena, fault);
 	if (r == 0)
 		r = judge_after(trust, held, ret, fault);
+	if (r == 0)
+		r = judge_grown(trust, held, ret, fault);
 	return r ? r : judge_signature(trust, held, ret, arena, fault);
 }
 

@@ -54,12 +54,14 @@ struct audit_held {
 	/* Of the last entry before that notes cosignatures: its proof, and the cosigned checkpoint; or both empty. */
 	struct bytes after, after_note;
 	struct bytes decision; /* salt (32) || private part, as an export discloses it */
+	struct bytes grown; /* a consistency file from the proof's tree to one with cosignatures */
 };
 
 struct audit_checked {
 	struct proof_file file;
 	struct checkpoint checkpoint;
-	struct cosignatures witnessed;
+	struct cosignatures witnessed; /* of it, or of the larger one that it grew into */
+	uint64_t grown;                /* entries of the larger one; 0: not given */
 	struct disclosed disclosed;
 	const Dienstweg__Header *header; /* of the holder's bytes, when they fit and have a reading */
 	const Dienstweg__AckBatch *batch;

@@ -114,23 +114,21 @@ static int take_witnesses(struct audit *audit, struct policy *ret)
 	return r < 0 ? r : 0; /* audit verify judges registries */
 }
 
-/* The oldest checkpoint over this entry that a quorum cosigned: it bounds the time best. */
-static int read_final(
-	struct audit *audit, uint64_t sequence, struct arena *arena, struct audit_proof *proof)
+/* The oldest checkpoint above this size that a quorum cosigned: it bounds times best. */
+static int read_final(struct audit *audit, uint64_t size, struct arena *arena,
+	struct bytes *ret_note, struct checkpoint *ret)
 {
 	struct cosignatures judged;
 	struct policy policy = {};
 	struct bytes note;
-	uint64_t size = sequence;
 	int r = take_witnesses(audit, &policy);
 	if (r || policy.witness_quorum == 0)
 		return r ? r : READER_NOT_FOUND;
 	while ((r = journal_read_next_cosigned(audit->reader, size + 1, &size, &note)) == 0) {
 		if (cosignatures_judge(note, &policy, &judged) != 0 || !judged.quorum ||
-			parse_note(note, &proof->checkpoint) != 0)
+			parse_note(note, ret) != 0)
 			continue;
-		proof->final = true;
-		return arena_copy(arena, note, &proof->note);
+		return arena_copy(arena, note, ret_note);
 	}
 	return r;
 }
@@ -144,7 +142,8 @@ static int choose_checkpoint(struct audit *audit, const struct audit_proof *unde
 		proof->final = under->final;
 		return 0;
 	}
-	int r = read_final(audit, proof->sequence, arena, proof);
+	int r = read_final(audit, proof->sequence, arena, &proof->note, &proof->checkpoint);
+	proof->final = r == 0;
 	return r == READER_NOT_FOUND ? read_note(audit, 0, arena, &proof->note, &proof->checkpoint)
 				     : r;
 }
@@ -238,12 +237,14 @@ static int read_note_of(struct audit *audit, struct arena *arena, struct proof_c
 static int read_consistency(struct audit *audit, uint64_t from, uint64_t to, struct arena *arena,
 	struct proof_consistency *ret)
 {
+	if (ret->note.len > 0)
+		to = ret->claimed.size;
 	int r = read_tree(audit, from, &ret->old);
 	if (r == 0)
 		r = read_tree(audit, to, &ret->new);
 	if (r == 0)
 		r = journal_read_consistency(audit->reader, from, to, ret->path, &ret->steps);
-	return r ? r : read_note_of(audit, arena, ret);
+	return r || ret->note.len > 0 ? r : read_note_of(audit, arena, ret);
 }
 
 int audit_prove_consistency(struct audit *audit, uint64_t from, uint64_t to, struct arena *arena,
@@ -255,6 +256,18 @@ int audit_prove_consistency(struct audit *audit, uint64_t from, uint64_t to, str
 	int r = audit_refresh(audit);
 	if (r == 0)
 		r = journal_read_meta(audit->reader, &meta);
+	if (r == 0 && to == PROVE_TO_FINAL) {
+		r = from > 0 ? read_final(audit, from - 1, arena, &ret->note, &ret->claimed)
+			     : READER_NOT_FOUND;
+		if (r == READER_NOT_FOUND) {
+			snprintf(reterr, size,
+				"no checkpoint of %" PRIu64
+				" or more entries has the cosignatures of a quorum yet",
+				from);
+			return PROVE_NOT_FOUND;
+		}
+		to = ret->claimed.size;
+	}
 	if (r == 0 && to == 0)
 		to = meta.size;
 	if (r == 0 && (from == 0 || from > to || to > meta.size)) {

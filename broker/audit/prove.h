@@ -77,11 +77,14 @@ int audit_find_witnessed(
 int audit_prove(struct audit *audit, uint64_t sequence, const struct audit_proof *under,
 	struct arena *arena, struct audit_proof *ret, char *reterr, size_t size);
 
+#define PROVE_TO_FINAL UINT64_MAX
+
 /**
  * audit_prove_consistency() - that the tree of @to entries begins with the tree of @from entries
  * @audit:  open; its snapshot is renewed
  * @from:   size of the older tree, 1 to @to
- * @to:     size of the newer one; 0: that of the newest checkpoint
+ * @to:     size of the newer one; 0: that of the newest checkpoint; PROVE_TO_FINAL: that of the oldest
+ *          checkpoint that a quorum cosigned and that is not smaller than the older tree
  * @arena:  owns the result
  * @ret:    the proof; it has been checked. Its note is empty when no checkpoint of that size is kept
  * @reterr: a sentence, for a verdict

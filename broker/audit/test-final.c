@@ -12,6 +12,7 @@
 #include "broker/audit/report.h"
 #include "broker/journal/test-fixture.h"
 #include "proto/base/file.h"
+#include "proto/receipt/proof-file.h"
 #include "test/kit/check.h"
 
 enum { MINUTE_MS = 60000 };
@@ -236,6 +237,57 @@ static void bounds_are_not_taken_on_trust(void)
 	CHECK(strstr(fault.why, "at once"));
 }
 
+/* A receipt of the time is under a checkpoint that nobody cosigned; the log grew into one that is. */
+static void a_later_checkpoint_makes_it_final(void)
+{
+	_cleanup_(world_deinit) struct world w;
+	struct audit_checked checked;
+	struct proof_fault fault;
+	struct proof_consistency trees;
+	struct bytes text, other;
+	char why[512] = "";
+	world_init(&w, "grown");
+	struct audit_proof newest = prove(&w, w.after, NULL);
+	/* The newest of before, as a receipt would have it: made by taking its place as "under". */
+	struct audit_proof under = newest;
+	CHECK_INT(audit_prove_consistency(
+			  &w.audit, w.between, PROVE_TO_FINAL, w.arena, &trees, why, sizeof(why)),
+		0);
+	under.checkpoint.size = w.between;
+	under.checkpoint.root = trees.old.root;
+	static uint8_t note[CHECKPOINT_NOTE_MAX];
+	struct note_key key;
+	CHECK_INT(note_key_init(&key, BYTES_STR("test.demo/0"), w.f.options.log_keys[0]->pub.public),
+		0);
+	size_t len = checkpoint_sign(
+		&under.checkpoint, &key, w.f.options.log_keys[0]->ed25519, note);
+	under.note = BYTES(note, len);
+	struct audit_proof receipt = prove(&w, w.between - 1, &under);
+	CHECK_INT(check(&w, receipt.text, &(struct audit_held){}, &checked, &fault), 0);
+	CHECK(!checked.witnessed.quorum && checked.grown == 0);
+	CHECK_INT(proof_consistency_write(&trees, w.arena, &text), 0);
+	struct audit_held held = {.grown = text};
+	CHECK_INT(check(&w, receipt.text, &held, &checked, &fault), 0);
+	CHECK(checked.witnessed.quorum && checked.grown > w.between);
+	CHECK_INT(checked.witnessed.seen_s, w.second_s);
+	/* Of another tree, or with a bit changed. */
+	CHECK_INT(audit_prove_consistency(&w.audit, w.between - 1, PROVE_TO_FINAL, w.arena, &trees,
+			  why, sizeof(why)),
+		0);
+	CHECK_INT(proof_consistency_write(&trees, w.arena, &other), 0);
+	held.grown = other;
+	CHECK_INT(check(&w, receipt.text, &held, &checked, &fault), PROOF_BYTES);
+	CHECK_STR(fault.field, "grown");
+	CHECK_INT(arena_copy(w.arena, text, &other), 0);
+	*(uint8_t *)memmem(other.data, other.len, "\nnew ", 5) ^= 1;
+	held.grown = other;
+	CHECK_INT(check(&w, receipt.text, &held, &checked, &fault), PROOF_BYTES);
+	/* Nothing is cosigned behind the last quorum. */
+	CHECK_INT(audit_prove_consistency(
+			  &w.audit, w.after, PROVE_TO_FINAL, w.arena, &trees, why, sizeof(why)),
+		PROVE_NOT_FOUND);
+}
+
 /* An auditor without a policy of his own: the registry's witnesses choose the checkpoint. */
 static void the_registry_names_witnesses(void)
 {
@@ -270,5 +322,5 @@ static void an_export_names_its_witnesses(void)
 }
 
 CHECK_MAIN(CHECK_CASE(is_final_and_between_two_times), CHECK_CASE(finality_hangs_on_every_bit),
-	CHECK_CASE(bounds_are_not_taken_on_trust), CHECK_CASE(the_registry_names_witnesses),
-	CHECK_CASE(an_export_names_its_witnesses))
+	CHECK_CASE(bounds_are_not_taken_on_trust), CHECK_CASE(a_later_checkpoint_makes_it_final),
+	CHECK_CASE(the_registry_names_witnesses), CHECK_CASE(an_export_names_its_witnesses))

@@ -201,6 +201,15 @@ def witnesses_make_it_final(case):
     if not all("final true" in text for name, _, text in
                third_party.check(case.have, case.pinned, "proof", proof) if name == "Go"):
         raise AssertionError("Go counts no quorum")
+    # The receipt that the sender was given is under a checkpoint of its own; what it grew into is cosigned.
+    receipt, grown = youth.receipts[message.h], case.folder / "receipt.grown"
+    kept = case.folder / "receipt"
+    kept.write_bytes(receipt.file())
+    case.audit("prove", "--from", str(receipt.checkpoint.size), "--to", "final", "--out", grown,
+               "--policy", case.pinned)
+    if case.check(kept)["final"] or not case.check(kept, "--grown", grown)["final"]:
+        raise AssertionError("a receipt is made final by what its tree grew into, and by nothing else")
+    case.elsewhere("consistency", grown)
     # What comes now is younger than what the next entry *witnessed* notes.
     later = world.message(b"Nachtrag", client=youth)
     world.submit(later, client=youth)
