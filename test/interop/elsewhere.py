@@ -41,6 +41,12 @@ class Case:
             raise AssertionError(f"audit {verb} {words}: {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout
 
+    def erase(self, *words):
+        done = third_party.run(self.admin, "erase", *words, "--config",
+                               self.world.bus.folder / "broker.yaml")
+        if done.returncode:
+            raise AssertionError(f"erase {words}: {done.stdout}{done.stderr}")
+
     def check(self, subject, *words, code=0):
         """What `audit check` says, as JSON."""
         return json.loads(self.audit("check", subject, "--policy", self.pinned, "--json", *words,
@@ -225,6 +231,36 @@ def witnesses_make_it_final(case):
             raise AssertionError(f"{name} with the export's own policy: {text}")
 
 
+def an_erasure_leaves_every_proof(case):
+    """A case's records are destroyed; log, receipts and proofs of before hold as they did, here and there."""
+    from proto import envelope_pb2
+    message, kept, header = case.messages[7], case.folder / "by-h.tlog-proof", case.folder / "by-h.header"
+    sequence = str(case.check(kept)["sequence"])
+    order, proof = case.folder / "instruction", case.folder / "erased.tlog-proof"
+    order.write_text("the controller's instruction")
+    case.erase("--case", envelope_pb2.Header.FromString(message.header).case_id.hex(),
+               "--instruction", order)
+    case.erase("--now", "--reason", "test")
+    until, whole = time.monotonic() + 60, True
+    while whole:
+        if time.monotonic() > until:
+            raise AssertionError("not erased within a minute")
+        whole = json.loads(case.audit("prove", sequence, "--out", proof, "--json"))["whole"]
+    said = case.check(proof)
+    if said["whole"] or said["kind"] != "accepted":
+        raise AssertionError(said)
+    case.check(proof, "--header", header, code=1)
+    said = case.check(kept, "--header", header)
+    if said["verdict"] != "holds":
+        raise AssertionError(said)
+    case.audit("export", case.export)
+    said = case.check(case.export, "--checkpoint", case.folder / "held.checkpoint")
+    if said["verdict"] != "clean" or said["extends"] != 1 or not said["kinds"].get("erased"):
+        raise AssertionError(said)
+    case.elsewhere("export", case.export)
+    case.elsewhere("proof", proof, *case.proofs)
+
+
 def flips(data):
     """Places to damage in a file: some of every stretch of it."""
     return sorted({at * (len(data) - 1) // 40 for at in range(41)})
@@ -268,6 +304,7 @@ STORIES = [
     a_receipt_from_the_bus_is_the_same_file,
     the_log_grows_and_proves_it,
     witnesses_make_it_final,
+    an_erasure_leaves_every_proof,
     what_was_tampered_with_is_refused,
 ]
 
