@@ -91,6 +91,23 @@ void life_next_registry(struct life *life)
 	f->registry = next;
 }
 
+void life_grow(struct life *life, size_t parcels, size_t count)
+{
+	struct journal_fixture *f = &life->journal;
+	const struct fixture_load load = {.count = count, .content_bytes = 60, .service = "notice"};
+	journal_fixture_start(f);
+	for (size_t i = 0; i < parcels; i++) {
+		struct parcel *parcel = submit(life, &load);
+		acknowledge(life, "jobcenter", parcel);
+		parcel_free(parcel);
+		clock_fake_advance(&f->clock, 1000);
+		if (i % 5 == 4)
+			life_next_registry(life);
+	}
+	journal_fixture_stop(f);
+	life_measure(life);
+}
+
 /* Messages, an answer, failures, refusals, more of them than may be journaled. */
 static void first_day(struct life *life)
 {
@@ -248,6 +265,26 @@ void life_remove(const char *dir, const char *table, struct bytes key)
 void life_put(const char *dir, const char *table, struct bytes key, struct bytes value)
 {
 	damage(DAMAGE_PUT, dir, table, key, value, 0);
+}
+
+void life_get(const char *dir, const char *table, struct bytes key, uint8_t ret[VALUE_MAX],
+	size_t *ret_len)
+{
+	struct db_options options = {
+		.map_bytes = UINT64_C(1) << 30, .tables_max = TABLES_MAX, .readers_max = 4};
+	struct db_env *env;
+	struct db_txn *txn;
+	struct bytes value;
+	db_table_id id;
+	CHECK_INT(db_env_open(dir, &options, &env), 0);
+	CHECK_INT(db_begin(env, false, &txn), 0);
+	CHECK_INT(db_table_open(txn, table, &id), 0);
+	CHECK_INT(db_get(txn, id, key, &value), 0);
+	CHECK(value.len <= VALUE_MAX);
+	memcpy(ret, value.data, value.len);
+	*ret_len = value.len;
+	db_abort(txn);
+	db_env_close(env);
 }
 
 void life_open(const struct life *life, const char *dir, struct audit *ret)

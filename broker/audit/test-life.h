@@ -41,6 +41,9 @@ DEFINE_CLEANUP_PTR(struct life, life_deinit);
 void life_next_registry(struct life *life);
 void life_measure(struct life *life);
 
+/* Many more entries, journal closed before and after: @parcels of @count notices, each acknowledged. */
+void life_grow(struct life *life, size_t parcels, size_t count);
+
 /* A copy of the journal in a folder of its own. Return: its path; static buffers would be shared, so @buf. */
 const char *life_copy(const struct life *life, const char *name, char buf[300]);
 
@@ -48,6 +51,10 @@ const char *life_copy(const struct life *life, const char *name, char buf[300]);
 void life_flip(const char *dir, const char *table, struct bytes key, size_t offset);
 void life_remove(const char *dir, const char *table, struct bytes key);
 void life_put(const char *dir, const char *table, struct bytes key, struct bytes value);
+
+/* A value of a copy; the row must be there. */
+void life_get(const char *dir, const char *table, struct bytes key, uint8_t ret[VALUE_MAX],
+	size_t *ret_len);
 
 /* Opened as a tool would: read-only, with keyring and policy. */
 void life_open(const struct life *life, const char *dir, struct audit *ret);

@@ -56,29 +56,6 @@ static struct audit_verify_result transcribe(
 	return result;
 }
 
-/* A life of several slices; registries come in the middle of some. */
-static void grow(struct life *life)
-{
-	struct journal_fixture *f = &life->journal;
-	const struct fixture_load load = {
-		.count = PER_PARCEL, .content_bytes = 60, .service = "notice"};
-	journal_fixture_start(f);
-	for (size_t i = 0; i < PARCELS; i++) {
-		struct parcel *parcel = journal_fixture_submit(f, &load);
-		journal_fixture_run(f, parcel);
-		struct parcel *acks = journal_fixture_acks(f, "jobcenter", parcel);
-		journal_fixture_run(f, acks);
-		parcel_free(acks);
-		parcel_free(parcel);
-		clock_fake_advance(&f->clock, 1000);
-		if (i % 5 == 4)
-			life_next_registry(life);
-	}
-	journal_fixture_stop(f);
-	life_measure(life);
-	CHECK(life->size > 3 * AUDIT_SLICE);
-}
-
 /* xorshift64* */
 static uint64_t next(uint64_t *state)
 {
@@ -117,7 +94,8 @@ static void says_the_same_with_any_number_of_workers(void)
 	struct transcript alone, several;
 	char dir[300];
 	life_init(&life, check_tmpdir(), "several");
-	grow(&life);
+	life_grow(&life, PARCELS, PER_PARCEL); /* registries come in the middle of slices */
+	CHECK(life.size > 3 * AUDIT_SLICE);
 	struct audit_verify_result first = transcribe(&life, life.journal.dir, 0, &alone);
 	CHECK_STR(alone.text, "");
 	free(alone.text);

@@ -54,7 +54,7 @@ struct verifier {
 int verify_tree_begin(struct verifier *verifier);
 /* After every new snapshot: where is the next kept checkpoint? */
 int verify_tree_resume(struct verifier *verifier);
-/* Read the stub of entry verifier->edge.size. */
+/* Read the stub of entry verifier->edge.size; may find that the journal ends here. */
 int verify_tree_look(struct verifier *verifier);
 /* The stub just read, its stored hash, the nodes that it completes. */
 int verify_tree_leaf(struct verifier *verifier);
@@ -63,8 +63,12 @@ int verify_tree_checkpoints(struct verifier *verifier);
 /* What is kept of cosignatures of the tree as it is now; after every new snapshot: where is the next? */
 int verify_cosigned(struct verifier *verifier);
 int verify_cosigned_resume(struct verifier *verifier);
-/* A registry entry: its content, and whether it may follow. */
+/* A registry entry: its content, whether it may follow, and its row in the table. */
 int verify_registry(struct verifier *verifier, uint64_t sequence);
+/* What lies behind the end that the head names? In the snapshot that said so. */
+int verify_behind(struct verifier *verifier);
+/* What the head says, at the end. */
+int verify_head(struct verifier *verifier);
 /* Take up what was verified before, if that is asked for and still true. */
 int verify_resume(struct verifier *verifier);
 /* What the next verification may go on from; after one without findings. */

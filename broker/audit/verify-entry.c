@@ -18,29 +18,6 @@ enum { SIGNATURE_SLOTS = 4096 /* batches that may lie interleaved */ };
 
 #define NAME(b) (int)(b).len, (const char *)(b).data
 
-int verify_registry(struct verifier *v, uint64_t sequence)
-{
-	struct bytes content, in_force;
-	char why[512];
-	arena_reset(v->arena);
-	int r = journal_read_content(v->audit->reader, sequence, v->arena, &content);
-	if (r > 0)
-		audit_report_finding(v->report, sequence, "content-missing",
-			"the registry of this entry is missing or damaged");
-	if (r)
-		return r < 0 ? r : 0;
-	r = chain_add(&v->chain, sequence, content, why, sizeof(why));
-	if (r > 0)
-		audit_report_finding(v->report, sequence, "registry-chain", "%s", why);
-	if (r < 0)
-		return r;
-	r = journal_read_registry(v->audit->reader, sequence, v->arena, &in_force);
-	if (r > 0 || (r == 0 && !bytes_equal(content, in_force)))
-		audit_report_finding(v->report, sequence, "registry-row",
-			"the table of registries does not lead to this entry");
-	return r < 0 ? r : 0;
-}
-
 /* ---- what every record says ---- */
 
 static void check_frame(struct entry_checker *c, const struct audit_entry *entry)

@@ -51,7 +51,8 @@ static int walk_slice(struct verifier *v, struct slice *slice)
 		r = verify_tree_resume(v);
 	while (r == 0 && v->edge.size < v->size && slice->end - slice->first < AUDIT_SLICE) {
 		r = verify_tree_look(v);
-		if (r || (begins_registry(v) && v->edge.size > slice->first))
+		if (r || v->edge.size == v->size ||
+			(begins_registry(v) && v->edge.size > slice->first))
 			break;
 		r = walk_entry(v, &slice->tree);
 		slice->end = v->edge.size;
@@ -109,20 +110,6 @@ static void verify_trust(struct verifier *v)
 			"the journal holds no registry, so nothing in it can be judged");
 }
 
-static int verify_meta(struct verifier *v)
-{
-	struct journal_meta meta;
-	int r = journal_read_meta(v->audit->reader, &meta);
-	if (r < 0)
-		return r;
-	/* A journal that grew meanwhile may have a newer one. */
-	if (r > 0 || (meta.size == v->size && v->chain.versions > 0 &&
-			     meta.registry_sequence != v->chain.sequence))
-		audit_report_finding(v->report, v->chain.sequence, "head-registry",
-			"the journal's head names another entry as that of the registry in force");
-	return 0;
-}
-
 /* Of the rows that are gone each was covered; do their numbers agree with what was said? */
 static int verify_absent(struct verifier *v)
 {
@@ -162,7 +149,7 @@ static int verify_all(struct verifier *v, struct crew *crew)
 	if (r == 0)
 		r = verify_walk(v, crew);
 	if (r == 0)
-		r = verify_meta(v);
+		r = verify_head(v);
 	if (r == 0 && v->options->depth == AUDIT_FULL)
 		r = verify_absent(v);
 	if (r == 0)

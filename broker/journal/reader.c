@@ -327,6 +327,49 @@ int journal_read_registry_version(struct journal_reader *reader, uint64_t versio
 	return r;
 }
 
+int journal_check_registry_row(struct journal_reader *reader, uint64_t sequence, uint64_t version,
+	const uint8_t digest[HASH_SIZE], size_t content_len)
+{
+	struct key key = key_u64(sequence);
+	struct bytes value;
+	int r = db_get(reader->txn, reader->tables.registry, KEY_BYTES_OF(key), &value);
+	if (r)
+		return r == DB_NOT_FOUND ? READER_NOT_FOUND : r;
+	Dienstweg__RegistryRow *row = dienstweg__registry_row__unpack(NULL, value.len, value.data);
+	if (!row)
+		return READER_DAMAGED;
+	bool good = row->version == version && row->digest.len == HASH_SIZE &&
+		    memcmp(row->digest.data, digest, HASH_SIZE) == 0 &&
+		    row->content_chunks == (content_len + CHUNK_MAX - 1) / CHUNK_MAX;
+	dienstweg__registry_row__free_unpacked(row, NULL);
+	return good ? 0 : READER_DAMAGED;
+}
+
+int journal_read_primary(struct journal_reader *reader, enum journal_table table, uint64_t from,
+	uint64_t *ret_number)
+{
+	const db_table_id tables[JOURNAL_TABLES] = {
+		[JOURNAL_STUB] = reader->tables.stub,
+		[JOURNAL_RECORD] = reader->tables.record,
+		[JOURNAL_CONTENT] = reader->tables.content,
+		[JOURNAL_TILE] = reader->tables.tile,
+		[JOURNAL_CHECKPOINT] = reader->tables.checkpoint,
+		[JOURNAL_REGISTRY] = reader->tables.registry,
+	};
+	_cleanup_(db_cursor_close) struct db_cursor *cursor = NULL;
+	struct key wanted = key_u64(from);
+	struct bytes key;
+	int r = db_cursor_open(reader->txn, tables[table], &cursor);
+	if (r == 0)
+		r = db_cursor_seek(cursor, KEY_BYTES_OF(wanted), &key, NULL);
+	if (r)
+		return r == DB_NOT_FOUND ? READER_NOT_FOUND : r;
+	if (key.len < 8)
+		return READER_DAMAGED;
+	*ret_number = be64_get(key.data);
+	return 0;
+}
+
 /* ---- tree ---- */
 
 static int read_nodes(struct journal_reader *reader, uint64_t size,

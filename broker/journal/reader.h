@@ -289,6 +289,40 @@ int journal_read_state_mark(struct journal_reader *reader, struct journal_state_
  */
 int journal_read_present(struct journal_reader *reader, uint64_t sequence);
 
+enum journal_table {
+	JOURNAL_STUB,
+	JOURNAL_RECORD,
+	JOURNAL_CONTENT,
+	JOURNAL_TILE,
+	JOURNAL_CHECKPOINT,
+	JOURNAL_REGISTRY,
+	JOURNAL_TABLES,
+};
+
+/**
+ * journal_read_primary() - the first row of a primary table from a number on, for tools that look for what
+ *                          should not be there
+ * @reader:     begun
+ * @table:      which
+ * @from:       least number in front of its key (docs/journal.md "Tables")
+ * @ret_number: of the row found
+ * Return: 0, READER_NOT_FOUND, READER_DAMAGED (a key that is too short), negative errno.
+ */
+int journal_read_primary(struct journal_reader *reader, enum journal_table table, uint64_t from,
+	uint64_t *ret_number);
+
+/**
+ * journal_check_registry_row() - does the row of a registry entry say what the registry is?
+ * @reader:      begun
+ * @sequence:    of the entry
+ * @version:     of the registry
+ * @digest:      registry_note_digest()
+ * @content_len: bytes of it
+ * Return: 0, READER_NOT_FOUND, READER_DAMAGED, negative errno.
+ */
+int journal_check_registry_row(struct journal_reader *reader, uint64_t sequence, uint64_t version,
+	const uint8_t digest[HASH_SIZE], size_t content_len);
+
 /**
  * journal_read_registry() - the signed registry in force at an entry
  * @reader:     begun
