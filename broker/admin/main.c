@@ -23,7 +23,7 @@ static const char help[] =
 	"       dienstweg case list [OPTION...]\n"
 	"       dienstweg hold|release CASE --ground FILE [OPTION...]\n"
 	"       dienstweg erase --due|--case CASE|--now [OPTION...]\n"
-	"       dienstweg audit verify|replay|list|show|prove|check|export [OPTION...]\n"
+	"       dienstweg audit verify|replay|rebuild|list|show|prove|check|export [OPTION...]\n"
 	"\n"
 	"  status        how the broker is; when it does not run, what its journal says\n"
 	"  queue list    what waits for whom\n"
@@ -34,6 +34,7 @@ static const char help[] =
 	"  erase         what is due, or a case before its day\n"
 	"  audit verify  is the journal what was signed?\n"
 	"  audit replay  did the broker decide what its rules say?\n"
+	"  audit rebuild make the tables that follow from the entries anew\n"
 	"  audit list    entries, one a line\n"
 	"  audit show    one entry, opened\n"
 	"  audit prove   the proof that an entry is in the log, as a file\n"
@@ -57,6 +58,7 @@ static const struct {
 	{"erase", NULL, erase_run},
 	{"audit", "verify", audit_verify_run},
 	{"audit", "replay", audit_replay_run},
+	{"audit", "rebuild", audit_rebuild_run},
 	{"audit", "list", audit_list_run},
 	{"audit", "show", audit_show_run},
 	{"audit", "prove", audit_prove_run},

@@ -11,6 +11,7 @@ int hold_run(int argc, char **argv);
 int release_run(int argc, char **argv);
 int audit_verify_run(int argc, char **argv);
 int audit_replay_run(int argc, char **argv);
+int audit_rebuild_run(int argc, char **argv);
 int audit_list_run(int argc, char **argv);
 int audit_show_run(int argc, char **argv);
 int audit_prove_run(int argc, char **argv);

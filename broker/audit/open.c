@@ -75,7 +75,9 @@ int audit_open(const struct audit_paths *paths, struct audit *ret, char *reterr,
 	int r = open_policy(paths, ret, reterr, size);
 	if (r == 0)
 		r = open_keyring(paths, ret, reterr, size);
-	return r ? r : open_journal(paths, ret, reterr, size);
+	if (r || !paths->journal)
+		return r;
+	return open_journal(paths, ret, reterr, size);
 }
 
 void audit_close(struct audit *audit)

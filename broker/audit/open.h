@@ -13,7 +13,7 @@
  * Nothing in it is changed. One thread.
  */
 struct audit_paths {
-	const char *journal;    /* folder */
+	const char *journal;    /* folder; NULL: the caller opens its reader */
 	const char *keyring;    /* folder; NULL: sealed rows stay closed */
 	const char *master_key; /* file; NULL as @keyring */
 	const char *policy;     /* file; NULL: no trust anchor */

@@ -53,7 +53,7 @@ static int state_open(struct replayer *p, const struct journal_meta *meta)
 {
 	uint64_t map_bytes = STATE_MAP_MIN + meta->size * 2 * STATE_ROW_BYTES;
 	struct db_txn *txn = NULL;
-	int r = scratch_open(p->options->work, map_bytes, &p->env);
+	int r = p->into ? 0 : scratch_open(p->options->work, map_bytes, &p->env);
 	if (r == 0)
 		r = db_begin(p->env, true, &txn);
 	if (r)
@@ -286,7 +286,7 @@ static int replay_all(struct replayer *p)
 	if (r == 0)
 		r = replay_confirm(p);
 	if (r == 0)
-		r = replay_compare(p, &meta);
+		r = p->into ? state_commit(p) : replay_compare(p, &meta);
 	p->result->complete = r == 0;
 	return r;
 }
@@ -295,7 +295,8 @@ static void replayer_deinit(struct replayer *p)
 {
 	state_store_end(&p->store);
 	db_abort(p->txn);
-	db_env_close(p->env);
+	if (!p->into)
+		db_env_close(p->env);
 	chain_deinit(&p->chain);
 	arena_free(p->entry_arena);
 	arena_free(p->rules_arena);
@@ -303,8 +304,9 @@ static void replayer_deinit(struct replayer *p)
 }
 DEFINE_CLEANUP_PTR(struct replayer, replayer_deinit);
 
-int audit_replay(struct audit *audit, const struct audit_replay_options *options,
-	struct audit_report *report, struct audit_replay_result *ret)
+static int replay(struct audit *audit, struct db_env *into,
+	const struct audit_replay_options *options, struct audit_report *report,
+	struct audit_replay_result *ret)
 {
 	*ret = (struct audit_replay_result){};
 	_cleanup_(replayer_deinit) struct replayer p = {
@@ -312,6 +314,8 @@ int audit_replay(struct audit *audit, const struct audit_replay_options *options
 		.options = options,
 		.report = report,
 		.result = ret,
+		.env = into,
+		.into = into != NULL,
 		.erased_last = UINT64_MAX,
 	};
 	chain_init(&p.chain, audit->has_policy ? &audit->policy : NULL);
@@ -323,4 +327,17 @@ int audit_replay(struct audit *audit, const struct audit_replay_options *options
 	p.rules.limits = &p.limits;
 	int r = replay_all(&p);
 	return r > 0 ? -EBADMSG : r;
+}
+
+int audit_replay(struct audit *audit, const struct audit_replay_options *options,
+	struct audit_report *report, struct audit_replay_result *ret)
+{
+	return replay(audit, NULL, options, report, ret);
+}
+
+int audit_replay_into(struct audit *audit, struct db_env *env,
+	const struct audit_replay_options *options, struct audit_report *report,
+	struct audit_replay_result *ret)
+{
+	return replay(audit, env, options, report, ret);
 }

@@ -4,6 +4,7 @@
 #include "broker/audit/open.h"
 #include "broker/audit/report.h"
 #include "broker/routing/state.h"
+#include "proto/base/db.h"
 
 /*
  * Did the broker decide what its rules say? The very rules of the broker run again over all entries, with
@@ -42,3 +43,16 @@ struct audit_replay_result {
  */
 int audit_replay(struct audit *audit, const struct audit_replay_options *options,
 	struct audit_report *report, struct audit_replay_result *ret);
+
+/**
+ * audit_replay_into() - make the derived tables of a journal by replaying it, instead of comparing any
+ * @audit:   its reader is over @env, or over the journal that @env is a copy of
+ * @env:     the journal's own, writable; its derived tables are there and empty
+ * @options: how; @work is not needed
+ * @report:  gets findings and progress
+ * @ret:     what was looked at; complete: every entry was followed, and the tables are committed
+ * Return: as audit_replay().
+ */
+int audit_replay_into(struct audit *audit, struct db_env *env,
+	const struct audit_replay_options *options, struct audit_report *report,
+	struct audit_replay_result *ret);

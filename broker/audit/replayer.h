@@ -27,7 +27,8 @@ struct replayer {
 	uint64_t ticked_ms;
 	struct arena *entry_arena; /* of the entry at hand */
 	struct arena *rules_arena; /* of what the rules make of it */
-	struct db_env *env;
+	struct db_env *env;        /* of the state */
+	bool into;                 /* it is the journal's, and not ours to close */
 	struct db_txn *txn;
 	struct state_store store;
 	uint64_t next; /* entry */

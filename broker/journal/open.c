@@ -89,6 +89,23 @@ static int check_head(struct journal *journal, int found, uint32_t format, char 
 	return 0;
 }
 
+/* A journal out of a backup has its entries and nothing that follows from them: no queue, for one. */
+static int check_derived(struct journal *journal, struct db_txn *txn, char *reterr, size_t size)
+{
+	uint64_t parties;
+	bool unfinished;
+	int r = unfinished_get(txn, &journal->tables, &unfinished);
+	if (r == 0)
+		r = db_count(txn, journal->store.tables[STATE_PARTY], &parties);
+	if (r || (!unfinished && parties > 0))
+		return r;
+	snprintf(reterr, size,
+		"%s: its derived tables (queues and what else follows from the entries) are "
+		"missing or unfinished: make them with dienstweg audit rebuild",
+		journal->options.dir);
+	return JOURNAL_CONFLICT;
+}
+
 /* Tables; a head, new or old. */
 static int load_head(struct journal *journal, struct db_txn *txn, char *reterr, size_t size)
 {
@@ -110,6 +127,8 @@ static int load_head(struct journal *journal, struct db_txn *txn, char *reterr, 
 		r = journal_tables_open(&journal->tables, txn);
 	if (r == 0)
 		r = state_store_open(&journal->store, txn);
+	if (r == 0 && head->size > 0)
+		r = check_derived(journal, txn, reterr, size);
 	return r == DB_FULL && !*reterr ? -ENOSPC : r;
 }
 

@@ -7,6 +7,7 @@
 #include "broker/journal/tables.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 #include "broker/journal/journal.h"
 #include "broker/journal/reader.h"
@@ -18,25 +19,33 @@ int journal_put_error(int r)
 	return r == DB_FULL ? -ENOSPC : r;
 }
 
+/* Primary tables, in the order in which they are opened. */
+static const struct {
+	const char *name;
+	size_t offset;
+} primary[] = {
+	{"meta", offsetof(struct journal_tables, meta)},
+	{"stub", offsetof(struct journal_tables, stub)},
+	{"record", offsetof(struct journal_tables, record)},
+	{"content", offsetof(struct journal_tables, content)},
+	{"tile", offsetof(struct journal_tables, tile)},
+	{"checkpoint", offsetof(struct journal_tables, checkpoint)},
+	{"cosignature", offsetof(struct journal_tables, cosignature)},
+	{"registry", offsetof(struct journal_tables, registry)},
+	{"seal", offsetof(struct journal_tables, seal)},
+	{"instructed", offsetof(struct journal_tables, instructed)},
+};
+
+const char *journal_table_name(size_t index)
+{
+	return index < ARRAY_LEN(primary) ? primary[index].name : NULL;
+}
+
 int journal_tables_open(struct journal_tables *tables, struct db_txn *txn)
 {
-	const struct {
-		const char *name;
-		db_table_id *id;
-	} all[] = {
-		{"meta", &tables->meta},
-		{"stub", &tables->stub},
-		{"record", &tables->record},
-		{"content", &tables->content},
-		{"tile", &tables->tile},
-		{"checkpoint", &tables->checkpoint},
-		{"cosignature", &tables->cosignature},
-		{"registry", &tables->registry},
-		{"seal", &tables->seal},
-		{"instructed", &tables->instructed},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-		int r = db_table_open(txn, all[i].name, all[i].id);
+	for (size_t i = 0; i < ARRAY_LEN(primary); i++) {
+		db_table_id *id = (db_table_id *)((char *)tables + primary[i].offset);
+		int r = db_table_open(txn, primary[i].name, id);
 		if (r)
 			return r == DB_NOT_FOUND ? -ENOENT : journal_put_error(r);
 	}
@@ -144,4 +153,21 @@ int state_mark_put(struct db_txn *txn, const struct journal_tables *tables,
 	be64_put(value + 8, mark->size);
 	be64_put(value + 16, mark->batch_ms);
 	return db_put(txn, tables->meta, BYTES_STR("state"), BYTES(value, sizeof(value)));
+}
+
+int unfinished_get(struct db_txn *txn, const struct journal_tables *tables, bool *ret)
+{
+	struct bytes value;
+	int r = db_get(txn, tables->meta, BYTES_STR("unfinished"), &value);
+	*ret = r == 0;
+	return r < 0 ? r : 0;
+}
+
+int unfinished_put(struct db_txn *txn, const struct journal_tables *tables, bool unfinished)
+{
+	static const uint8_t one = 1;
+	if (unfinished)
+		return db_put(txn, tables->meta, BYTES_STR("unfinished"), BYTES(&one, 1));
+	int r = db_delete(txn, tables->meta, BYTES_STR("unfinished"));
+	return r == DB_NOT_FOUND ? 0 : r;
 }

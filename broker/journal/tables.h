@@ -28,6 +28,9 @@ struct journal_tables {
  */
 int journal_tables_open(struct journal_tables *tables, struct db_txn *txn);
 
+/* Name of the primary table @index, from 0; NULL past the last. */
+const char *journal_table_name(size_t index);
+
 /* What is rewritten with every commit. */
 struct journal_head {
 	uint32_t epoch;
@@ -66,6 +69,10 @@ int state_mark_get(
 	struct db_txn *txn, const struct journal_tables *tables, struct journal_state_mark *ret);
 int state_mark_put(struct db_txn *txn, const struct journal_tables *tables,
 	const struct journal_state_mark *mark);
+
+/* Are derived tables being made, or was that given up half-way? No broker starts then. 0, DB_FULL, negative errno. */
+int unfinished_get(struct db_txn *txn, const struct journal_tables *tables, bool *ret);
+int unfinished_put(struct db_txn *txn, const struct journal_tables *tables, bool unfinished);
 
 /* Keys made of one number, or of a sequence and a chunk. */
 struct key {
