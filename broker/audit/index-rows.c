@@ -49,8 +49,8 @@ static int clear_table(struct db_txn *txn, db_table_id table)
 
 int index_clear(const struct index_tables *tables, struct db_txn *txn)
 {
-	const db_table_id all[] = {
-		tables->head, tables->message, tables->entry, tables->cases, tables->recent};
+	const db_table_id all[] = {tables->head, tables->message, tables->entry, tables->about,
+		tables->cases, tables->recent};
 	int r = 0;
 	for (size_t i = 0; i < ARRAY_LEN(all) && r == 0; i++)
 		r = clear_table(txn, all[i]);
@@ -65,7 +65,14 @@ static void recent_key(uint64_t last, const uint8_t id[CASE_ID_SIZE], uint8_t ke
 	memcpy(key + 8, id, CASE_ID_SIZE);
 }
 
-static int get_case(const struct index_tables *tables, struct db_txn *txn,
+static void about_key(
+	uint64_t sequence, const uint8_t id[CASE_ID_SIZE], uint8_t key[8 + CASE_ID_SIZE])
+{
+	be64_put(key, sequence);
+	memcpy(key + 8, id, CASE_ID_SIZE);
+}
+
+int index_case_get(const struct index_tables *tables, struct db_txn *txn,
 	const uint8_t id[CASE_ID_SIZE], struct case_summary *ret)
 {
 	struct bytes value;
@@ -85,7 +92,7 @@ static int get_case(const struct index_tables *tables, struct db_txn *txn,
 	return 0;
 }
 
-static int put_case(
+int index_case_put(
 	const struct index_tables *tables, struct db_txn *txn, const struct case_summary *summary)
 {
 	uint8_t value[INDEX_CASE_SIZE], key[8 + CASE_ID_SIZE];
@@ -100,17 +107,30 @@ static int put_case(
 	return r ? r : db_put(txn, tables->recent, BYTES(key, sizeof(key)), BYTES(NULL, 0));
 }
 
+int index_case_drop(
+	const struct index_tables *tables, struct db_txn *txn, const struct case_summary *summary)
+{
+	uint8_t key[8 + CASE_ID_SIZE];
+	recent_key(summary->last, summary->id, key);
+	int r = db_delete(txn, tables->recent, BYTES(key, sizeof(key)));
+	return r ? r : db_delete(txn, tables->cases, BYTES(summary->id, CASE_ID_SIZE));
+}
+
 int index_add(const struct index_tables *tables, struct db_txn *txn, const uint8_t id[CASE_ID_SIZE],
 	uint64_t sequence, uint8_t kind, uint64_t batch_ms)
 {
 	struct case_summary summary = {.first = sequence, .first_ms = batch_ms};
-	uint8_t key[INDEX_ENTRY_KEY_SIZE], old[8 + CASE_ID_SIZE];
+	uint8_t key[INDEX_ENTRY_KEY_SIZE], old[8 + CASE_ID_SIZE], about[8 + CASE_ID_SIZE];
 	memcpy(key, id, CASE_ID_SIZE);
 	be64_put(key + CASE_ID_SIZE, sequence);
 	int r = db_add(txn, tables->entry, BYTES(key, sizeof(key)), BYTES(&kind, 1));
 	if (r) /* twice in one entry is once */
 		return r == DB_EXISTS ? 0 : r;
-	r = get_case(tables, txn, id, &summary);
+	about_key(sequence, id, about);
+	r = db_put(txn, tables->about, BYTES(about, sizeof(about)), BYTES(NULL, 0));
+	if (r)
+		return r;
+	r = index_case_get(tables, txn, id, &summary);
 	if (r == 0) {
 		recent_key(summary.last, id, old);
 		r = db_delete(txn, tables->recent, BYTES(old, sizeof(old)));
@@ -121,7 +141,7 @@ int index_add(const struct index_tables *tables, struct db_txn *txn, const uint8
 	summary.last = sequence;
 	summary.last_ms = batch_ms;
 	summary.entries++;
-	return put_case(tables, txn, &summary);
+	return index_case_put(tables, txn, &summary);
 }
 
 /* ---- looking up ---- */
@@ -142,7 +162,7 @@ int case_index_find(struct case_index *index, struct bytes prefix, struct case_s
 	r = db_cursor_next(cursor, &key, NULL);
 	if (r == 0 && key.len == CASE_ID_SIZE && memcmp(key.data, prefix.data, prefix.len) == 0)
 		return DB_EXISTS;
-	return r < 0 ? r : get_case(&index->tables, index->txn, id, ret);
+	return r < 0 ? r : index_case_get(&index->tables, index->txn, id, ret);
 }
 
 int case_index_next_entry(struct case_index *index, const uint8_t id[CASE_ID_SIZE], uint64_t from,
@@ -179,7 +199,7 @@ int case_index_recent(
 		return r;
 	if (key.len != 8 + CASE_ID_SIZE)
 		return -EBADMSG;
-	return get_case(&index->tables, index->txn, key.data + 8, ret);
+	return index_case_get(&index->tables, index->txn, key.data + 8, ret);
 }
 
 int case_index_of_message(struct case_index *index, uint64_t sequence, uint8_t ret[CASE_ID_SIZE])

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "broker/audit/absence.h"
 #include "broker/audit/entry.h"
 #include "broker/audit/index-rows.h"
 #include "proto/base/file.h"
@@ -34,6 +35,7 @@ static int open_tables(struct index_tables *tables, struct db_env *env)
 		{"head", &tables->head},
 		{"message", &tables->message},
 		{"entry", &tables->entry},
+		{"about", &tables->about},
 		{"case", &tables->cases},
 		{"recent", &tables->recent},
 	};
@@ -101,9 +103,12 @@ struct update {
 	struct case_index *index;
 	struct audit *audit;
 	struct audit_report *report;
-	struct arena *arena;
+	struct arena *arena, *scratch;
 	struct db_txn *txn;
 	struct index_head head;
+	struct absence absence; /* what was erased */
+	bool erasing; /* a run is removing rows: what it erased is forgotten when it is through */
+	bool waits;   /* for that */
 	bool changed;
 };
 
@@ -148,16 +153,79 @@ static int note_entry(struct update *u, const struct audit_entry *entry)
 	return r;
 }
 
+/* ---- what was erased ---- */
+
+static int is_gone(struct update *u, uint64_t sequence, uint8_t class, bool *ret)
+{
+	struct stub stub;
+	Dienstweg__Row *row;
+	*ret = false;
+	int r = journal_read_stub(u->audit->reader, sequence, &stub);
+	if (r || stub.class != class)
+		return r < 0 ? r : 0;
+	r = journal_read_row(u->audit->reader, sequence, u->scratch, &row);
+	arena_reset(u->scratch);
+	*ret = r == READER_ERASED;
+	return r < 0 ? r : 0;
+}
+
+static int forget_range(struct update *u, const Dienstweg__ErasedRange *range)
+{
+	const struct index_tables *tables = &u->index->tables;
+	uint64_t sequence = range->first;
+	if (range->table != ERASED_RECORD || range->class_ > UINT8_MAX)
+		return 0;
+	for (;; sequence++) {
+		bool gone;
+		int r = index_next_about(tables, u->txn, sequence, &sequence);
+		if (r || sequence > range->last)
+			return r == DB_NOT_FOUND ? 0 : r;
+		r = is_gone(u, sequence, (uint8_t)range->class_, &gone);
+		if (r == 0 && gone)
+			r = index_forget(tables, u->txn, sequence);
+		if (r)
+			return r;
+	}
+}
+
+static int forget_erased(struct update *u, const struct audit_entry *entry)
+{
+	int r = 0;
+	for (size_t i = 0; i < entry->decision->n_erased && r == 0; i++)
+		r = forget_range(u, entry->decision->erased[i]);
+	return r;
+}
+
+/* Whoever erased it lawfully need not be told of it. */
+static bool is_lawfully_gone(struct update *u, uint64_t sequence)
+{
+	struct stub stub;
+	if (journal_read_stub(u->audit->reader, sequence, &stub) != 0)
+		return false;
+	const struct absence_case row = {
+		.table = ERASED_RECORD, .class = stub.class, .sequence = sequence};
+	return absence_judge(&u->absence, &row) == 0;
+}
+
+/* ---- one entry after the other ---- */
+
 static int note_next(struct update *u)
 {
 	struct audit_entry entry;
-	uint64_t sequence = u->head.next++;
+	uint64_t sequence = u->head.next;
 	arena_reset(u->arena);
 	int r = audit_entry_read(u->audit->reader, sequence, u->arena, &entry);
-	if (r > 0)
+	bool erased = r == 0 && entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ERASED;
+	u->waits = erased && u->erasing;
+	if (r < 0 || u->waits)
+		return r < 0 ? r : 0;
+	u->head.next++;
+	if (r > 0 && !(r == READER_ERASED && is_lawfully_gone(u, sequence)))
 		audit_report_finding(u->report, sequence, "entry-unreadable",
 			"it cannot be read and is left out of the case index");
-	return r < 0 ? r : r > 0 ? 0 : note_entry(u, &entry);
+	if (r > 0)
+		return 0;
+	return erased ? forget_erased(u, &entry) : note_entry(u, &entry);
 }
 
 /* The root over the first @size entries as the journal has them. */
@@ -197,15 +265,22 @@ static int resume(struct update *u, bool anew)
 static int update_some(struct update *u, bool anew, bool *ret_more)
 {
 	struct journal_meta meta;
+	uint64_t bad;
 	int r = audit_refresh(u->audit);
 	if (r == 0)
 		r = journal_read_meta(u->audit->reader, &meta);
+	if (r == 0)
+		r = journal_read_erasing(u->audit->reader, &u->erasing);
+	if (r == 0)
+		r = absence_load(&u->absence, u->audit->reader, u->scratch, &bad);
 	if (r == 0)
 		r = resume(u, anew);
 	if (r)
 		return r > 0 ? -EBADMSG : r;
 	uint64_t begun = u->head.next;
-	while (r == 0 && u->head.next < meta.size && u->head.next - begun < COMMIT_ENTRIES) {
+	u->waits = false;
+	while (r == 0 && !u->waits && u->head.next < meta.size &&
+		u->head.next - begun < COMMIT_ENTRIES) {
 		r = note_next(u);
 		if (r == 0 && u->head.next % AUDIT_SLICE == 0)
 			r = audit_refresh(u->audit);
@@ -215,7 +290,7 @@ static int update_some(struct update *u, bool anew, bool *ret_more)
 		r = root_of(u, u->head.next, &u->head.root);
 	if (r == 0 && u->changed)
 		r = index_head_put(&u->index->tables, u->txn, &u->head);
-	*ret_more = u->head.next < meta.size;
+	*ret_more = u->head.next < meta.size && !u->waits;
 	audit_report_progress(u->report, u->head.next, meta.size);
 	return r;
 }
@@ -225,9 +300,11 @@ int case_index_update(
 {
 	struct update u = {.index = index, .audit = audit, .report = report};
 	_cleanup_(arena_free) struct arena *arena = arena_new(ENTRY_ARENA);
+	_cleanup_(arena_free) struct arena *scratch = arena_new(ENTRY_ARENA);
 	bool more = true;
-	int r = arena ? 0 : -ENOMEM;
+	int r = arena && scratch ? 0 : -ENOMEM;
 	u.arena = arena;
+	u.scratch = scratch;
 	while (r == 0 && more) {
 		r = db_begin(index->env, true, &u.txn);
 		if (r)
@@ -240,5 +317,6 @@ int case_index_update(
 		}
 		r = db_commit(steal(&u.txn));
 	}
+	absence_deinit(&u.absence);
 	return r == DB_FULL ? -ENOSPC : r > 0 ? -EBADMSG : r;
 }

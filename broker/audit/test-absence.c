@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "broker/audit/index.h"
 #include "broker/audit/replay.h"
 #include "broker/audit/verify.h"
 #include "broker/journal/test-erasing.h"
@@ -262,6 +263,70 @@ static void lawful_is_no_finding(void)
 	parcel_free(gone);
 }
 
+/* ---- the case index ---- */
+
+static size_t entries_of(struct erasing *e, const uint8_t id[16], bool anew)
+{
+	_cleanup_(audit_close) struct audit audit = {};
+	struct found found = {.report = {.finding = keep, .context = &found}};
+	struct case_index *index;
+	struct case_summary summary, recent;
+	char path[300], error[512] = "";
+	const struct audit_paths paths = {.journal = e->journal.dir,
+		.keyring = e->journal.keys,
+		.master_key = e->journal.master};
+	CHECK(snprintf(path, sizeof(path), "%s-index", e->journal.dir) > 0);
+	CHECK_INT(audit_open(&paths, &audit, error, sizeof(error)), 0);
+	CHECK_INT(case_index_open(path, &index, error, sizeof(error)), 0);
+	CHECK_INT(case_index_update(index, &audit, anew, &found.report), 0);
+	CHECK_INT(found.report.findings, 0);
+	CHECK_INT(case_index_begin(index), 0);
+	int r = case_index_find(index, BYTES(id, 16), &summary);
+	CHECK(r == 0 || r == DB_NOT_FOUND);
+	if (r == 0 && case_index_recent(index, NULL, &recent) == 0)
+		CHECK(recent.last >= summary.last && summary.first <= summary.last);
+	case_index_free(index);
+	return r == 0 ? summary.entries : 0;
+}
+
+/* LMDB opens an environment once in a process, so the journal is stopped before it is looked at. */
+static void an_index_forgets(void)
+{
+	_cleanup_(erasing_deinit) struct erasing e;
+	static const uint8_t first[16] = {1}, second[16] = {2}, held[16] = {3};
+	struct operator_act hold = {.what = OPERATOR_HOLD, .about.case_id = {3}};
+	erasing_init(&e, "index");
+	journal_fixture_start(&e.journal);
+	struct parcel *of_first = send(&e, first, true), *of_held = send(&e, held, true);
+	clock_fake_advance(&e.journal.clock, 100 * (uint64_t)DAY_MS);
+	struct parcel *of_second = send(&e, second, true), *later = send(&e, first, true);
+	CHECK(erasing_operate(&e, &hold).changed);
+	journal_fixture_stop(&e.journal);
+	CHECK_INT(entries_of(&e, first, false), 2 * COUNT + 2); /* and acknowledgements */
+	CHECK_INT(entries_of(&e, held, false), COUNT + 1);
+	CHECK_INT(entries_of(&e, second, false), COUNT + 1);
+	journal_fixture_start(&e.journal);
+	erasing_later(&e, 640); /* records of the first day, and contents */
+	journal_fixture_stop(&e.journal);
+	for (int anew = 0; anew < 2; anew++) {
+		CHECK_INT(entries_of(&e, first, anew), COUNT + 1);
+		CHECK_INT(entries_of(&e, held, anew), COUNT + 1);
+		CHECK_INT(entries_of(&e, second, anew), COUNT + 1);
+	}
+	journal_fixture_start(&e.journal);
+	erasing_later(&e, 100);
+	journal_fixture_stop(&e.journal);
+	for (int anew = 0; anew < 2; anew++) {
+		CHECK_INT(entries_of(&e, first, anew), 0);
+		CHECK_INT(entries_of(&e, held, anew), COUNT + 1);
+		CHECK_INT(entries_of(&e, second, anew), 0);
+	}
+	parcel_free(later);
+	parcel_free(of_second);
+	parcel_free(of_held);
+	parcel_free(of_first);
+}
+
 static void early_and_silent_are_findings(void)
 {
 	_cleanup_(erasing_deinit) struct erasing e;
@@ -293,4 +358,5 @@ static void early_and_silent_are_findings(void)
 }
 
 CHECK_MAIN(CHECK_CASE(judges), CHECK_CASE(a_key_may_not_go_on_its_day),
-	CHECK_CASE(lawful_is_no_finding), CHECK_CASE(early_and_silent_are_findings))
+	CHECK_CASE(lawful_is_no_finding), CHECK_CASE(an_index_forgets),
+	CHECK_CASE(early_and_silent_are_findings))

@@ -518,19 +518,6 @@ int journal_read_party_name(struct journal_reader *reader, uint32_t number, char
 	return 0;
 }
 
-int journal_read_last_erased(struct journal_reader *reader, uint64_t *ret_sequence)
-{
-	struct bytes value;
-	assert(reader->begun);
-	int r = db_get(reader->txn, reader->tables.meta, BYTES_STR("erased"), &value);
-	if (r)
-		return r == DB_NOT_FOUND ? READER_NOT_FOUND : r;
-	if (value.len != 8)
-		return READER_DAMAGED;
-	*ret_sequence = be64_get(value.data);
-	return 0;
-}
-
 void journal_reader_inside(struct journal_reader *reader, struct journal_inside *ret)
 {
 	*ret = (struct journal_inside){

@@ -365,6 +365,9 @@ int journal_read_registry_version(struct journal_reader *reader, uint64_t versio
  */
 int journal_read_last_erased(struct journal_reader *reader, uint64_t *ret_sequence);
 
+/* Is a run of erasure removing rows, or were it when it was interrupted? 0, READER_DAMAGED, negative errno. */
+int journal_read_erasing(struct journal_reader *reader, bool *ret);
+
 /**
  * journal_read_party_name() - name of a party number
  * @reader: begun
