@@ -12,6 +12,7 @@
 #include "broker/admin/folders.h"
 #include "broker/admin/out.h"
 #include "broker/admin/verbs.h"
+#include "broker/audit/prove-archive.h"
 #include "broker/audit/entry.h"
 #include "broker/audit/prove.h"
 #include "proto/base/file.h"
@@ -39,6 +40,8 @@ static const char help[] =
 	"the "
 	"oldest one\n"
 	"                     that a quorum of witnesses cosigned\n"
+	"  --archive DIR      prove out of an exported log instead of a journal; entries by "
+	"number\n"
 	"  --out FILE         write the proof there\n"
 	"  --header FILE      write the message's header there: the bytes that its proof is about\n"
 	"  --batch FILE       the same for an entry of acknowledgements\n"
@@ -51,7 +54,7 @@ static const char help[] =
 
 struct options {
 	struct folders *folders;
-	const char *which, *end, *from, *to, *out, *header, *batch, *after;
+	const char *which, *end, *from, *to, *out, *header, *batch, *after, *archive;
 	bool json;
 };
 
@@ -146,17 +149,25 @@ static void tell(const struct options *options, const struct audit_proof *proof)
 	if (options->out)
 		printf("Entry %" PRIu64 ", %s, proven under the %s of %" PRIu64 " entries: %s\n",
 			proof->sequence, audit_kind_name(proof->entry.stub[1]),
-			proof->final ? "cosigned checkpoint" : "newest checkpoint",
-			proof->checkpoint.size, options->out);
+			proof->final ? "cosigned checkpoint" : "checkpoint", proof->checkpoint.size,
+			options->out);
 	if (!proof->entry.whole)
 		fprintf(stderr,
 			"dienstweg: the record of entry %" PRIu64
-			" does not open (erased, or without its key): the proof holds its stub "
-			"alone. "
+			" is not at hand (erased, without its key, or in an archive): the proof "
+			"holds its stub alone. "
 			"It shows that an entry of this kind stands there; a receipt of the time "
 			"shows "
 			"which\n",
 			proof->sequence);
+}
+
+static int find_entry(
+	const struct options *options, struct audit *audit, uint64_t *ret, char why[WHY_SIZE])
+{
+	int r = audit_find(audit, options->which, ret, why, WHY_SIZE);
+	return r || !options->end ? r
+				  : audit_find_end(audit, *ret, options->end, ret, why, WHY_SIZE);
 }
 
 static int prove_entry(const struct options *options, struct audit *audit)
@@ -165,13 +176,15 @@ static int prove_entry(const struct options *options, struct audit *audit)
 	struct audit_proof proof;
 	char why[WHY_SIZE] = "";
 	uint64_t sequence;
-	if (!arena)
-		return complain(options, -ENOMEM, why);
-	int r = audit_find(audit, options->which, &sequence, why, sizeof(why));
-	if (r == 0 && options->end)
-		r = audit_find_end(audit, sequence, options->end, &sequence, why, sizeof(why));
-	if (r == 0)
-		r = audit_prove(audit, sequence, NULL, arena, &proof, why, sizeof(why));
+	int r = arena ? 0 : -ENOMEM;
+	if (r == 0 && options->archive) {
+		(void)text_parse_u64(BYTES_STR(options->which), &sequence);
+		r = prove_archive_entry(options->archive, sequence, arena, &proof, why, sizeof(why));
+	} else if (r == 0) {
+		r = find_entry(options, audit, &sequence, why);
+		if (r == 0)
+			r = audit_prove(audit, sequence, NULL, arena, &proof, why, sizeof(why));
+	}
 	if (r)
 		return complain(options, r, why);
 	int exit = write_proof(options, proof.text);
@@ -212,8 +225,12 @@ static int prove_trees(
 	struct proof_consistency proof;
 	struct bytes text;
 	char why[WHY_SIZE] = "";
-	int r = arena ? audit_prove_consistency(audit, from, to, arena, &proof, why, sizeof(why))
-		      : -ENOMEM;
+	int r = arena ? 0 : -ENOMEM;
+	if (r == 0)
+		r = options->archive ? prove_archive_trees(options->archive, from, to, arena,
+					       &proof, why, sizeof(why))
+				     : audit_prove_consistency(
+					       audit, from, to, arena, &proof, why, sizeof(why));
 	if (r == 0)
 		r = proof_consistency_write(&proof, arena, &text);
 	if (r)
@@ -227,7 +244,7 @@ static int prove_trees(
 static int run(const struct options *options, uint64_t from, uint64_t to)
 {
 	_cleanup_(audit_close) struct audit audit = {};
-	int exit = folders_open(options->folders, &audit);
+	int exit = options->archive ? 0 : folders_open(options->folders, &audit);
 	if (exit)
 		return exit;
 	return options->from ? prove_trees(options, &audit, from, to) : prove_entry(options, &audit);
@@ -245,6 +262,15 @@ static int check_usage(
 	if (options->from && (options->end || options->header || options->batch))
 		return cli_usage(
 			verb, "--end, --header and --batch are about an entry, --from is not");
+	uint64_t number;
+	if (options->archive && (options->end || options->header || options->batch || options->after))
+		return cli_usage(verb, "an export holds no records: --end, --header, --batch and "
+				       "--after take a journal");
+	if (options->archive && options->which && text_parse_u64(BYTES_STR(options->which), &number))
+		return cli_usage(
+			verb, "an export knows entries by their number, not %s", options->which);
+	if (options->archive && options->to && strcmp(options->to, "final") == 0)
+		return cli_usage(verb, "--to final takes a journal");
 	if (options->header && options->batch)
 		return cli_usage(verb, "an entry has a header or a batch: name one of them");
 	if (options->json && !options->out)
@@ -273,6 +299,7 @@ int audit_prove_run(int argc, char **argv)
 		{"--header", .value = &options.header},
 		{"--batch", .value = &options.batch},
 		{"--after", .value = &options.after},
+		{"--archive", .value = &options.archive},
 		{"--policy", .value = &folders.policy},
 		{"--json", .flag = &options.json},
 	};
@@ -289,7 +316,7 @@ int audit_prove_run(int argc, char **argv)
 		return r;
 	options.which = words.count ? items[0] : NULL;
 	r = check_usage(&options, &verb, &from, &to);
-	if (r == 0)
+	if (r == 0 && !options.archive)
 		r = folders_find(&folders, &verb, 0);
 	return r ? r : run(&options, from, to);
 }

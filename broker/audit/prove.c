@@ -194,7 +194,10 @@ int audit_prove(struct audit *audit, uint64_t sequence, const struct audit_proof
 	if (r == 0)
 		r = read_entry(audit, sequence, arena, ret);
 	if (r == READER_NOT_FOUND) {
-		snprintf(reterr, size, "the journal has no entry %" PRIu64, sequence);
+		snprintf(reterr, size,
+			"the journal has no entry %" PRIu64
+			" (any more: if it was pruned, the archive has it)",
+			sequence);
 		return PROVE_NOT_FOUND;
 	}
 	if (r == 0)

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "broker/audit/prove-archive.h"
 #include "broker/audit/check-export.h"
 #include "broker/audit/entry.h"
 #include "broker/audit/export-tiles.h"
@@ -364,6 +365,58 @@ static void discloses_what_was_asked_for(void)
 	CHECK_INT(export_fails(&w, &options, why), EXPORT_REFUSED);
 }
 
+/* ---- proven out of it ---- */
+
+static int entry_holds(const struct world *w, struct bytes text)
+{
+	_cleanup_(arena_free) struct arena *arena = arena_new(1 << 20);
+	struct audit_checked checked;
+	struct proof_fault fault;
+	return audit_check_proof(&w->trust, text, &(struct audit_held){}, arena, &checked, &fault);
+}
+
+static void proves_without_a_journal(void)
+{
+	_cleanup_(world_deinit) struct world w;
+	_cleanup_(arena_free) struct arena *arena = arena_new(16 << 20);
+	struct audit_checked_trees trees;
+	struct audit_proof proof;
+	struct proof_consistency grown;
+	struct proof_fault fault;
+	struct bytes text;
+	char why[512] = "", path[480];
+	world_init(&w, "archive", 66000);
+	export(&w, &(struct audit_export_options){});
+	for (uint64_t i = 0; i < w.size; i += i < 600 || i > w.size - 300 ? 1 : 977) {
+		arena_reset(arena);
+		CHECK_INT(prove_archive_entry(w.dir, i, arena, &proof, why, sizeof(why)), 0);
+		CHECK_INT(entry_holds(&w, proof.text), 0);
+		CHECK_INT(prove_archive_trees(w.dir, i + 1, 0, arena, &grown, why, sizeof(why)), 0);
+		CHECK_INT(proof_consistency_write(&grown, arena, &text), 0);
+		CHECK_INT(audit_check_trees(&w.trust, text, NULL, 0, &trees, &fault), 0);
+	}
+	CHECK_INT(prove_archive_trees(w.dir, 300, 65537, arena, &grown, why, sizeof(why)), 0);
+	CHECK_INT(grown.note.len, 0);
+	CHECK_INT(prove_archive_entry(w.dir, w.size, arena, &proof, why, sizeof(why)),
+		PROVE_NOT_FOUND);
+	CHECK_INT(
+		prove_archive_trees(w.dir, 0, 0, arena, &grown, why, sizeof(why)), PROVE_NOT_FOUND);
+	CHECK_INT(prove_archive_trees(w.dir, 9, w.size + 1, arena, &grown, why, sizeof(why)),
+		PROVE_NOT_FOUND);
+	CHECK_INT(prove_archive_entry(w.life.journal.dir, 0, arena, &proof, why, sizeof(why)),
+		PROVE_REFUSED);
+	/* What is damaged is not proven, what lies elsewhere still is. */
+	path_of(&w, "tile/0/001", path);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	CHECK(fd >= 0 && pwrite(fd, "x", 1, 5 * HASH_SIZE) == 1 && close(fd) == 0);
+	CHECK_INT(prove_archive_entry(w.dir, 256 + 4, arena, &proof, why, sizeof(why)),
+		PROVE_REFUSED);
+	CHECK_INT(prove_archive_entry(w.dir, 9, arena, &proof, why, sizeof(why)), 0);
+	CHECK_INT(unlink(path), 0);
+	CHECK_INT(prove_archive_entry(w.dir, 256 + 4, arena, &proof, why, sizeof(why)),
+		PROVE_REFUSED);
+}
+
 /* ---- damaged ---- */
 
 enum damage { FLIP, CUT, REMOVE };
@@ -490,5 +543,6 @@ static void compares_with_a_held_checkpoint(void)
 CHECK_MAIN(CHECK_CASE(is_what_was_signed), CHECK_CASE(goes_on_where_it_was), CHECK_CASE(has_levels),
 	CHECK_CASE(needs_only_what_is_new), CHECK_CASE(survives_an_interruption),
 	CHECK_CASE(keeps_out_of_other_logs), CHECK_CASE(exports_no_damage),
-	CHECK_CASE(discloses_what_was_asked_for), CHECK_CASE(finds_damage_in_every_file),
-	CHECK_CASE(finds_every_changed_bit), CHECK_CASE(compares_with_a_held_checkpoint))
+	CHECK_CASE(discloses_what_was_asked_for), CHECK_CASE(proves_without_a_journal),
+	CHECK_CASE(finds_damage_in_every_file), CHECK_CASE(finds_every_changed_bit),
+	CHECK_CASE(compares_with_a_held_checkpoint))

@@ -406,6 +406,14 @@ static void what_is_proven_holds_elsewhere(void)
 		      "--header", bus_path(&bus, "log/disclosed/002.header"), "--decision",
 		      bus_path(&bus, "log/disclosed/002.decision"), NULL),
 		"alg2.application", "accepted for jobcenter", NULL);
+	/* Out of the export, without a journal. */
+	holds(admin(&bus, 2, "audit", "prove", h, "--archive", bus_path(&bus, "log"), NULL),
+		"by their number", NULL);
+	holds(admin(&bus, 0, "audit", "prove", "2", "--archive", bus_path(&bus, "log"), "--out",
+		      grown, NULL),
+		"stub alone", "Entry 2, accepted", NULL);
+	holds(check(&bus, 0, grown, "--registry", registry, NULL), "of kind accepted", "stub alone",
+		NULL);
 	party_deinit(&city);
 	party_deinit(&jobcenter);
 	bus_deinit(&bus);

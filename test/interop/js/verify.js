@@ -6,8 +6,8 @@
 //
 // A line for each proof that holds, exit 1 with a reason at the first that does not. Two things are asked of
 // the library that it does not offer at its front door, inclusion and checkpoint without a Rekor entry around
-// them: hence the paths into it. It demands that it knows every signer of a note, so cosignatures of
-// witnesses, which the log's signature does not cover, are left out.
+// them: hence the paths into it. It demands that it knows every signer of a note, so lines by others than the
+// pinned log keys (cosignatures of witnesses, a key that is not pinned), are left out.
 "use strict";
 const fs = require("fs");
 const path = require("path");
@@ -48,12 +48,18 @@ function readProof(text) {
   };
 }
 
+function isBy(line, logs) {
+  const [, name, blob] = line.split(" ");
+  return logs.some((log) => log.name === name &&
+    log.logID.equals(Buffer.from(blob, "base64").subarray(0, 4)));
+}
+
 function check(file, logs) {
   const proof = readProof(fs.readFileSync(file, "utf8"));
   const end = proof.note.indexOf("\n\n");
   const [origin, treeSize, root] = proof.note.slice(0, end).split("\n");
   const mine = logs.filter((log) => log.name === origin);
-  const lines = proof.note.slice(end + 2).split("\n").filter((line) => line.split(" ")[1] === origin);
+  const lines = proof.note.slice(end + 2).split("\n").filter((line) => isBy(line, mine));
   const entry = {
     integratedTime: "0",
     canonicalizedBody: proof.stub,
