@@ -32,7 +32,7 @@ static int decide_message(struct replayer *p, const struct submit_facts *facts, 
 	struct submit_decision decision;
 	if (!p->rules.registry || !p->limited)
 		return instead(ret, "not decided at all, as no registry or no limits are in force");
-	int r = rules_submit(&p->rules, facts, &decision);
+	int r = p->version->submit(&p->rules, facts, &decision);
 	if (r)
 		return r;
 	ret->compared = true;
@@ -143,7 +143,7 @@ static int decide_acknowledged(
 	size_t first = 0;
 	if (!p->rules.registry || facts.speaker.len > NAME_BYTES_MAX)
 		return instead(ret, "impossible: nobody is known who could have sent it");
-	int r = rules_acknowledge(&p->rules, &facts, &decision);
+	int r = p->version->acknowledge(&p->rules, &facts, &decision);
 	if (r)
 		return r;
 	if (!decision.append)
@@ -181,7 +181,7 @@ static int fail_item(struct replayer *p, const Dienstweg__Affected *affected, co
 	int r = number_of(p, BYTES_PB(affected->party), &item.party);
 	if (r || item.party == 0 || !delay_of(p, affected, &delay_ms))
 		return r;
-	r = rules_fail(&p->rules, &item, 1, cause, delay_ms, false, &one);
+	r = p->version->fail(&p->rules, &item, 1, cause, delay_ms, false, &one);
 	if (r == 0 && one.append)
 		made->affected[made->n_affected++] = one.decision->affected[0];
 	return r;
@@ -224,7 +224,7 @@ static int decide_expired(struct replayer *p, const struct audit_entry *entry, s
 		r = number_of(p, BYTES_PB(recorded->affected[i]->party), &items[i].party);
 	}
 	if (r == 0)
-		r = rules_expire(&p->rules, items, recorded->n_affected, &decision);
+		r = p->version->expire(&p->rules, items, recorded->n_affected, &decision);
 	if (r)
 		return r;
 	if (!decision.append)
@@ -254,7 +254,7 @@ static int decide_registry(struct replayer *p, const struct audit_entry *entry, 
 		return 0;
 	p->rules.registry = p->chain.current;
 	if (r >= 0)
-		r = rules_adopt_registry(&p->rules);
+		r = p->version->adopt_registry(&p->rules);
 	if (r == 0)
 		r = decision_new(&p->rules, &made);
 	if (r)
@@ -308,7 +308,7 @@ static int decide_hold(struct replayer *p, const struct audit_entry *entry, stru
 		return instead(ret, "not enough: it must tell the case and the ground");
 	memcpy(act.case_id, recorded->case_id.data, sizeof(act.case_id));
 	memcpy(act.ground, recorded->ground.data, HASH_SIZE);
-	int r = rules_hold(&p->rules, &act, hold, &decision);
+	int r = p->version->hold(&p->rules, &act, hold, &decision);
 	if (r)
 		return r;
 	if (!decision.append)
@@ -322,7 +322,7 @@ static int decide_hold(struct replayer *p, const struct audit_entry *entry, stru
 int replay_decide(struct replayer *p, const struct audit_entry *entry, struct remade *ret)
 {
 	*ret = (struct remade){};
-	if (entry->decision->rules_version != RULES_VERSION)
+	if (entry->decision->rules_version != p->version->version)
 		return instead(ret, "not to be decided by this program, which does not know that "
 				    "version of the rules");
 	switch (entry->stub.kind) {

@@ -104,7 +104,7 @@ static int found_entry(struct replayer *p, const struct audit_entry *entry)
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED:
 		return put_seen(p, entry);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_REFUSED:
-		return entry->header && rules_refusal_is_final(BYTES_PB(entry->decision->code),
+		return entry->header && p->version->refusal_is_final(BYTES_PB(entry->decision->code),
 						BYTES_PB(entry->decision->field))
 			       ? put_seen(p, entry)
 			       : 0;
@@ -135,6 +135,8 @@ static int found_entries(struct replayer *p, uint64_t until)
 		p->rules.sequence = p->next;
 		if (r == 0)
 			r = audit_entry_read(p->audit->reader, p->next, p->entry_arena, &entry);
+		if (r == 0)
+			replay_use_rules(p, entry.decision->rules_version);
 		if (r == 0)
 			r = found_entry(p, &entry);
 		else if (r == READER_DAMAGED)

@@ -140,7 +140,7 @@ static int take_confirmed(struct replayer *p, const Dienstweg__State *state, uin
 	for (uint32_t party = 1; r == 0 && party <= last; party++) {
 		uint64_t first = first_outcome(state, party, size);
 		if (first > 0)
-			r = rules_confirm(&p->rules, party, first - 1);
+			r = p->version->confirm(&p->rules, party, first - 1);
 	}
 	return r;
 }
@@ -153,7 +153,7 @@ int replay_confirm(struct replayer *p)
 		uint64_t confirmed;
 		r = journal_read_confirmed(p->audit->reader, party, &confirmed);
 		if (r == 0 && confirmed > 0)
-			r = rules_confirm(&p->rules, party, confirmed);
+			r = p->version->confirm(&p->rules, party, confirmed);
 	}
 	return r > 0 ? -EBADMSG : r;
 }

@@ -69,6 +69,14 @@ static int state_open(struct replayer *p, const struct journal_meta *meta)
 
 /* ---- time ---- */
 
+/* Of a version that nobody knows here the decision is a finding; time goes by as before. */
+void replay_use_rules(struct replayer *p, uint32_t version)
+{
+	const struct rules_version *rules = rules_version_find(version);
+	if (rules)
+		p->version = rules;
+}
+
 void replay_begin(struct replayer *p)
 {
 	arena_reset(p->rules_arena);
@@ -85,7 +93,7 @@ int replay_tick(struct replayer *p, uint64_t batch_ms)
 	while (moved > 0) {
 		struct items_decision summed;
 		replay_begin(p);
-		moved = rules_tick(&p->rules, TICK_ROWS, &p->cursor, &summed);
+		moved = p->version->tick(&p->rules, TICK_ROWS, &p->cursor, &summed);
 	}
 	return moved;
 }
@@ -172,6 +180,7 @@ static int replay_one(struct replayer *p)
 	}
 	if (r)
 		return r < 0 ? r : 0;
+	replay_use_rules(p, entry.decision->rules_version);
 	r = replay_tick(p, entry.disclosed.batch_ms);
 	replay_begin(p);
 	p->rules.sequence = entry.sequence;
@@ -317,6 +326,7 @@ static int replay(struct audit *audit, struct db_env *into,
 		.env = into,
 		.into = into != NULL,
 		.erased_last = UINT64_MAX,
+		.version = rules_version_find(RULES_VERSION),
 	};
 	chain_init(&p.chain, audit->has_policy ? &audit->policy : NULL);
 	p.entry_arena = arena_new(ENTRY_ARENA);

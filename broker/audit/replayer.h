@@ -6,6 +6,7 @@
 #include "broker/audit/replay.h"
 #include "broker/journal/state.h"
 #include "broker/journal/store.h"
+#include "broker/routing/versions.h"
 
 /* A state entry, to be compared when replay has come to its size. */
 struct replay_state {
@@ -21,6 +22,7 @@ struct replayer {
 	struct audit_replay_result *result;
 	struct chain chain;
 	struct rules rules;
+	const struct rules_version *version; /* whose functions are asked */
 	struct rules_limits limits;
 	bool limited; /* a start entry told the limits */
 	struct tick_cursor cursor;
@@ -60,6 +62,9 @@ struct remade {
  * Return: 0, -EBADMSG (the state does not fit), negative errno.
  */
 int replay_decide(struct replayer *replayer, const struct audit_entry *entry, struct remade *ret);
+
+/* Ask the rules of this version from here on: that of the entry at hand. */
+void replay_use_rules(struct replayer *replayer, uint32_t version);
 
 /* Forget what the rules made before; call before asking them anything. */
 void replay_begin(struct replayer *replayer);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * One row a version, the newest last. The broker itself calls the newest by name: on its way of every message
+ * there is nothing to choose.
+ */
+#include "broker/routing/versions.h"
+
+static const struct rules_version versions[] = {
+	{
+		.version = RULES_VERSION,
+		.submit = rules_submit,
+		.refusal_is_final = rules_refusal_is_final,
+		.acknowledge = rules_acknowledge,
+		.fail = rules_fail,
+		.expire = rules_expire,
+		.tick = rules_tick,
+		.confirm = rules_confirm,
+		.hold = rules_hold,
+		.adopt_registry = rules_adopt_registry,
+	},
+};
+
+const struct rules_version *rules_version_find(uint32_t version)
+{
+	for (size_t i = 0; i < ARRAY_LEN(versions); i++)
+		if (versions[i].version == version)
+			return &versions[i];
+	return NULL;
+}
