@@ -23,6 +23,7 @@ static const char help[] =
 	"       dienstweg case list [OPTION...]\n"
 	"       dienstweg hold|release CASE --ground FILE [OPTION...]\n"
 	"       dienstweg erase --due|--case CASE|--now [OPTION...]\n"
+	"       dienstweg backup DIR [OPTION...]\n"
 	"       dienstweg audit verify|replay|rebuild|list|show|prove|check|export [OPTION...]\n"
 	"\n"
 	"  status        how the broker is; when it does not run, what its journal says\n"
@@ -32,6 +33,7 @@ static const char help[] =
 	"  hold          put a case under legal hold\n"
 	"  release       release it\n"
 	"  erase         what is due, or a case before its day\n"
+	"  backup        a copy of the journal as it is at one moment\n"
 	"  audit verify  is the journal what was signed?\n"
 	"  audit replay  did the broker decide what its rules say?\n"
 	"  audit rebuild make the tables that follow from the entries anew\n"
@@ -56,6 +58,7 @@ static const struct {
 	{"hold", NULL, hold_run},
 	{"release", NULL, release_run},
 	{"erase", NULL, erase_run},
+	{"backup", NULL, backup_run},
 	{"audit", "verify", audit_verify_run},
 	{"audit", "replay", audit_replay_run},
 	{"audit", "rebuild", audit_rebuild_run},

@@ -6,6 +6,7 @@ int status_run(int argc, char **argv);
 int queue_list_run(int argc, char **argv);
 int case_show_run(int argc, char **argv);
 int case_list_run(int argc, char **argv);
+int backup_run(int argc, char **argv);
 int erase_run(int argc, char **argv);
 int hold_run(int argc, char **argv);
 int release_run(int argc, char **argv);

@@ -154,14 +154,18 @@ static int count_rows(struct copy *copy)
 	return r == DB_NOT_FOUND ? -ENOENT : r;
 }
 
+/* Derived tables are made, empty: so those can read it who need none of them. */
 static int mark(struct db_env *env, bool unfinished)
 {
 	struct journal_tables tables;
+	struct state_store store;
 	struct db_txn *txn = NULL;
 	int r = db_begin(env, true, &txn);
 	if (r)
 		return r;
 	r = journal_tables_open(&tables, txn);
+	if (r == 0)
+		r = state_store_open(&store, txn);
 	return end_txn(txn, r ? r : unfinished_put(txn, &tables, unfinished));
 }
 

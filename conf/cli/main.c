@@ -29,6 +29,7 @@ static const char help[] =
 	"  case      the timeline of a case\n"
 	"  hold      put a case under legal hold; release: the other way round\n"
 	"  erase     what is due, or a case before its day\n"
+	"  backup    copy the journal of a broker that runs\n"
 	"  audit     verify, list, show and replay the journal\n"
 	"\n"
 	"  send      send a document as a party\n"
@@ -64,8 +65,8 @@ struct neighbour {
 	}
 
 static const struct neighbour neighbours[] = {{"status", ADMIN}, {"queue", ADMIN}, {"case", ADMIN},
-	{"audit", ADMIN}, {"hold", ADMIN}, {"release", ADMIN}, {"erase", ADMIN}, {"send", PARTY},
-	{"receive", PARTY}, {"evidence", PARTY}};
+	{"audit", ADMIN}, {"hold", ADMIN}, {"release", ADMIN}, {"erase", ADMIN}, {"backup", ADMIN},
+	{"send", PARTY}, {"receive", PARTY}, {"evidence", PARTY}};
 
 /* Folder of the running program: neither PATH nor the working folder decide what is started. */
 static int own_folder(char *buf, size_t size)
