@@ -74,14 +74,22 @@ enum operator_what {
 	OPERATOR_ERASE_CASE, /* entries of a case, with the next weekly union */
 	OPERATOR_ERASE_DUE,  /* look now what is due by age */
 	OPERATOR_ERASE_NOW,  /* do not wait for the week */
+	OPERATOR_INSPECT,    /* records are about to be opened and shown */
+};
+
+/* What is about to be opened; codes are names (text_is_name()). */
+struct inspection {
+	char role[64], ground[64];
+	uint64_t first, last, count;
 };
 
 /* An order of an operator, and what became of it. Lives in the parcel's arena. */
 struct operator_act {
 	enum operator_what what;
-	struct case_act about;     /* OPERATOR_ERASE_CASE: the ground is the instruction */
-	char cause[64];            /* OPERATOR_ERASE_NOW: why, one word */
-	const uint64_t *sequences; /* OPERATOR_ERASE_CASE */
+	struct case_act about;        /* OPERATOR_ERASE_CASE: the ground is the instruction */
+	char cause[64];               /* OPERATOR_ERASE_NOW: why, one word */
+	struct inspection inspection; /* OPERATOR_INSPECT */
+	const uint64_t *sequences;    /* OPERATOR_ERASE_CASE */
 	size_t count;
 	/* by the journal */
 	bool changed;      /* false: it was so already, or there was nothing to do */

@@ -82,3 +82,10 @@ int ask(const char *path, const char *request, char **ret_answer)
 		r = send_line(fd, request);
 	return r ? r : read_all(fd, ret_answer);
 }
+
+bool ask_is_there(const char *path)
+{
+	_cleanup_(fd_close) int fd = -1;
+	int r = connect_to(path, &fd);
+	return r != -ENOENT && r != -ECONNREFUSED && r != -ENOTDIR;
+}

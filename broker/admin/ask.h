@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 #pragma once
 
+#include <stdbool.h>
+
 #include <stddef.h>
 
 /* The other end of the operator's socket (broker/admin/socket.h). */
@@ -13,3 +15,6 @@
  * Return: 0, -ENOENT or -ECONNREFUSED when nobody listens, -ETIMEDOUT, negative errno.
  */
 int ask(const char *path, const char *request, char **ret_answer);
+
+/* Does somebody listen there? What the account may not open counts as yes. */
+bool ask_is_there(const char *path);

@@ -81,6 +81,30 @@ static int parse_erase(struct words_of *words, struct arena *arena, struct opera
 	return parse_sequences(words, arena, act);
 }
 
+static bool next_code(struct words_of *words, char ret[64])
+{
+	if (!next_word(words) || !text_is_name(BYTES_STR(words->word)))
+		return false;
+	memcpy(ret, words->word, strlen(words->word) + 1);
+	return true;
+}
+
+static bool next_number(struct words_of *words, uint64_t *ret)
+{
+	return next_word(words) && text_parse_u64(BYTES_STR(words->word), ret) == 0;
+}
+
+static int parse_inspect(struct words_of *words, struct operator_act *act)
+{
+	struct inspection *what = &act->inspection;
+	act->what = OPERATOR_INSPECT;
+	if (!next_code(words, what->role) || !next_code(words, what->ground) ||
+		!next_number(words, &what->first) || !next_number(words, &what->last) ||
+		!next_number(words, &what->count) || *words->at)
+		return -EINVAL;
+	return what->count > 0 && what->first <= what->last ? 0 : -EINVAL;
+}
+
 static int parse(const char *line, struct arena *arena, struct operator_act *act)
 {
 	struct words_of words = {.at = line};
@@ -88,6 +112,8 @@ static int parse(const char *line, struct arena *arena, struct operator_act *act
 		return -EINVAL;
 	if (strcmp(words.word, "erase") == 0)
 		return parse_erase(&words, arena, act);
+	if (strcmp(words.word, "inspect") == 0)
+		return parse_inspect(&words, act);
 	act->what = strcmp(words.word, "hold") == 0 ? OPERATOR_HOLD : OPERATOR_RELEASE;
 	return next_case(&words, &act->about) && !*words.at ? 0 : -EINVAL;
 }
@@ -104,7 +130,8 @@ static void done(struct operator_act *act)
 	const struct operate_options *options = act->context;
 	json_t *object = json_object();
 	json_object_set_new(object, "changed", json_boolean(act->changed));
-	if (act->changed && (act->what == OPERATOR_HOLD || act->what == OPERATOR_RELEASE))
+	if (act->changed && (act->what == OPERATOR_HOLD || act->what == OPERATOR_RELEASE ||
+				    act->what == OPERATOR_INSPECT))
 		json_object_set_new(object, "sequence", json_integer((json_int_t)act->sequence));
 	if (act->what == OPERATOR_ERASE_CASE)
 		json_object_set_new(object, "taken", json_integer((json_int_t)act->taken));
@@ -116,7 +143,7 @@ static void done(struct operator_act *act)
 bool operate_is(const char *line)
 {
 	return strncmp(line, "hold ", 5) == 0 || strncmp(line, "release ", 8) == 0 ||
-	       strncmp(line, "erase ", 6) == 0;
+	       strncmp(line, "erase ", 6) == 0 || strncmp(line, "inspect ", 8) == 0;
 }
 
 void operate_request(

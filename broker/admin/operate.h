@@ -14,6 +14,7 @@
  *   erase due                   look now what is due by age
  *   erase now WORD              carry out waiting instructions now; WORD says why
  *   erase case CASE INSTRUCTION SEQUENCE...   let these entries go with the next weekly union
+ *   inspect ROLE GROUND FIRST LAST COUNT        records in this range are about to be opened and shown
  * Whoever may open the socket may order. The answer comes when it is on disk. Reactor only.
  */
 struct operate_options {

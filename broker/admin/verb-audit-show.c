@@ -12,6 +12,7 @@
 #include "broker/admin/entry-json.h"
 #include "broker/admin/out.h"
 #include "broker/admin/folders.h"
+#include "broker/admin/inspect.h"
 #include "broker/admin/verbs.h"
 #include "broker/audit/disputes.h"
 #include "broker/audit/witnessed.h"
@@ -24,8 +25,9 @@ static const char help[] =
 	"Shows one entry of the journal, opened: what was received, what was decided, and its "
 	"place in the\n"
 	"tree. The content of messages is not shown.\n"
-	"\n" FOLDERS_HELP "  --json             one object\n"
+	"\n" FOLDERS_HELP INSPECT_HELP "  --json             one object\n"
 	"\n"
+	"While the broker runs, it journals that the record was opened before it is shown.\n"
 	"Exit codes: 0 shown; 1 no such entry, or its record cannot be read.\n";
 
 enum { WORDS_MAX = 4096 };
@@ -212,7 +214,19 @@ static void print(const struct audit_entry *entry, const struct standing *standi
 		printf("  %-13s %zu bytes, kept\n", "content", standing->content_len);
 }
 
-static int run(const struct folders *folders, uint64_t sequence, bool json)
+/* A permanent record is in clear and about no case: looking at it needs no entry. */
+static int record_opening(
+	struct inspect *inspect, const struct folders *folders, const struct audit_entry *entry)
+{
+	if (entry->stub.class == 0)
+		return 0;
+	int exit = inspect_record(inspect, folders, entry->sequence, entry->sequence, 1);
+	if (exit == 0)
+		inspect_print(inspect);
+	return exit;
+}
+
+static int run(const struct folders *folders, struct inspect *inspect, uint64_t sequence, bool json)
 {
 	_cleanup_(audit_close) struct audit audit = {};
 	_cleanup_(arena_free) struct arena *arena = arena_new(ENTRY_ARENA);
@@ -238,6 +252,9 @@ static int run(const struct folders *folders, uint64_t sequence, bool json)
 		r = disputes_load(&audit, &disputes);
 	if (r)
 		return cli_fail(CLI_FAILED, "%s: %s", folders->journal, strerrordesc_np(-r));
+	exit = record_opening(inspect, folders, &entry);
+	if (exit)
+		return exit;
 	const struct dispute *dispute = disputes_find(
 		&disputes, sequence, audit_entry_key_id(&entry));
 	if (json)
@@ -253,8 +270,10 @@ int audit_show_run(int argc, char **argv)
 	const char *items[1];
 	struct cli_list words = {.items = items, .max = ARRAY_LEN(items)};
 	bool json = false;
+	struct inspect inspect = {};
 	const struct cli_option table[] = {
 		FOLDERS_OPTIONS(&folders),
+		INSPECT_OPTIONS(&inspect),
 		{"--json", .flag = &json},
 	};
 	const struct cli_verb verb = {
@@ -272,6 +291,8 @@ int audit_show_run(int argc, char **argv)
 		return cli_usage(&verb, "which entry? give its number");
 	if (text_parse_u64(BYTES_STR(items[0]), &sequence))
 		return cli_usage(&verb, "%s is not the number of an entry", items[0]);
-	r = folders_find(&folders, &verb, FOLDERS_KEYS);
-	return r ? r : run(&folders, sequence, json);
+	r = inspect_check(&inspect, &verb);
+	if (r == 0)
+		r = folders_find(&folders, &verb, FOLDERS_KEYS);
+	return r ? r : run(&folders, &inspect, sequence, json);
 }

@@ -11,6 +11,7 @@
 
 #include "broker/admin/cases.h"
 #include "broker/admin/entry-json.h"
+#include "broker/admin/inspect.h"
 #include "broker/admin/out.h"
 #include "broker/admin/verbs.h"
 #include "broker/audit/disputes.h"
@@ -27,8 +28,9 @@ static const char help[] =
 	"recipients, deliveries that failed, and where a case stands as far as the bus may know. "
 	"CASE is\n"
 	"a case id, or enough of its beginning.\n"
-	"\n" FOLDERS_HELP CASES_HELP "  --json             one object\n"
+	"\n" FOLDERS_HELP CASES_HELP INSPECT_HELP "  --json             one object\n"
 	"\n"
+	"While the broker runs, it journals that the records were opened before they are shown.\n"
 	"Exit codes: 0 shown; 1 no such case, or several.\n";
 
 struct show {
@@ -253,7 +255,29 @@ static void print_json(const struct case_summary *summary, struct show *show, ui
 	out_line(object);
 }
 
-static int run(const struct folders *folders, const char *text, bool rebuild, bool json)
+/* The whole journal as the range: neighbouring entries of a case would say which they are. */
+static int record_opening(struct inspect *inspect, const struct folders *folders,
+	struct cases *cases, const uint8_t id[CASE_ID_SIZE])
+{
+	uint64_t sequence = 0, count = 0;
+	struct journal_meta meta;
+	int r = audit_refresh(&cases->audit);
+	if (r == 0)
+		r = journal_read_meta(cases->audit.reader, &meta);
+	if (r)
+		return cli_fail(CLI_FAILED, "%s: its head cannot be read", folders->journal);
+	for (; (r = case_index_next_entry(cases->index, id, sequence, &sequence)) == 0; sequence++)
+		count++;
+	if (r != DB_NOT_FOUND)
+		return cli_fail(CLI_FAILED, "the case index: %s", strerrordesc_np(-r));
+	int exit = count ? inspect_record(inspect, folders, 0, meta.size - 1, count) : 0;
+	if (exit == 0 && count)
+		inspect_print(inspect);
+	return exit;
+}
+
+static int run(const struct folders *folders, struct inspect *inspect, const char *text,
+	bool rebuild, bool json)
 {
 	_cleanup_(cases_close) struct cases cases = {};
 	struct case_summary summary;
@@ -263,6 +287,8 @@ static int run(const struct folders *folders, const char *text, bool rebuild, bo
 	int r = 0, exit = cases_open(folders, rebuild, &cases);
 	if (exit == 0)
 		exit = cases_find(&cases, text, &summary);
+	if (exit == 0)
+		exit = record_opening(inspect, folders, &cases, summary.id);
 	if (exit == 0 && (r = audit_refresh(&cases.audit)) == 0)
 		r = disputes_load(&cases.audit, &show.disputes);
 	if (r)
@@ -296,8 +322,10 @@ int case_show_run(int argc, char **argv)
 	const char *items[1];
 	struct cli_list words = {.items = items, .max = ARRAY_LEN(items)};
 	bool json = false, rebuild = false;
+	struct inspect inspect = {};
 	const struct cli_option table[] = {
 		FOLDERS_OPTIONS(&folders),
+		INSPECT_OPTIONS(&inspect),
 		{"--index", .value = &folders.index},
 		{"--rebuild", .flag = &rebuild},
 		{"--json", .flag = &json},
@@ -315,6 +343,8 @@ int case_show_run(int argc, char **argv)
 	if (words.count == 0)
 		return cli_usage(
 			&verb, "which case? give its id; dienstweg case list names the newest");
-	r = folders_find(&folders, &verb, FOLDERS_KEYS);
-	return r ? r : run(&folders, items[0], rebuild, json);
+	r = inspect_check(&inspect, &verb);
+	if (r == 0)
+		r = folders_find(&folders, &verb, FOLDERS_KEYS);
+	return r ? r : run(&folders, &inspect, items[0], rebuild, json);
 }

@@ -226,6 +226,21 @@ static void add_witnessed(struct words *words, const Dienstweg__Decision *decisi
 	words_time(words, decision->witnessed_signed_s * 1000);
 }
 
+static void add_inspected(struct words *words, const Dienstweg__Decision *decision)
+{
+	const Dienstweg__Inspection *what = decision->inspection;
+	if (!what)
+		return words_add(words, "records were opened");
+	words_add(words,
+		"%" PRIu64 " record%s between entry %" PRIu64 " and %" PRIu64
+		" opened by account %" PRIu32 " as ",
+		what->count, what->count == 1 ? "" : "s", what->first, what->last,
+		decision->account);
+	words_name(words, BYTES_PB(what->role));
+	words_add(words, ", on the ground ");
+	words_name(words, BYTES_PB(what->ground));
+}
+
 void words_decision(struct words *words, uint8_t kind, const Dienstweg__Decision *decision)
 {
 	switch (kind) {
@@ -257,6 +272,8 @@ void words_decision(struct words *words, uint8_t kind, const Dienstweg__Decision
 		return;
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ERASED:
 		return add_erased(words, decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_INSPECTED:
+		return add_inspected(words, decision);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_HOLD:
 		return add_hold(words, "put under legal hold", decision);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_RELEASE:

@@ -124,6 +124,8 @@ int operator_decide(struct journal *journal, struct batch *batch, struct parcel 
 		return hold(journal, batch, act);
 	case OPERATOR_ERASE_CASE:
 		return instruct(journal, act);
+	case OPERATOR_INSPECT:
+		return notes_inspected(journal, batch, act);
 	case OPERATOR_ERASE_NOW:
 		erase->now = true;
 		erase->now_account = act->about.account;

@@ -96,6 +96,25 @@ int notes_state(struct journal *journal, struct batch *batch, struct parcel *par
 	return 0;
 }
 
+/* Before anything is shown: who is told of the entry only afterwards could leave before it is made. */
+int notes_inspected(struct journal *journal, struct batch *batch, struct operator_act *act)
+{
+	const struct inspection *what = &act->inspection;
+	Dienstweg__Decision decision = DIENSTWEG__DECISION__INIT;
+	Dienstweg__Inspection inspection = DIENSTWEG__INSPECTION__INIT;
+	inspection.role = pb_bytes(what->role, strlen(what->role));
+	inspection.ground = pb_bytes(what->ground, strlen(what->ground));
+	inspection.first = what->first;
+	inspection.last = what->last;
+	inspection.count = what->count;
+	decision.rules_version = RULES_VERSION;
+	decision.account = act->about.account;
+	decision.inspection = &inspection;
+	act->sequence = journal->log.sequence;
+	act->changed = true;
+	return note(journal, batch, DIENSTWEG__ENTRY_KIND__ENTRY_INSPECTED, &decision);
+}
+
 /* ---- registry ---- */
 
 size_t signers_choose(const struct journal *journal, const struct registry *registry,

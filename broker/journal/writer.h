@@ -141,6 +141,7 @@ int notes_start(struct journal *journal, struct batch *batch);
 int notes_stop(struct journal *journal, struct batch *batch);
 int notes_clock_step(struct journal *journal, struct batch *batch, int64_t step_ms);
 int notes_state(struct journal *journal, struct batch *batch, struct parcel *parcel);
+int notes_inspected(struct journal *journal, struct batch *batch, struct operator_act *act);
 int notes_registry(struct journal *journal, struct batch *batch, struct parcel *parcel);
 int cosign_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
 

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 #include "proto/base/db.h"
 #include "proto/base/text.h"
@@ -91,7 +92,8 @@ static void live_a_case(struct bus *bus, struct party *city, struct party *jobce
 		"\"normal\":1", "\"messages\":1", "\"oldest_sequence\":2", NULL);
 	holds(admin(bus, 0, "case", "show", case_text, NULL), "recorded", "city → jobcenter",
 		"alg2.application", "proven in", "waits for jobcenter", NULL);
-	holds(admin(bus, 0, "status", "--json", NULL), "\"entries\":3", "\"party\":\"city\"",
+	/* Having looked is an entry. */
+	holds(admin(bus, 0, "status", "--json", NULL), "\"entries\":4", "\"party\":\"city\"",
 		"\"source\":\"broker\"", NULL);
 
 	jobcenter->manual = true;
@@ -154,6 +156,28 @@ static void check_entries(const struct bus *bus)
 	holds(admin(bus, 1, "audit", "show", "4000", NULL), "no entry 4000", NULL);
 }
 
+/* Who opens records is in the journal before anybody sees them; who only lists or shows agencies is not. */
+static void check_inspected(const struct bus *bus)
+{
+	char account[64];
+	snprintf(account, sizeof(account),
+		"opened by account %u as operator, on the ground operation",
+		(unsigned int)geteuid());
+	holds(admin(bus, 0, "audit", "list", "--kind", "inspected", NULL),
+		"1 record between entry 0", account, NULL);
+	holds(admin(bus, 0, "audit", "show", "2", "--role", "auditor", "--ground", "audit-2026",
+		      NULL),
+		"the journal records that this was opened: entry", NULL);
+	holds(admin(bus, 0, "audit", "list", "--kind", "inspected", NULL),
+		"1 record between entry 2 and 2 opened by account",
+		"as auditor, on the ground audit-2026", NULL);
+	holds(admin(bus, 2, "audit", "show", "2", "--ground", "Because", NULL),
+		"no code: use 1 to 63 of a-z 0-9 . -, and no person's name", NULL);
+	char *clear = admin(bus, 0, "audit", "show", "0", NULL);
+	CHECK(strstr(clear, "was opened") == NULL);
+	free(clear);
+}
+
 /* An operator with a database tool: the end state of the first application, and its record. */
 static void tamper(const struct bus *bus, const char *table, const void *key, size_t len)
 {
@@ -198,6 +222,7 @@ static void a_case_is_told_and_proven(void)
 	bus_start(&bus);
 	party_until(&city, city.outcomes_count >= 2, 20000);
 	check_entries(&bus);
+	check_inspected(&bus);
 	party_deinit(&city);
 	party_deinit(&jobcenter);
 	CHECK_INT(bus_end(&bus, SIGTERM), 0);
@@ -226,7 +251,8 @@ static void a_case_is_told_and_proven(void)
 	holds(admin(&bus, 1, "audit", "verify", "--json", NULL), "\"verdict\":\"findings\"",
 		"\"findings_total\":1", "\"sequence\":2", "\"code\":\"record-changed\"", NULL);
 	holds(admin(&bus, 1, "audit", "show", "2", NULL), "damaged", NULL);
-	holds(admin(&bus, 0, "case", "show", case_text, "--rebuild", NULL), NULL);
+	holds(admin(&bus, 0, "case", "show", case_text, "--rebuild", NULL),
+		"no broker runs on this journal", NULL);
 	bus_deinit(&bus);
 }
 
