@@ -24,7 +24,8 @@ static const char help[] =
 	"       dienstweg hold|release CASE --ground FILE [OPTION...]\n"
 	"       dienstweg erase --due|--case CASE|--now [OPTION...]\n"
 	"       dienstweg backup DIR [OPTION...]\n"
-	"       dienstweg audit verify|replay|rebuild|list|show|prove|check|export [OPTION...]\n"
+	"       dienstweg audit verify|replay|rebuild|list|show|prove|check|export|report "
+	"[OPTION...]\n"
 	"\n"
 	"  status        how the broker is; when it does not run, what its journal says\n"
 	"  queue list    what waits for whom\n"
@@ -42,6 +43,7 @@ static const char help[] =
 	"  audit prove   the proof that an entry is in the log, as a file\n"
 	"  audit check   does a proof, or an exported log, hold?\n"
 	"  audit export  the log as a folder that others can check\n"
+	"  audit report  what of a case one party may see, for subject access\n"
 	"\n"
 	"VERB --help tells more. Exit codes: 0 yes or done, 1 a negative finding, 2 wrong usage, 3 "
 	"failure.\n"
@@ -67,6 +69,7 @@ static const struct {
 	{"audit", "prove", audit_prove_run},
 	{"audit", "check", audit_check_run},
 	{"audit", "export", audit_export_run},
+	{"audit", "report", audit_report_run},
 };
 
 static int dispatch(int argc, char **argv)

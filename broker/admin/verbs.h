@@ -18,3 +18,4 @@ int audit_show_run(int argc, char **argv);
 int audit_prove_run(int argc, char **argv);
 int audit_check_run(int argc, char **argv);
 int audit_export_run(int argc, char **argv);
+int audit_report_run(int argc, char **argv);

@@ -178,6 +178,37 @@ static void check_inspected(const struct bus *bus)
 	free(clear);
 }
 
+/* What each of the two may see of the case, a line of it checked without the journal, and nothing for others. */
+static void check_report(const struct bus *bus)
+{
+	char program[512], dir[512], proof[600], *output = NULL;
+	snprintf(dir, sizeof(dir), "%s", bus_path(bus, "answer"));
+	snprintf(proof, sizeof(proof), "%s/2.tlog-proof", dir);
+	holds(admin(bus, 0, "audit", "report", "--party", "city", "--case", "ca5e1d", "--out", dir,
+		      NULL),
+		"for city", "recorded  alg2.application", "city -> jobcenter, entry 2",
+		"under agreement city-jobcenter-2021", "kept, sealed for its recipient",
+		"kept: content 21 days, this record 730 days", "state: accepted", "delivery-failed",
+		"accepted  message 2", "recorded  alg2.status, in progress", "jobcenter -> city",
+		NULL);
+	const char *const check[] = {
+		program_path("broker/dienstweg-admin", program, sizeof(program)), "audit", "check",
+		proof, "--policy", bus_path(bus, "policy"), "--registry",
+		bus_path(bus, "registry.signed"), NULL};
+	CHECK_INT(process_run(check, &output, TOOL_MS), 0);
+	holds(output, "2", NULL);
+	CHECK_INT(access(bus_path(bus, "answer/report.json"), R_OK), 0);
+	holds(admin(bus, 0, "audit", "report", "--party", "jobcenter", "--case", "ca5e1d", "--json",
+		      NULL),
+		"\"case\":\"", "\"party\":\"jobcenter\"", "\"content_hash\":\"",
+		"\"proof\":\"c2sp.org/tlog-proof@v1", NULL);
+	holds(admin(bus, 0, "audit", "list", "--kind", "inspected", NULL),
+		"as subject-access, on the ground art-15-gdpr", NULL);
+	holds(admin(bus, 1, "audit", "report", "--party", "ministry", "--case", "ca5e1d", NULL),
+		"no entry that ministry sent or received", NULL);
+	holds(admin(bus, 2, "audit", "report", "--case", "ca5e1d", NULL), "whose share", NULL);
+}
+
 /* An operator with a database tool: the end state of the first application, and its record. */
 static void tamper(const struct bus *bus, const char *table, const void *key, size_t len)
 {
@@ -223,6 +254,7 @@ static void a_case_is_told_and_proven(void)
 	party_until(&city, city.outcomes_count >= 2, 20000);
 	check_entries(&bus);
 	check_inspected(&bus);
+	check_report(&bus);
 	party_deinit(&city);
 	party_deinit(&jobcenter);
 	CHECK_INT(bus_end(&bus, SIGTERM), 0);
