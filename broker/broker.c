@@ -40,8 +40,11 @@ struct broker {
 	int lock;
 	size_t parcels_submit_max;
 	size_t parcels_max;
+	const char *accept; /* an operator's words: go on with a journal in doubt */
+	bool held;          /* the journal is in doubt and was not started with the rest */
 	char endpoint[ROUTER_ENDPOINT_MAX];
 	char journal_dir[PATH_BYTES];
+	char highwater[PATH_BYTES];
 	struct reactor *reactor;
 	struct gate *gate;
 	struct keyring *keyring;
@@ -190,6 +193,7 @@ static void journal_options_fill(struct broker *broker, struct journal_options *
 		.bus = BYTES_STR(config->bus),
 		.software = "dienstweg-broker " DIENSTWEG_VERSION,
 		.keyring = broker->keyring,
+		.highwater = broker->highwater,
 		.clock = clock_system(),
 		.done = broker->done,
 		.reverify = reverify,
@@ -209,15 +213,36 @@ static int journal_make(struct broker *broker, const struct clock *clock, const 
 	struct journal_options options;
 	int r = path_join(dir, sizeof(broker->journal_dir), broker->config->state, "journal");
 	if (r == 0)
+		r = path_join(broker->highwater, sizeof(broker->highwater), broker->config->state,
+			"highwater");
+	if (r == 0)
 		r = dir_make(dir, 0700);
 	if (r < 0)
 		return explain(why, r, "journal folder in", broker->config->state);
 	journal_options_fill(broker, &options);
 	options.clock = clock;
 	r = journal_open(&options, broker->files.registry, &broker->journal, why->text, why->size);
+	if (r == 0 && journal_doubt(broker->journal) != JOURNAL_SURE && broker->accept)
+		r = journal_trust(broker->journal, broker->accept, why->text, why->size);
 	if (r != 0)
 		return explain(why, r, "journal", dir);
-	return explain(why, journal_start(broker->journal), "journal", dir);
+	broker->held = journal_doubt(broker->journal) != JOURNAL_SURE;
+	return broker->held ? 0 : explain(why, journal_start(broker->journal), "journal", dir);
+}
+
+/* Witnesses are sure of the journal. */
+static void release(void *context, const char *words)
+{
+	struct broker *broker = context;
+	char text[BROKER_ERROR_SIZE] = "";
+	int r = journal_trust(broker->journal, words, text, sizeof(text));
+	if (r > 0)
+		log_error("broker", "the registry cannot come into force", F_STR("why", text));
+	if (r == 0)
+		r = journal_start(broker->journal);
+	broker->held = r != 0;
+	if (r != 0)
+		reactor_fail(broker->reactor, r < 0 ? r : -EINVAL);
 }
 
 static int readers_make(struct broker *broker, const struct clock *clock, const struct why *why)
@@ -277,6 +302,9 @@ static int transport_make(struct broker *broker, const struct clock *clock, cons
 		.clerk = broker->clerk,
 		.delivery = broker->delivery,
 		.registry = registry,
+		.held = broker->held,
+		.release = release,
+		.release_context = broker,
 		.failed = reactor_fail,
 		.failed_context = broker->reactor,
 	};
@@ -356,8 +384,8 @@ static int files_make(struct broker *broker, const struct why *why)
 	return explain(why, r, "start", "");
 }
 
-int broker_new(const struct config_broker *config, const struct clock *clock, struct broker **ret,
-	char *reterr, size_t size)
+int broker_new(const struct config_broker *config, const struct clock *clock, const char *accept,
+	struct broker **ret, char *reterr, size_t size)
 {
 	const struct why why = {reterr, size};
 	_cleanup_(broker_free) struct broker *broker = calloc(1, sizeof(*broker));
@@ -365,6 +393,7 @@ int broker_new(const struct config_broker *config, const struct clock *clock, st
 		return -ENOMEM;
 	*reterr = '\0';
 	broker->config = config;
+	broker->accept = accept;
 	broker->lock = -1;
 	int r = files_make(broker, &why);
 	if (r == 0)
@@ -406,7 +435,7 @@ static void clerk_end(struct broker *broker)
 /* Parcels on their way come back before the journal's stop; its ticks are its own. */
 static void journal_end(struct broker *broker)
 {
-	bool stopped = broker->transport && transport_stopped(broker->transport);
+	bool stopped = broker->held || (broker->transport && transport_stopped(broker->transport));
 	struct parcel *stop = stopped ? NULL : parcel_take(broker->pool, PARCEL_STOP);
 	if (stop)
 		journal_push(broker->journal, stop);

@@ -30,13 +30,14 @@ int broker_check(const struct config_broker *config, char *reterr, size_t size);
  * broker_new() - start everything and listen
  * @config: read and guarded; borrowed
  * @clock:  borrowed
+ * @accept: NULL, or an operator's words: go on with a journal that is in doubt; borrowed
  * @ret:    the broker; connections queue up until the first turn
  * @reterr: a sentence with the remedy, BROKER_ERROR_SIZE
  * @size:   of @reterr
  * Return: 0, BROKER_REFUSED, negative errno.
  */
-int broker_new(const struct config_broker *config, const struct clock *clock, struct broker **ret,
-	char *reterr, size_t size);
+int broker_new(const struct config_broker *config, const struct clock *clock, const char *accept,
+	struct broker **ret, char *reterr, size_t size);
 
 /* Takes NULL. After a failure of the journal the process is to be ended instead. */
 void broker_free(struct broker *broker);

@@ -39,7 +39,7 @@ enum exit_code {
 enum { DESCRIPTORS_PER_SESSION = 2, DESCRIPTORS_SPARE = 256 };
 
 static const char help[] =
-	"usage: dienstweg-broker --config FILE [--check] [--demo]\n"
+	"usage: dienstweg-broker --config FILE [--check] [--demo] [--accept-journal WHY]\n"
 	"\n"
 	"The broker of a bus: takes signed messages from agencies, journals them, and passes them "
 	"on.\n"
@@ -47,6 +47,10 @@ static const char help[] =
 	"  --config FILE  configuration (dienstweg-config(5))\n"
 	"  --check        check configuration, keys, policy, registry and keyring; start nothing\n"
 	"  --demo         allow a bus whose name ends in .demo\n"
+	"  --accept-journal WHY\n"
+	"                 sign on from a journal although its high-water file is missing or says "
+	"that\n"
+	"                 more was signed; WHY is journaled\n"
 	"  --help         this text\n"
 	"  --version      name and version\n"
 	"\n"
@@ -57,6 +61,7 @@ struct arguments {
 	const char *config;
 	bool check;
 	bool demo;
+	const char *accept;
 };
 
 /* Return: -1 to go on, or the exit code. */
@@ -66,6 +71,7 @@ static int arguments_read(int argc, char **argv, struct arguments *ret)
 		{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, 'k'},
 		{"demo", no_argument, NULL, 'd'},
+		{"accept-journal", required_argument, NULL, 'a'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'v'},
 		{NULL, 0, NULL, 0},
@@ -81,6 +87,9 @@ static int arguments_read(int argc, char **argv, struct arguments *ret)
 			break;
 		case 'd':
 			ret->demo = true;
+			break;
+		case 'a':
+			ret->accept = optarg;
 			break;
 		case 'h':
 			fputs(help, stdout);
@@ -128,11 +137,11 @@ static int refuse(int r, const char *why)
 	return r > 0 ? EXIT_NEGATIVE : EXIT_FAILED;
 }
 
-static int serve(const struct config_broker *config)
+static int serve(const struct config_broker *config, const char *accept)
 {
 	char why[BROKER_ERROR_SIZE] = "";
 	_cleanup_(broker_free) struct broker *broker = NULL;
-	int r = broker_new(config, clock_system(), &broker, why, sizeof(why));
+	int r = broker_new(config, clock_system(), accept, &broker, why, sizeof(why));
 	if (r != 0)
 		return refuse(r, why);
 	log_info("broker", "serving", F_STR("bus", config->bus),
@@ -189,5 +198,5 @@ int main(int argc, char **argv)
 	}
 	log_init("dienstweg-broker", config->log_level, STDERR_FILENO);
 	descriptors_raise(config);
-	return serve(config);
+	return serve(config, arguments.accept);
 }

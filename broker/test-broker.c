@@ -664,7 +664,8 @@ static void a_second_broker_is_refused(void)
 	struct broker *second = NULL;
 	char why[BROKER_ERROR_SIZE] = "";
 	house_init(&house, "second", "");
-	CHECK_INT(broker_new(house.config, &house.clock, &second, why, sizeof(why)), BROKER_REFUSED);
+	CHECK_INT(broker_new(house.config, &house.clock, NULL, &second, why, sizeof(why)),
+		BROKER_REFUSED);
 	CHECK(strstr(why, "another broker"));
 	house_deinit(&house);
 }

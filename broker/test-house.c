@@ -81,9 +81,22 @@ static uint64_t moving_mono_ns(const struct clock *clock)
 	return clock_mono_ns(clock_system());
 }
 
-static void house_make(struct house *house, const char *name, const char *extra)
+void house_start(struct house *house)
 {
 	char why[BROKER_ERROR_SIZE] = "";
+	int r = broker_new(
+		house->config, &house->clock, house->accept, &house->broker, why, sizeof(why));
+	CHECK_STR(why, "");
+	CHECK_INT(r, 0);
+}
+
+void house_stop(struct house *house)
+{
+	broker_free(steal(&house->broker));
+}
+
+static void house_make(struct house *house, const char *name, const char *extra)
+{
 	CHECK_INT(path_join(house->dir, sizeof(house->dir), check_tmpdir(), name), 0);
 	house->clock = (struct clock){
 		.wall_ms = moving_wall_ms,
@@ -96,9 +109,7 @@ static void house_make(struct house *house, const char *name, const char *extra)
 	config_write(house, extra);
 	house->arena = arena_new(HEARD_BUDGET);
 	CHECK(house->arena);
-	int r = broker_new(house->config, &house->clock, &house->broker, why, sizeof(why));
-	CHECK_STR(why, "");
-	CHECK_INT(r, 0);
+	house_start(house);
 }
 
 void house_init(struct house *house, const char *name, const char *extra)

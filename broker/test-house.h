@@ -15,6 +15,7 @@ struct house {
 	struct clock clock;             /* the fixture's time, moving */
 	char dir[256];
 	const struct config_broker *config;
+	const char *accept; /* NULL, or an operator's words about a journal in doubt */
 	struct broker *broker;
 	struct arena *arena; /* of frames that were heard; until the case ends */
 };
@@ -34,6 +35,9 @@ struct peer {
 void house_init(struct house *house, const char *name, const char *extra);
 /* The same with witnesses: city, jobcenter, ministry, of whom two are a quorum. */
 void house_init_witnessed(struct house *house, const char *name, const char *extra);
+/* Stop the broker in order; start it again on the same files. */
+void house_stop(struct house *house);
+void house_start(struct house *house);
 void house_deinit(struct house *house); /* peers first */
 
 /* Run the broker until the condition holds; at most 20 s. */

@@ -4,8 +4,11 @@
  * The broker and its witnesses, over the loopback: who is asked, whose word counts, who gets to see it. A
  * witness may be hostile like anybody else; it has one signature, and that is all it can spend.
  */
+#include <unistd.h>
+
 #include "broker/field.h"
 #include "broker/test-house.h"
+#include "proto/base/file.h"
 #include "proto/note/cosignature.h"
 #include "test/kit/check.h"
 
@@ -207,7 +210,125 @@ static void a_new_session_is_asked_again(void)
 	house_deinit(&house);
 }
 
+/* ---- a journal in doubt ---- */
+
+static struct checkpoint newest(struct peer *peer)
+{
+	struct checkpoint checkpoint;
+	const Dienstweg__Welcome *welcome = peer_open(peer, "city");
+	struct bytes note = BYTES_PB(welcome->checkpoint);
+	const uint8_t *end = memmem(note.data, note.len, "\n\n", 2);
+	CHECK_INT(checkpoint_parse(BYTES(note.data, end - note.data + 1), &checkpoint), 0);
+	return checkpoint;
+}
+
+/* Hello with the newest checkpoint that the party says it saw. */
+static void hello_with(struct peer *peer, const char *party, const struct checkpoint *seen)
+{
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__Hello hello = DIENSTWEG__HELLO__INIT;
+	ProtobufCBinaryData name = field_text(party);
+	uint32_t version = 0;
+	random_fill(peer->nonce, NONCE_SIZE);
+	hello.versions = &version;
+	hello.n_versions = 1;
+	hello.parties = &name;
+	hello.n_parties = 1;
+	if (seen) {
+		hello.newest_size = seen->size;
+		hello.newest_root = field_bytes(BYTES(seen->root.bytes, HASH_SIZE));
+	}
+	frame.body_case = DIENSTWEG__FRAME__BODY_HELLO;
+	frame.hello = &hello;
+	peer_say(peer, &frame);
+}
+
+/* A bus that ran; then its journal comes back without its high-water file. Its newest checkpoint. */
+static struct checkpoint without_mark(struct house *house, const char *name)
+{
+	struct peer city;
+	char path[512];
+	house_init_witnessed(house, name, "");
+	peer_init(&city, house, "city");
+	struct checkpoint seen = newest(&city);
+	peer_deinit(&city);
+	house_stop(house);
+	CHECK_INT(path_join(path, sizeof(path), house->dir, "state/highwater"), 0);
+	CHECK_INT(unlink(path), 0);
+	house_start(house);
+	return seen;
+}
+
+static void enough_witnesses_release_a_journal_in_doubt(void)
+{
+	struct house house;
+	struct peer city, town, jobcenter;
+	struct checkpoint seen = without_mark(&house, "release");
+	peer_init(&city, &house, "city");
+	peer_init(&town, &house, "town");
+	peer_init(&jobcenter, &house, "jobcenter");
+	hello_with(&city, "city", &seen);
+	peer_hear_error(&city, "busy");
+	hello_with(&city, "city", &seen); /* once more is still one */
+	peer_hear_error(&city, "busy");
+	hello_with(&town, "town", &seen); /* no witness */
+	peer_hear_error(&town, "busy");
+	hello_with(&jobcenter, "jobcenter", NULL); /* saw nothing */
+	peer_hear_error(&jobcenter, "busy");
+	hello_with(&jobcenter, "jobcenter", &seen);
+	peer_hear_error(&jobcenter, "busy");
+	const Dienstweg__Welcome *welcome = peer_open(&town, "town");
+	CHECK(welcome->checkpoint.len > 0);
+	struct parcel *sent = peer_submit(
+		&town, &(struct fixture_load){.count = 1, .sender = "town"}, 1);
+	CHECK_INT(peer_hear_kind(&town, DIENSTWEG__FRAME__BODY_ANSWER)->answer->n_receipts, 1);
+	parcel_free(sent);
+	peer_deinit(&city);
+	peer_deinit(&town);
+	peer_deinit(&jobcenter);
+	house_deinit(&house);
+}
+
+/* One witness saw more: however many are sure, only a person goes on. */
+static void a_witness_that_saw_more_keeps_it_closed(void)
+{
+	struct house house;
+	struct peer city, jobcenter, ministry;
+	struct checkpoint seen = without_mark(&house, "closed"), more = seen;
+	more.size += 100;
+	peer_init(&city, &house, "city");
+	peer_init(&jobcenter, &house, "jobcenter");
+	peer_init(&ministry, &house, "ministry");
+	hello_with(&ministry, "ministry", &more);
+	peer_hear_error(&ministry, "busy");
+	hello_with(&city, "city", &seen);
+	peer_hear_error(&city, "busy");
+	hello_with(&jobcenter, "jobcenter", &seen);
+	peer_hear_error(&jobcenter, "busy");
+	hello_with(&city, "city", &seen);
+	peer_hear_error(&city, "busy");
+	peer_deinit(&city);
+	peer_deinit(&jobcenter);
+	peer_deinit(&ministry);
+
+	/* Also a broker that waits ends in order. */
+	reactor_drain(broker_reactor(house.broker));
+	int r = 0;
+	while (r == 0)
+		r = reactor_turn(broker_reactor(house.broker), 10);
+	CHECK_INT(r, REACTOR_DONE);
+	house_stop(&house);
+	house.accept = "order of the district";
+	house_start(&house);
+	peer_init(&city, &house, "city");
+	(void)peer_open(&city, "city");
+	peer_deinit(&city);
+	house_deinit(&house);
+}
+
 CHECK_MAIN(CHECK_CASE(two_witnesses_make_a_quorum_that_all_can_see),
 	CHECK_CASE(candidates_follow_one_another), CHECK_CASE(who_is_no_witness_is_told_so),
 	CHECK_CASE(bad_cosignatures_are_refused), CHECK_CASE(foreign_words_are_refused),
-	CHECK_CASE(a_new_session_is_asked_again))
+	CHECK_CASE(a_new_session_is_asked_again),
+	CHECK_CASE(enough_witnesses_release_a_journal_in_doubt),
+	CHECK_CASE(a_witness_that_saw_more_keeps_it_closed))

@@ -149,6 +149,14 @@ static void add_program(struct words *words, const char *what, const Dienstweg__
 	char hex[2 * HASH_SIZE + 1];
 	words_add(words, "%s: ", what);
 	words_name(words, BYTES_PB(decision->software));
+	if (decision->trusted.len == 0)
+		return;
+	if (decision->marked_size > 0)
+		words_add(words,
+			", although %" PRIu64 " entries had been signed: ", decision->marked_size);
+	else
+		words_add(words, ", although the high-water file was missing: ");
+	words_name(words, BYTES_PB(decision->trusted));
 	words_add(words, ", rules version %" PRIu32, decision->rules_version);
 	if (decision->config_digest.len != HASH_SIZE)
 		return;

@@ -148,7 +148,6 @@ static int decide_parcel(struct journal *journal, struct batch *batch, struct pa
 static int batch_decide(struct journal *journal, struct batch *batch, int64_t step_ms)
 {
 	int r = 0;
-	bool stopping = false;
 	struct parcel *parcel = batch->parcels;
 	/* A new registry opens its commit: also before timers, which might need it. */
 	if (parcel && parcel->kind == PARCEL_REGISTRY) {
@@ -168,11 +167,11 @@ static int batch_decide(struct journal *journal, struct batch *batch, int64_t st
 	}
 	for (; parcel && r == 0; parcel = parcel->next) {
 		batch->stage = "parcel";
-		stopping = parcel->kind == PARCEL_STOP;
+		batch->stopping = parcel->kind == PARCEL_STOP;
 		r = decide_parcel(journal, batch, parcel);
 	}
 	/* Nothing stands behind a stop. */
-	return r == 0 && !batch->opening && !stopping ? erase_step(journal, batch) : r;
+	return r == 0 && !batch->opening && !batch->stopping ? erase_step(journal, batch) : r;
 }
 
 /* ---- closing ---- */
@@ -298,6 +297,7 @@ static void batch_publish(struct journal *journal, const struct batch *batch, ui
 		shared->registry = registry_ref(journal->registry);
 	}
 	pthread_mutex_unlock(&shared->lock);
+	highwater_keep(journal, batch->stopping);
 	atomic_fetch_add(&shared->commits, 1);
 	atomic_fetch_add(&shared->commit_ns, took_ns);
 	atomic_fetch_add(&shared->entries, batch->entries);

@@ -45,6 +45,7 @@ struct journal_options {
 	const struct key_secret *log_keys[JOURNAL_LOG_KEYS_MAX]; /* NULL: none */
 	bool registry_pinned; /* the given registry bears the policy's roots; else it must follow one here */
 	struct keyring *keyring;
+	const char *highwater; /* file of the newest signed checkpoint, beside the keyring; NULL: none is kept */
 	const struct clock *clock;
 	struct queue *done; /* parcels come back here, in commit order; room for parcels_max + JOURNAL_TICKS */
 
@@ -76,7 +77,25 @@ enum { JOURNAL_FORMAT = 1, JOURNAL_CONFLICT = 2, JOURNAL_FORMAT_VERSION = 0 };
 int journal_open(const struct journal_options *options, struct registry *registry,
 	struct journal **ret, char *reterr, size_t size);
 
-/* Start the writer thread (journals "start"). Signals are blocked in it. 0 or negative errno. */
+/* Is this the newest journal? In doubt it opens, to be read, and signs nothing (docs/journal.md "High water"). */
+enum journal_doubt {
+	JOURNAL_SURE,
+	JOURNAL_UNMARKED, /* the high-water file is missing */
+	JOURNAL_BEHIND,   /* it says that more was signed, or another tree */
+};
+enum journal_doubt journal_doubt(const struct journal *journal); /* before it is started */
+
+/**
+ * journal_trust() - go on with it all the same
+ * @journal: in doubt, not started
+ * @why:     who said that it may, journaled with "start"; outlives the journal
+ * @reterr:  a sentence, when the registry that it was opened with cannot come into force
+ * @size:    of @reterr
+ * Return: as journal_open().
+ */
+int journal_trust(struct journal *journal, const char *why, char *reterr, size_t size);
+
+/* Start the writer thread (journals "start"); not in doubt. Signals are blocked in it. 0 or negative errno. */
 int journal_start(struct journal *journal);
 
 /**

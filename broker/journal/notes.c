@@ -44,6 +44,10 @@ int notes_start(struct journal *journal, struct batch *batch)
 	bounds.queue_messages_max = limits->queue_messages_max;
 	bounds.queue_bytes_max = limits->queue_bytes_max;
 	decision.limits = &bounds;
+	if (journal->trusted) {
+		decision.trusted = pb_bytes(journal->trusted, strlen(journal->trusted));
+		decision.marked_size = journal->marked_size;
+	}
 	batch->stage = "start";
 	return note(journal, batch, DIENSTWEG__ENTRY_KIND__ENTRY_START, &decision);
 }

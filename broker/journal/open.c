@@ -375,7 +375,32 @@ static int open_all(struct journal *journal, struct registry *given, char *reter
 	r = state_job_init(&journal->state, journal->env, journal->options.keyring, journal->input,
 		clock_day(journal->head.size ? journal->head.batch_ms
 					     : clock_wall_ms(journal->options.clock)));
-	return r ? r : adopt_registry(journal, given, reterr, size);
+	if (r == 0)
+		r = highwater_look(journal);
+	if (r)
+		return r;
+	if (journal->doubt == JOURNAL_SURE)
+		return adopt_registry(journal, given, reterr, size);
+	journal->given = registry_ref(given);
+	r = registry_check_successor(journal->registry, given);
+	return r > 0 ? explain_conflict(journal, given, r, reterr, size) : r;
+}
+
+enum journal_doubt journal_doubt(const struct journal *journal)
+{
+	return journal->doubt;
+}
+
+int journal_trust(struct journal *journal, const char *why, char *reterr, size_t size)
+{
+	assert(journal->doubt != JOURNAL_SURE && !journal->started);
+	*reterr = '\0';
+	journal->doubt = JOURNAL_SURE;
+	journal->trusted = why;
+	log_warn("journal", "trusted although its high-water file says otherwise, or is missing",
+		F_STR("why", why), F_U64("entries", journal->head.size),
+		F_U64("signed", journal->marked_size));
+	return adopt_registry(journal, journal->given, reterr, size);
 }
 
 int journal_open(const struct journal_options *options, struct registry *registry,
@@ -418,6 +443,7 @@ void journal_free(struct journal *journal)
 	tree_free(journal->tree);
 	registry_unref(journal->registry);
 	registry_unref(journal->shared.registry);
+	registry_unref(journal->given);
 	db_env_close(journal->env);
 	fd_close_at(&journal->lock_fd);
 	pthread_mutex_destroy(&journal->shared.lock);

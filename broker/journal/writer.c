@@ -251,7 +251,7 @@ static void *writer_main(void *argument)
 
 int journal_start(struct journal *journal)
 {
-	assert(!journal->started);
+	assert(!journal->started && journal->doubt == JOURNAL_SURE);
 	int r = thread_start(&journal->thread, "journal", writer_main, journal);
 	journal->started = r == 0;
 	return r;

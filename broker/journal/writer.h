@@ -78,6 +78,11 @@ struct journal {
 	size_t note_len;
 	uint32_t note_day; /* it was made on */
 	struct cosigned cosigned;
+	enum journal_doubt doubt;
+	uint64_t marked_size;   /* what the high-water file said, when in doubt */
+	uint64_t marked_ns;     /* it was written */
+	const char *trusted;    /* NULL, or who said that a journal in doubt may go on */
+	struct registry *given; /* while in doubt: to be adopted afterwards */
 
 	struct queue *input;
 	struct fair *fair;
@@ -109,6 +114,7 @@ struct batch {
 	bool full;                          /* from here on, messages are deferred */
 	bool registry_changed;
 	bool cosigned; /* a cosignature was put */
+	bool stopping; /* its last parcel is the stop */
 	bool committed;
 	uint64_t entries, messages; /* appended; accepted */
 };
@@ -144,6 +150,10 @@ int notes_state(struct journal *journal, struct batch *batch, struct parcel *par
 int notes_inspected(struct journal *journal, struct batch *batch, struct operator_act *act);
 int notes_registry(struct journal *journal, struct batch *batch, struct parcel *parcel);
 int cosign_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
+
+/* At start: does the journal reach the high-water mark? 0 or negative errno. Later: keep the mark. */
+int highwater_look(struct journal *journal);
+void highwater_keep(struct journal *journal, bool now);
 
 /* At start: what is kept of cosignatures. 0, -EBADMSG, negative errno. */
 int cosign_load(struct journal *journal, struct db_txn *txn);

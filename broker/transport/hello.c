@@ -194,6 +194,14 @@ static void hello_done(struct errand *errand)
 	}
 	if (!session || session->ending)
 		return;
+	if (transport->hold.on) {
+		hold_hear(transport, session,
+			&(struct hold_claim){.parties = hello->parties,
+				.count = hello->count,
+				.size = hello->newest_size,
+				.forked = hello->forked});
+		return;
+	}
 	if (numbers_known(hello)) {
 		session_open(transport, session, hello);
 		return;

@@ -157,7 +157,8 @@ static void signals_take(struct reactor *reactor)
 		if (info.ssi_signo == SIGPIPE)
 			continue;
 		if (info.ssi_signo == SIGHUP) {
-			if (reactor->phase == PHASE_SERVING)
+			if (reactor->phase == PHASE_SERVING &&
+				!transport_held(reactor->options.transport))
 				registry_reload(reactor);
 			continue;
 		}

@@ -32,6 +32,15 @@ struct candidate {
 	uint8_t note[CHECKPOINT_NOTE_MAX];
 };
 
+/* The journal is in doubt: until enough witnesses are sure, nobody gets a session. */
+struct hold {
+	bool on;
+	size_t sure_count;
+	char sure[POLICY_KEYS_MAX][64]; /* witnesses whose newest checkpoint this journal extends */
+	char unsure[64];                /* one whose it does not extend; empty: none */
+	char why[POLICY_KEYS_MAX * 64 + 32];
+};
+
 struct transport {
 	struct transport_options options;
 	struct registry *registry; /* in force, as far as this thread knows */
@@ -49,6 +58,7 @@ struct transport {
 	bool stopping; /* PARCEL_STOP was pushed: nothing may follow it */
 	bool stopped;  /* it came back */
 	struct candidate candidate;
+	struct hold hold;
 	struct transport_counters counters;
 };
 
@@ -136,6 +146,24 @@ void session_error(struct transport *transport, struct session *session, const c
 
 /* Now and then: name a candidate when it is time, send it to witnesses that do not have it. */
 void candidate_tick(struct transport *transport, uint64_t now_ns);
+
+/* ---- hold.c ---- */
+
+/* What a Hello says while the journal is in doubt. */
+struct hold_claim {
+	const char (*parties)[64];
+	size_t count;
+	uint64_t size; /* of the newest checkpoint it saw; 0: none */
+	bool forked;   /* the journal does not extend that one */
+};
+
+/**
+ * hold_hear() - a Hello while the journal is in doubt: answered "busy", and taken into account
+ * @transport: on hold
+ * @session:   opening; it ends
+ * @claim:     its parties have been found to be its own
+ */
+void hold_hear(struct transport *transport, struct session *session, const struct hold_claim *claim);
 
 /* ---- one handler per kind of frame; @session is open, but for Hello ---- */
 void hello_handle(struct transport *transport, struct session *session, struct incoming *incoming);

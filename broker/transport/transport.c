@@ -21,6 +21,7 @@ int transport_new(const struct transport_options *options, struct transport **re
 		return -ENOMEM;
 	transport->options = *options;
 	transport->registry = registry_ref(options->registry);
+	transport->hold.on = options->held;
 	transport->scratch = arena_new(SCRATCH_BUDGET);
 	if (!transport->scratch)
 		return -ENOMEM;
@@ -227,8 +228,17 @@ bool transport_idle(const struct transport *transport)
 	return parcel_pool_out(transport->options.pool) == 0;
 }
 
+bool transport_held(const struct transport *transport)
+{
+	return transport->hold.on;
+}
+
 int transport_stop(struct transport *transport)
 {
+	if (transport->hold.on) { /* the journal never began */
+		transport->stopped = true;
+		return 0;
+	}
 	struct parcel *parcel = parcel_take(transport->options.pool, PARCEL_STOP);
 	if (!parcel)
 		return -EAGAIN;

@@ -34,7 +34,11 @@ struct transport_options {
 	struct queue *done;
 	struct clerk *clerk;
 	struct delivery *delivery;
-	struct registry *registry;                /* in force; borrowed, referenced by transport */
+	struct registry *registry; /* in force; borrowed, referenced by transport */
+	bool held;                 /* the journal is in doubt and not started */
+	void (*release)(
+		void *context, const char *why); /* enough witnesses are sure of it: start it */
+	void *release_context;
 	void (*failed)(void *context, int error); /* the broker cannot go on */
 	void *failed_context;
 };
@@ -105,6 +109,9 @@ bool transport_idle(const struct transport *transport);
 bool transport_draining(const struct transport *transport);
 int transport_stop(struct transport *transport); /* 0, or -EAGAIN when no parcel is free */
 bool transport_stopped(const struct transport *transport);
+
+bool transport_held(
+	const struct transport *transport); /* waiting for witnesses to be sure of the journal */
 
 /* For status. */
 const struct transport_counters *transport_counters(const struct transport *transport);
