@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Does a journal get slower as it grows, and how long is the broker away after a kill? Messages go through the real
+ * writer and are acknowledged, so that what grows is what grows in a broker: entries, ids seen, end states. The same
+ * stretch of traffic is timed at the beginning and at the end; in between there is as much as is asked for. Then
+ * the process is killed in the middle of traffic, and another one opens the journal.
+ *   bench-growth DIR [ENTRIES]
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "broker/journal/test-fixture.h"
+#include "proto/base/file.h"
+#include "proto/base/text.h"
+
+enum {
+	PER_PARCEL = 256,
+	IN_FLIGHT = 4,
+	STRETCH = 128, /* parcels that are timed */
+	STRETCHES = 5, /* the middle one counts */
+	GROWTH = 64,   /* parcels made at once in between */
+	CONTENT_BYTES = 400,
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static struct parcel *wait_back(struct journal_fixture *f)
+{
+	struct parcel *back = journal_fixture_wait(f);
+	while (back->kind == PARCEL_TICK) {
+		journal_return(f->journal, back);
+		back = journal_fixture_wait(f);
+	}
+	return back;
+}
+
+static void push_all(struct journal_fixture *f, struct parcel **parcels, size_t count)
+{
+	size_t pushed = 0, back = 0;
+	while (back < count) {
+		while (pushed < count && pushed - back < IN_FLIGHT)
+			journal_push(f->journal, parcels[pushed++]);
+		wait_back(f);
+		back++;
+	}
+}
+
+/* Their recipient takes them all, and the sender has heard of it. */
+static void settle(struct journal_fixture *f, struct parcel **parcels, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct parcel *acks = journal_fixture_acks(f, "ministry", parcels[i]);
+		struct parcel *confirm = journal_fixture_act(f, PARCEL_CONFIRM);
+		journal_fixture_run(f, acks);
+		confirm->party = 1;
+		confirm->sequence = acks->acks[acks->acks_count - 1].proof.sequence;
+		journal_fixture_run(f, confirm);
+		parcel_free(confirm);
+		parcel_free(acks);
+	}
+}
+
+/* Make, push, settle. Return: nanoseconds of the pushing alone. */
+static uint64_t send(struct journal_fixture *f, size_t count)
+{
+	struct fixture_load load = {.count = PER_PARCEL, .content_bytes = CONTENT_BYTES};
+	struct parcel *parcels[STRETCH];
+	for (size_t i = 0; i < count; i++)
+		parcels[i] = journal_fixture_submit(f, &load);
+	uint64_t began_ns = now_ns();
+	push_all(f, parcels, count);
+	uint64_t took_ns = now_ns() - began_ns;
+	settle(f, parcels, count);
+	for (size_t i = 0; i < count; i++)
+		parcel_free(parcels[i]);
+	return took_ns;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+static double rate(struct journal_fixture *f)
+{
+	uint64_t took_ns[STRETCHES];
+	for (size_t i = 0; i < STRETCHES; i++)
+		took_ns[i] = send(f, STRETCH);
+	qsort(took_ns, STRETCHES, sizeof(*took_ns), by_size);
+	return (double)STRETCH * PER_PARCEL * 1e9 / (double)took_ns[STRETCHES / 2];
+}
+
+static uint64_t entries_of(struct journal_fixture *f)
+{
+	struct journal_stats stats;
+	journal_stats(f->journal, &stats);
+	return stats.tree_size;
+}
+
+/* The process that is killed. */
+static void grow(struct journal_fixture *f, uint64_t entries, int told_fd)
+{
+	journal_fixture_start(f);
+	send(f, GROWTH); /* warm */
+	double first = rate(f);
+	uint64_t at = entries_of(f);
+	printf("%10.0f messages/s at %llu entries\n", first, (unsigned long long)at);
+	fflush(stdout);
+	while (entries_of(f) < entries)
+		send(f, GROWTH);
+	double last = rate(f);
+	printf("%10.0f messages/s at %llu entries: %.2f of that\n", last,
+		(unsigned long long)entries_of(f), last / first);
+	fflush(stdout);
+	if (write(told_fd, "k", 1) != 1)
+		_exit(1);
+	for (;;)
+		send(f, GROWTH);
+}
+
+static void print_size(const struct journal_fixture *f, uint64_t entries)
+{
+	struct db_usage usage;
+	if (db_env_usage(journal_env(f->journal), &usage) == 0)
+		printf("%10.0f bytes of file an entry, %.1f GiB\n",
+			(double)usage.used_bytes / (double)entries,
+			(double)usage.used_bytes / (1 << 30));
+}
+
+static int reopen(struct journal_fixture *f)
+{
+	uint64_t began_ns = now_ns();
+	if (keyring_reload(f->keyring) || journal_fixture_open(f)) {
+		fprintf(stderr, "bench-growth: %s\n", f->error);
+		return 1;
+	}
+	uint64_t open_ns = now_ns();
+	if (journal_start(f->journal))
+		return 1;
+	struct parcel *one = journal_fixture_submit(f, &(struct fixture_load){.count = 1});
+	uint64_t made_ns = now_ns();
+	journal_fixture_run(f, one);
+	uint64_t answered_ns = now_ns();
+	printf("%10.1f ms from a kill to the open journal, %.1f ms to a receipt\n",
+		(double)(open_ns - began_ns) / 1e6,
+		(double)(open_ns - began_ns + answered_ns - made_ns) / 1e6);
+	print_size(f, entries_of(f));
+	parcel_free(one);
+	journal_fixture_stop(f);
+	return 0;
+}
+
+static int bench(const char *dir, uint64_t entries)
+{
+	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
+	int pipe_fd[2];
+	uint8_t told;
+	journal_fixture_init(&f, dir, "growth");
+	f.options.map_bytes = (UINT64_C(1) << 30) + entries * 4096;
+	f.options.clock = clock_system();
+	clock_fake_advance(&f.clock, clock_wall_ms(clock_system()) - FIXTURE_NOW_MS);
+	if (pipe(pipe_fd))
+		return 1;
+	pid_t child = fork();
+	if (child == 0) {
+		close(pipe_fd[0]);
+		grow(&f, entries, pipe_fd[1]);
+	}
+	close(pipe_fd[1]);
+	bool grown = child > 0 && read(pipe_fd[0], &told, 1) == 1;
+	close(pipe_fd[0]);
+	if (child > 0)
+		kill(child, SIGKILL);
+	if (child > 0)
+		waitpid(child, NULL, 0);
+	return grown ? reopen(&f) : 1;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t entries = 1000000;
+	if (argc < 2 || (argc > 2 && text_parse_u64(BYTES_STR(argv[2]), &entries))) {
+		fprintf(stderr, "usage: bench-growth DIR [ENTRIES]\n");
+		return 2;
+	}
+	return bench(argv[1], entries);
+}
