@@ -251,16 +251,22 @@ static int replay_walk(struct replayer *p, struct journal_meta *meta)
 
 /*
  * The newest state before the last erasure; NULL: from the first entry. An older one would do for what lies
- * below it, but names messages as open that had ended, and could be erased, when that erasure came.
+ * below it, but names messages as open that had ended, and could be erased, when that erasure came. Where an
+ * erasure had to go without, the first one behind it.
  */
 static const struct replay_state *beginning(const struct replayer *p)
 {
-	const struct replay_state *found = NULL;
-	for (size_t i = 0; i < p->states_count && p->unreadable_until > 0; i++)
-		if (p->states[i].sequence < p->erased_last &&
-			p->states[i].cut.size >= p->unreadable_until)
-			found = &p->states[i];
-	return found;
+	const struct replay_state *before = NULL, *behind = NULL;
+	for (size_t i = 0; i < p->states_count && p->unreadable_until > 0; i++) {
+		const struct replay_state *state = &p->states[i];
+		if (state->cut.size < p->unreadable_until)
+			continue;
+		if (state->sequence < p->erased_last)
+			before = state;
+		else if (!behind)
+			behind = state;
+	}
+	return before ? before : behind;
 }
 
 static int replay_begin_at(struct replayer *p, const struct replay_state *state)
