@@ -3,7 +3,7 @@
 /*
  * How long an audit takes, and whether its memory stays the same however long the journal is. Built with
  * the tests and run by hand, because it is a question of minutes for a journal of years:
- *   bench-audit DIR [MESSAGES [MEASURE...]]
+ *   bench-audit DIR [MESSAGES [CONTENT-BYTES [MEASURE...]]]
  * A journal that DIR holds from an earlier run is measured again as it is. What the primitives give on this
  * machine is measured in the same run, because a figure without them says nothing.
  */
@@ -21,7 +21,7 @@
 #include "proto/base/file.h"
 #include "proto/base/text.h"
 
-enum { PER_PARCEL = 256, CONTENT_BYTES = 1024 - 40, PRIMITIVE_ROUNDS = 20000 };
+enum { PER_PARCEL = 256, PAYLOAD_OVERHEAD = 40, PRIMITIVE_ROUNDS = 20000 };
 
 static double seconds_of(clockid_t id)
 {
@@ -90,10 +90,11 @@ static void end(const struct measure *measure, uint64_t entries, int r, uint64_t
 		measure->what, wall, (double)entries / wall, cpu * 1e6 / (double)entries, grown);
 }
 
-static void fill(struct journal_fixture *f, uint64_t messages)
+static void fill(struct journal_fixture *f, uint64_t messages, size_t content)
 {
-	const struct fixture_load load = {
-		.count = PER_PARCEL, .content_bytes = CONTENT_BYTES, .service = "notice"};
+	const struct fixture_load load = {.count = PER_PARCEL,
+		.content_bytes = content - PAYLOAD_OVERHEAD,
+		.service = "notice"};
 	for (uint64_t i = 0; i < messages; i += PER_PARCEL) {
 		struct parcel *parcel = journal_fixture_submit(f, &load);
 		journal_fixture_run(f, parcel);
@@ -206,37 +207,39 @@ static void measure_index(struct bench *bench)
 	case_index_free(index);
 }
 
-static void write_journal(const char *dir, uint64_t messages)
+static void write_journal(const char *dir, uint64_t messages, size_t content)
 {
 	struct journal_fixture f;
 	journal_fixture_init(&f, dir, "audit");
 	f.options.map_bytes = UINT64_C(64) << 30;
 	journal_fixture_start(&f);
-	fill(&f, messages);
+	fill(&f, messages, content);
 	journal_fixture_stop(&f);
 	journal_fixture_deinit(&f);
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t messages = 100000;
+	uint64_t messages = 100000, content = 1024;
 	char journal[300], keyring[300], master[300], error[512];
 	struct bench bench = {};
-	if (argc < 2 || (argc > 2 && text_parse_u64(BYTES_STR(argv[2]), &messages))) {
-		fprintf(stderr,
-			"usage: bench-audit DIR [MESSAGES [tree|serial|full|replay|index...]]\n");
+	if (argc < 2 || (argc > 2 && text_parse_u64(BYTES_STR(argv[2]), &messages)) ||
+		(argc > 3 && text_parse_u64(BYTES_STR(argv[3]), &content)) ||
+		content < PAYLOAD_OVERHEAD || content > CONTENT_BYTES_MAX) {
+		fprintf(stderr, "usage: bench-audit DIR [MESSAGES [CONTENT-BYTES "
+				"[tree|serial|full|replay|index...]]]\n");
 		return 2;
 	}
 	bench.dir = argv[1];
-	bench.wanted = argv + 3;
-	bench.wanted_count = argc > 3 ? argc - 3 : 0;
+	bench.wanted = argv + 4;
+	bench.wanted_count = argc > 4 ? argc - 4 : 0;
 	snprintf(journal, sizeof(journal), "%s/audit/journal", argv[1]);
 	snprintf(keyring, sizeof(keyring), "%s/audit/keyring", argv[1]);
 	snprintf(master, sizeof(master), "%s/audit/master", argv[1]);
 	if (crypto_init())
 		die("crypto_init", 0);
 	if (access(journal, F_OK) != 0)
-		write_journal(argv[1], messages);
+		write_journal(argv[1], messages, (size_t)content);
 	struct audit_paths paths = {.journal = journal, .keyring = keyring, .master_key = master};
 	if (audit_open(&paths, &bench.audit, error, sizeof(error)))
 		die(error, 0);

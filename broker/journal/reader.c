@@ -26,9 +26,10 @@ struct journal_reader {
 	struct state_store store; /* its tables, read only */
 	struct db_cursor *checkpoints, *cosignatures, *registries;
 	struct db_cursor *stubs, *records, *contents; /* while rows are read in order */
+	struct stub_memory memory;
 };
 
-static struct record_source reader_records(const struct journal_reader *reader)
+static struct record_source reader_records(struct journal_reader *reader)
 {
 	assert(reader->begun);
 	return (struct record_source){
@@ -38,6 +39,7 @@ static struct record_source reader_records(const struct journal_reader *reader)
 		.stubs = reader->stubs,
 		.records = reader->records,
 		.contents = reader->contents,
+		.memory = &reader->memory,
 	};
 }
 
@@ -114,6 +116,7 @@ int journal_reader_begin(struct journal_reader *reader)
 	if (r)
 		return r;
 	reader->begun = true;
+	reader->memory.known = false;
 	state_store_begin(&reader->store, reader->txn);
 	return 0;
 }

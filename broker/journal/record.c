@@ -26,12 +26,22 @@ static int get(const struct record_source *source, db_table_id table, struct db_
 
 int stub_read(const struct record_source *source, uint64_t sequence, struct stub *ret)
 {
+	struct stub_memory *memory = source->memory;
 	struct key key = key_u64(sequence);
 	struct bytes value;
+	/* An entry, its record and its content are read one after the other, and each asks for the stub. */
+	if (memory && memory->known && memory->sequence == sequence) {
+		*ret = memory->stub;
+		return 0;
+	}
 	int r = get(source, source->tables->stub, source->stubs, &key, &value);
 	if (r)
 		return r == DB_NOT_FOUND ? READER_NOT_FOUND : r;
-	return stub_decode(value, ret) ? READER_DAMAGED : 0;
+	if (stub_decode(value, ret))
+		return READER_DAMAGED;
+	if (memory)
+		*memory = (struct stub_memory){.known = true, .sequence = sequence, .stub = *ret};
+	return 0;
 }
 
 /* Rows of one entry, as `record` or `content` keeps them. */

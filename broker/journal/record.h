@@ -9,11 +9,18 @@
 
 /* Reading entries back, for the reader and for the writer's duplicates. Verdicts: READER_* of
    broker/journal/reader.h. Inside this folder only. */
+struct stub_memory {
+	bool known;
+	uint64_t sequence;
+	struct stub stub;
+};
+
 struct record_source {
 	struct db_txn *txn;
 	const struct journal_tables *tables;
 	struct keyring *keyring;                      /* may be NULL: only permanent rows open */
 	struct db_cursor *stubs, *records, *contents; /* NULL, or to read rows in order with */
+	struct stub_memory *memory; /* NULL, or the stub read last in this transaction */
 };
 
 /* A reader from inside: what this folder's own walks need. */

@@ -80,7 +80,7 @@ static struct policy policy_of(size_t count, size_t quorum)
 {
 	struct policy policy = {.witnesses_count = count, .witness_quorum = quorum};
 	for (size_t i = 0; i < count; i++) {
-		char name[8];
+		char name[24];
 		snprintf(name, sizeof(name), "w%zu", i);
 		policy.witnesses[i] = witness_of(name, (uint8_t)(i + 1)).key;
 	}
