@@ -263,6 +263,8 @@ static void registry_adopted(struct dw_adapter *adapter)
 			F_STR("why", why));
 	sender_new_registry(adapter->sender);
 	acks_new_registry(adapter->acks);
+	if (adapter->witness)
+		witness_new_registry(adapter->witness);
 	adapter->reconnect = keys_are_old(adapter);
 	if (adapter->reconnect)
 		adapter->dial = 0;

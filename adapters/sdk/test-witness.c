@@ -234,6 +234,50 @@ static void a_forged_cosignature_makes_nothing_final(void)
 	world_while(world, final_size(world->adapter.final) == 0);
 }
 
+/* ---- exchange ---- */
+
+/* The new key is in the file first; it signs from the registry on that lists it, without a restart. */
+static void the_key_is_exchanged_by_the_registry(void)
+{
+	_cleanup_(world_free) struct world *world = world_new_witnessed();
+	_cleanup_(keyring_secret_deinit) struct keyring_secret file = {0};
+	struct desk *desk = world->desk;
+	struct keyring_public public;
+	char why[512];
+	Dienstweg__RegistryContent *content = registry_fixture_content(world->fixture);
+	CHECK_INT(keyfile_read_secret(world->config.witness, &file, why, sizeof(why)), 0);
+	CHECK_INT(key_generate(KEY_WITNESS, BYTES_STR("city"), &file.keys[file.count++]), 0);
+	keyring_public_of(&file, &public);
+	CHECK_INT(keyfile_exchange(world->dir, "witness", &file, &public), 0);
+	world_connect(world);
+	desk_grow(desk, 10);
+	ask(world);
+	world_until(world, desk->cosigns == 1);
+	CHECK_INT(cosigned(world).size, desk->size); /* by the old one */
+
+	const struct key_public *new = &public.keys[public.count - 1];
+	Dienstweg__Key *key = registry_fixture_key(world->fixture, "city", KEY_WITNESS);
+	key->id = registry_fixture_text(world->fixture, BYTES(new->id, KEY_ID_SIZE));
+	key->public_ = registry_fixture_text(world->fixture, BYTES(new->public, SIGN_PUBLIC_SIZE));
+	key->possession_key = key->public_;
+	key->possession = registry_fixture_text(
+		world->fixture, BYTES(new->possession, SIGNATURE_SIZE));
+	for (size_t i = 0; i < content->n_witnesses; i++)
+		if (bytes_equal(BYTES_PB(content->witnesses[i]->name), BYTES_STR("city")))
+			content->witnesses[i]->key = key;
+	struct registry *next = registry_fixture_load(world->fixture, 2, desk->registry);
+	registry_unref(desk->registry);
+	desk->registry = next;
+	trust_registry_seen(world->adapter.trust, 2);
+	world_until(world, registry_version(trust_registry(world->adapter.trust)) == 2);
+	desk_grow(desk, 10);
+	ask(world);
+	world_until(world, desk->cosigns == 2);
+	struct note_key expected;
+	CHECK_INT(note_key_init_witness(&expected, BYTES_STR("city"), new->public), 0);
+	CHECK_INT(cosignature_find(BYTES(desk->cosign, desk->cosign_len), &expected, NULL, NULL), 0);
+}
+
 /* ---- configuration ---- */
 
 static void a_key_of_somebody_else_is_refused(void)
@@ -252,4 +296,5 @@ CHECK_MAIN(CHECK_CASE(it_cosigns_what_grew), CHECK_CASE(asked_again_it_signs_the
 	CHECK_CASE(a_restart_does_not_make_it_forget), CHECK_CASE(a_quorum_makes_receipts_final),
 	CHECK_CASE(ten_minutes_are_too_long), CHECK_CASE(a_cosigned_fork_is_an_alarm),
 	CHECK_CASE(a_forged_cosignature_makes_nothing_final),
+	CHECK_CASE(the_key_is_exchanged_by_the_registry),
 	CHECK_CASE(a_key_of_somebody_else_is_refused))

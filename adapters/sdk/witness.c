@@ -41,10 +41,7 @@ static int key_read(struct witness *witness, char *reterr, size_t size)
 			why[0] ? why : strerrordesc_np(-r));
 		return r > 0 ? WITNESS_INVALID : r;
 	}
-	for (size_t i = 0; i < witness->keys.count; i++) {
-		if (witness->keys.keys[i]->pub.use == KEY_WITNESS)
-			witness->secret = witness->keys.keys[i];
-	}
+	witness->secret = keyring_secret_find(&witness->keys, KEY_WITNESS);
 	if (witness->secret && strcmp(witness->keys.owner, config->party) == 0)
 		return 0;
 	snprintf(reterr,
@@ -55,15 +52,31 @@ static int key_read(struct witness *witness, char *reterr, size_t size)
 	return WITNESS_INVALID;
 }
 
-static void registry_look(const struct witness *witness)
+static bool is_listed(const struct policy *policy, const struct note_key *key)
+{
+	for (size_t i = 0; i < policy->witnesses_count; i++)
+		if (strcmp(policy->witnesses[i].name, key->name) == 0 &&
+			memcmp(policy->witnesses[i].public, key->public, SIGN_PUBLIC_SIZE) == 0)
+			return true;
+	return false;
+}
+
+/* The one that the registry lists: a new key is in the file before the registry has it. */
+void witness_new_registry(struct witness *witness)
 {
 	struct policy policy;
+	struct bytes name = BYTES_STR(witness->options.config->party);
 	registry_witnesses(trust_registry(witness->options.trust), &policy);
-	for (size_t i = 0; i < policy.witnesses_count; i++) {
-		if (strcmp(policy.witnesses[i].name, witness->key.name) == 0 &&
-			memcmp(policy.witnesses[i].public, witness->key.public, SIGN_PUBLIC_SIZE) ==
-				0)
-			return;
+	for (size_t i = 0; i < witness->keys.count; i++) {
+		const struct key_secret *secret = witness->keys.keys[i];
+		struct note_key key;
+		if (secret->pub.use != KEY_WITNESS ||
+			note_key_init_witness(&key, name, secret->pub.public) ||
+			!is_listed(&policy, &key))
+			continue;
+		witness->secret = secret;
+		witness->key = key;
+		return;
 	}
 	log_warn("witness",
 		"the registry does not list this witness key: nobody will ask for cosignatures "
@@ -101,7 +114,7 @@ int witness_open(
 		&witness->key, BYTES_STR(options->config->party), witness->secret->pub.public);
 	if (r)
 		return -EINVAL;
-	registry_look(witness);
+	witness_new_registry(witness);
 	r = cosigned_load(witness, reterr, size);
 	if (r == 0)
 		*ret = steal(&witness);

@@ -37,6 +37,9 @@ int witness_open(
 void witness_free(struct witness *witness); /* wipes; takes NULL */
 DEFINE_CLEANUP(struct witness *, witness_free);
 
+/* Another registry is in force, which may list another one of our keys. */
+void witness_new_registry(struct witness *witness);
+
 /**
  * witness_candidate() - the broker asks for a cosignature
  * @witness: the witness

@@ -19,8 +19,8 @@
 
 static const char help[] =
 	"usage: dienstweg keygen party|bus|root|witness NAME --out DIR\n"
-	"       dienstweg keygen party|bus NAME --out DIR --add USE\n"
-	"       dienstweg keygen party|bus NAME --out DIR --remove ID\n"
+	"       dienstweg keygen party|bus|witness NAME --out DIR --add USE\n"
+	"       dienstweg keygen party|bus|witness NAME --out DIR --remove ID\n"
 	"       dienstweg keygen master NAME --out DIR\n"
 	"\n"
 	"Makes keys in DIR (made when absent) and overwrites nothing.\n"
@@ -97,17 +97,19 @@ static int make_keys(const struct kind *kind, const char *name, const char *dir)
 
 /* ---- exchange ---- */
 
+enum { BASE_SIZE = 80 /* of the files' names: owner and suffix */ };
+
 /* Both files of an owner. Return: 0 or an exit code. */
-static int read_both(const char *name, const char *dir, struct keyring_secret *secret,
-	struct keyring_public *public)
+static int read_both(const char *base, const char *name, const char *dir,
+	struct keyring_secret *secret, struct keyring_public *public)
 {
 	char path[4096], file[160], why[512] = "";
-	snprintf(file, sizeof(file), "%s.secret", name);
+	snprintf(file, sizeof(file), "%s.secret", base);
 	int r = path_join(path, sizeof(path), dir, file);
 	if (r == 0)
 		r = keyfile_read_secret(path, secret, why, sizeof(why));
 	if (r == 0) {
-		snprintf(file, sizeof(file), "%s.keys", name);
+		snprintf(file, sizeof(file), "%s.keys", base);
 		r = path_join(path, sizeof(path), dir, file);
 	}
 	if (r == 0)
@@ -135,11 +137,12 @@ static int add_key(const struct kind *kind, const char *name, const char *dir, c
 	_cleanup_(keyring_secret_deinit) struct keyring_secret secret = {0};
 	struct keyring_public public;
 	enum key_use use;
-	char id[2 * KEY_ID_SIZE + 1];
+	char id[2 * KEY_ID_SIZE + 1], base[BASE_SIZE];
+	snprintf(base, sizeof(base), "%s%s", name, kind->suffix);
 	if (key_use_parse(BYTES_STR(word), &use) || !fits(kind, use) || use == KEY_ROOT)
 		return cli_fail(
 			CLI_USAGE, "--add %s: a %s has no such key to exchange", word, kind->name);
-	int code = read_both(name, dir, &secret, &public);
+	int code = read_both(base, name, dir, &secret, &public);
 	if (code)
 		return code;
 	if (secret.count == KEYFILE_KEYS_MAX || public.count == KEYFILE_KEYS_MAX)
@@ -150,12 +153,12 @@ static int add_key(const struct kind *kind, const char *name, const char *dir, c
 	if (r == 0) {
 		public.keys[public.count++] = secret.keys[secret.count++]->pub;
 		text_hex(BYTES(public.keys[public.count - 1].id, KEY_ID_SIZE), id);
-		r = keyfile_exchange(dir, name, &secret, &public);
+		r = keyfile_exchange(dir, base, &secret, &public);
 	}
 	if (r < 0)
-		return say_failure(r, dir, name);
-	printf("%s/%s.secret: a further %s key, %s\n%s/%s.keys: %s\n", dir, name, word, id, dir,
-		name, kind->next);
+		return say_failure(r, dir, base);
+	printf("%s/%s.secret: a further %s key, %s\n%s/%s.keys: %s\n", dir, base, word, id, dir,
+		base, kind->next);
 	return cli_flush(CLI_DONE);
 }
 
@@ -178,13 +181,14 @@ static int find_key(const struct keyring_secret *keys, const char *prefix, size_
 	return 0;
 }
 
-static int remove_key(const char *name, const char *dir, const char *prefix)
+static int remove_key(const struct kind *kind, const char *name, const char *dir, const char *prefix)
 {
 	_cleanup_(keyring_secret_deinit) struct keyring_secret secret = {0};
 	struct keyring_public public;
-	char id[2 * KEY_ID_SIZE + 1];
+	char id[2 * KEY_ID_SIZE + 1], base[BASE_SIZE];
+	snprintf(base, sizeof(base), "%s%s", name, kind->suffix);
 	size_t at = 0, same = 0;
-	int code = read_both(name, dir, &secret, &public);
+	int code = read_both(base, name, dir, &secret, &public);
 	if (code == 0)
 		code = find_key(&secret, prefix, &at, id);
 	if (code)
@@ -202,11 +206,11 @@ static int remove_key(const char *name, const char *dir, const char *prefix)
 	memmove(&secret.keys[at], &secret.keys[at + 1],
 		(secret.count - at) * sizeof(secret.keys[0]));
 	secret.keys[secret.count] = NULL;
-	int r = keyfile_exchange(dir, name, &secret, &public);
+	int r = keyfile_exchange(dir, base, &secret, &public);
 	if (r < 0)
-		return say_failure(r, dir, name);
-	printf("%s/%s.secret: without %s key %s; its public half stays in %s.keys\n", dir, name,
-		key_use_name(use), id, name);
+		return say_failure(r, dir, base);
+	printf("%s/%s.secret: without %s key %s; its public half stays in %s.keys\n", dir, base,
+		key_use_name(use), id, base);
 	return cli_flush(CLI_DONE);
 }
 
@@ -217,7 +221,7 @@ static int exchange(const struct kind *kind, const char *name, const char *dir, 
 		return cli_fail(CLI_USAGE,
 			"a root has one key for its life: make another root, and let two old and "
 			"two new ones sign the registry that exchanges them");
-	return add ? add_key(kind, name, dir, add) : remove_key(name, dir, remove);
+	return add ? add_key(kind, name, dir, add) : remove_key(kind, name, dir, remove);
 }
 
 /* ---- the master key ---- */

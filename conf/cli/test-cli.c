@@ -438,6 +438,12 @@ static void keys_are_exchanged(void)
 	says(2, "two steps", "keygen party city.wuppertal --out keys --add sign --remove 00");
 	says(2, "one key for its life", "keygen root root1.wuppertal.demo --out keys --add root");
 	says(3, "nobody.secret", "keygen party nobody --out keys --add sign");
+	says(0, "ministry.mkffi.witness", "keygen witness ministry.mkffi --out keys");
+	says(0, "ministry.mkffi.witness.secret: a further witness key",
+		"keygen witness ministry.mkffi --out keys --add witness");
+	shown_id("keys/ministry.mkffi.witness.keys", "witness", 0, old);
+	says(0, "its public half stays", "keygen witness ministry.mkffi --out keys --remove %s",
+		old);
 	shown_id("keys/city.wuppertal.keys", "sign", 0, old);
 	says(1, "the only sign key", "keygen party city.wuppertal --out keys --remove %s", old);
 	says(0, "a further sign key", "keygen party city.wuppertal --out keys --add sign");
