@@ -30,7 +30,7 @@ static const char help[] =
 	"  hold      put a case under legal hold; release: the other way round\n"
 	"  erase     what is due, or a case before its day\n"
 	"  backup    copy the journal of a broker that runs\n"
-	"  audit     verify, list, show and replay the journal\n"
+	"  audit     verify, list, show and replay the journal; proofs, exports, and checking them\n"
 	"\n"
 	"  send      send a document as a party\n"
 	"  receive   receive documents as a party\n"
