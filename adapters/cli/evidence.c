@@ -12,26 +12,36 @@
 #include "adapters/cli/verb.h"
 #include "adapters/sdk/evidence.h"
 #include "proto/base/file.h"
+#include "proto/base/text.h"
 
 enum { ARENA_BUDGET = 1 << 20 };
 
 static const char help[] =
 	"usage: dienstweg-party evidence --config FILE --message UUID [--out FILE] [--header "
 	"FILE]\n"
+	"       dienstweg-party evidence --config FILE --acknowledged NUMBER [--out FILE] [--batch "
+	"FILE]\n"
 	"\n"
-	"Prints the receipt of a message as a C2SP tlog-proof file.\n"
+	"Prints the receipt of a message, or of the acknowledgement of a message that was "
+	"received, as "
+	"a C2SP\n"
+	"tlog-proof file.\n"
 	"\n"
 	"  --config FILE    the party's configuration\n"
 	"  --message UUID   which\n"
 	"  --out FILE       write the receipt there\n"
 	"  --header FILE    write the message's header there: the bytes whose hash the receipt "
 	"proves\n"
+	"  --acknowledged NUMBER\n"
+	"                   the message's number (\"sequence\"), as receive printed it\n"
+	"  --batch FILE     write the acknowledgements there: the bytes whose digest the receipt "
+	"proves\n"
 	"  --demo           allow a bus whose id ends in .demo\n"
 	"\n"
 	"Exit code: 0 done, 1 there is no receipt (yet), 2 wrong usage, 3 failure.\n";
 
 struct arguments {
-	const char *config, *message, *out, *header;
+	const char *config, *message, *acknowledged, *out, *header, *batch;
 	bool demo, help;
 };
 
@@ -42,6 +52,8 @@ static int parse(int argc, char **argv, struct arguments *ret)
 		{"message", required_argument, NULL, 'm'},
 		{"out", required_argument, NULL, 'o'},
 		{"header", required_argument, NULL, 'e'},
+		{"acknowledged", required_argument, NULL, 'a'},
+		{"batch", required_argument, NULL, 'b'},
 		{"demo", no_argument, NULL, 'd'},
 		{"help", no_argument, NULL, 'h'},
 		{},
@@ -56,6 +68,10 @@ static int parse(int argc, char **argv, struct arguments *ret)
 			ret->out = optarg;
 		else if (option == 'e')
 			ret->header = optarg;
+		else if (option == 'a')
+			ret->acknowledged = optarg;
+		else if (option == 'b')
+			ret->batch = optarg;
 		else if (option == 'd')
 			ret->demo = true;
 		else if (option == 'h')
@@ -76,17 +92,46 @@ static int put(const char *path, struct bytes data)
 	return r ? verb_fail(VERB_FAILED, "%s: %s", path, strerrordesc_np(-r)) : VERB_DONE;
 }
 
-static int print(const struct arguments *arguments, struct store *store, const uint8_t id[UUID_SIZE])
+/* What is asked for: a message that was sent, or one that was received. */
+struct subject {
+	uint8_t id[UUID_SIZE];
+	uint64_t sequence;
+};
+
+static int print(
+	const struct arguments *arguments, struct store *store, const struct subject *subject)
 {
 	_cleanup_(arena_free) struct arena *arena = arena_new(ARENA_BUDGET);
-	struct bytes text, header;
-	int r = arena ? evidence_proof(store, id, arena, &text, &header) : -ENOMEM;
+	const char *file = arguments->message ? arguments->header : arguments->batch;
+	struct bytes text, original;
+	int r = arena ? 0 : -ENOMEM;
+	if (r == 0)
+		r = arguments->message
+			    ? evidence_proof(store, subject->id, arena, &text, &original)
+			    : evidence_acked(store, subject->sequence, arena, &text, &original);
 	if (r == STORE_NOT_FOUND)
-		return verb_fail(VERB_NEGATIVE, "no receipt of %s is kept here", arguments->message);
+		return verb_fail(VERB_NEGATIVE, "no receipt of %s is kept here",
+			arguments->message ? arguments->message : arguments->acknowledged);
 	if (r)
 		return verb_fail(VERB_FAILED, "the store: %s", strerrordesc_np(-r));
 	r = put(arguments->out, text);
-	return r || !arguments->header ? r : put(arguments->header, header);
+	return r || !file ? r : put(file, original);
+}
+
+static int find_subject(const struct arguments *arguments, struct subject *ret)
+{
+	if (!arguments->message == !arguments->acknowledged)
+		return verb_fail(VERB_USAGE, "--message UUID or --acknowledged NUMBER is wanted");
+	if (arguments->message && uuid_parse(arguments->message, ret->id) != 0)
+		return verb_fail(VERB_USAGE, "--message UUID is wanted, as send printed it");
+	if (arguments->acknowledged &&
+		text_parse_u64(BYTES_STR(arguments->acknowledged), &ret->sequence) != 0)
+		return verb_fail(VERB_USAGE, "--acknowledged: %s is no number of a message",
+			arguments->acknowledged);
+	if (arguments->message ? arguments->batch : arguments->header)
+		return verb_fail(
+			VERB_USAGE, "--header goes with --message, --batch with --acknowledged");
+	return 0;
 }
 
 int verb_evidence(int argc, char **argv)
@@ -95,14 +140,14 @@ int verb_evidence(int argc, char **argv)
 	_cleanup_(store_free) struct store *store = NULL;
 	struct config_adapter config;
 	struct arguments arguments = {};
-	uint8_t id[UUID_SIZE];
+	struct subject subject = {};
 	int r = parse(argc, argv, &arguments);
 	if (r == 0 && arguments.help) {
 		fputs(help, stdout);
 		return VERB_DONE;
 	}
-	if (r == 0 && (!arguments.message || uuid_parse(arguments.message, id) != 0))
-		r = verb_fail(VERB_USAGE, "--message UUID is wanted, as send printed it");
+	if (r == 0)
+		r = find_subject(&arguments, &subject);
 	if (r == 0)
 		r = verb_config(arguments.config, arguments.demo, &config, &owner);
 	if (r)
@@ -110,5 +155,5 @@ int verb_evidence(int argc, char **argv)
 	r = store_open_reader(config.state, &store);
 	if (r)
 		return verb_fail(VERB_FAILED, "store in %s: %s", config.state, strerrordesc_np(-r));
-	return print(&arguments, store, id);
+	return print(&arguments, store, &subject);
 }

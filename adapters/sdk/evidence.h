@@ -88,6 +88,18 @@ int evidence_put_acked(struct store *store, struct bytes batch,
 	const Dienstweg__AckReceipt *receipt, struct bytes nodes, struct bytes checkpoint);
 
 /**
+ * evidence_acked() - that our acknowledgement of a message is in the journal, as a C2SP tlog-proof file
+ * @store:     the store
+ * @message:   sequence of the message, as it was delivered
+ * @arena:     owns the results
+ * @ret_text:  the tlog-proof file
+ * @ret_batch: the batch of acknowledgements whose digest it proves
+ * Return: 0, STORE_NOT_FOUND, negative errno.
+ */
+int evidence_acked(struct store *store, uint64_t message, struct arena *arena,
+	struct bytes *ret_text, struct bytes *ret_batch);
+
+/**
  * evidence_prune() - forget what is older than EVIDENCE_DAYS, a slice at a time, within the turn
  * @store:    the store
  * @now_ms:   wall clock

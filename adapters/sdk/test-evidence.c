@@ -10,6 +10,9 @@
 #include "adapters/sdk/test-world.h"
 #include "proto/base/text.h"
 #include "proto/envelope/envelope.h"
+#include "proto/journal.pb-c.h"
+#include "proto/receipt/proof-check.h"
+#include "proto/receipt/receipt.h"
 #include "proto/receipt/stub.h"
 #include "test/kit/check.h"
 
@@ -95,6 +98,35 @@ static uint64_t rows(struct world *world, enum store_table table)
 	return count;
 }
 
+/* A recipient's side: the batch that holds its word, and the proof that this batch is in the journal. */
+static void an_acknowledgement_is_proven(void)
+{
+	_cleanup_(world_free) struct world *world = world_new();
+	_cleanup_(arena_free) struct arena *arena = arena_new(1 << 20);
+	struct desk_letter letter = {.sender = "jobcenter",
+		.recipient = "city",
+		.service = "alg2.decision",
+		.body = BYTES_STR("x")};
+	struct proof_file file;
+	struct proof_fault fault = {};
+	struct disclosed disclosed;
+	struct bytes text, batch;
+	uint8_t digest[HASH_SIZE];
+	uint64_t sequence;
+	world_connect(world);
+	sequence = desk_deliver(world->desk, &letter);
+	world_until(world, rows(world, STORE_ACKED) == 1);
+	CHECK_INT(evidence_acked(world->adapter.store, sequence, arena, &text, &batch), 0);
+	CHECK_INT(proof_file_parse(text, &file, &fault), 0);
+	CHECK_INT(proof_check_entry(&file.entry, &disclosed, &fault), 0);
+	CHECK_INT(proof_check_path(&file, &file.claimed, &fault), 0);
+	CHECK_INT(disclosed.kind, DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED);
+	receipt_ack_batch_digest(batch, digest);
+	CHECK_MEM(disclosed.digest, digest, HASH_SIZE);
+	CHECK_INT(evidence_acked(world->adapter.store, sequence + 1, arena, &text, &batch),
+		STORE_NOT_FOUND);
+}
+
 static void prune_all(struct world *world, uint64_t now_ms, size_t step)
 {
 	bool more = true;
@@ -148,6 +180,6 @@ static void what_waits_is_never_forgotten(void)
 	world_until(world, world_saw(world, "recorded old"));
 }
 
-CHECK_MAIN(CHECK_CASE(a_stranger_can_verify_a_receipt),
+CHECK_MAIN(CHECK_CASE(a_stranger_can_verify_a_receipt), CHECK_CASE(an_acknowledgement_is_proven),
 	CHECK_CASE(it_is_kept_for_its_time_and_then_forgotten),
 	CHECK_CASE(what_waits_is_never_forgotten))

@@ -132,6 +132,25 @@ def a_receipt_from_the_bus_is_the_same_file(case):
     case.elsewhere("proof", kept, proof)
 
 
+def a_recipient_proves_its_acknowledgement(case):
+    """What the SDK keeps of its own acknowledgements is such a file, too."""
+    from bus import Agency
+    world = case.world
+    world.jobcenter.disconnect(bye=True)
+    agency = Agency(world.bus, world.party, "jobcenter.interop", "taking-")
+    events = agency.finish(agency.start("receive", "--out", agency.folder, "--count", "3"))
+    number = str(next(event["sequence"] for event in events if "sequence" in event))
+    proof, batch = case.folder / "acked.tlog-proof", case.folder / "acked.batch"
+    agency.finish(agency.start("evidence", "--acknowledged", number, "--out", proof, "--batch", batch))
+    world.jobcenter.connect()
+    said = case.check(proof, "--batch", batch, "--registry", world.bus.registry)
+    if said["kind"] != "acknowledged" or not said["signature_judged"] or \
+            int(number) not in [row["sequence"] for row in said["acknowledgements"]]:
+        raise AssertionError(said)
+    case.proofs.append(proof)
+    case.elsewhere("proof", proof)
+
+
 def the_log_grows_and_proves_it(case):
     """The export goes on where it was, and the old checkpoint is in the new tree."""
     held, grown = case.folder / "held.checkpoint", case.folder / "grown"
@@ -302,6 +321,7 @@ STORIES = [
     a_log_is_exported_and_holds_elsewhere,
     a_message_and_its_acknowledgement_are_proven,
     a_receipt_from_the_bus_is_the_same_file,
+    a_recipient_proves_its_acknowledgement,
     the_log_grows_and_proves_it,
     witnesses_make_it_final,
     an_erasure_leaves_every_proof,
