@@ -18,8 +18,9 @@
 #include "proto/envelope/envelope.h"
 
 enum {
-	STEP_BUDGET = 4096, /* rows looked at in a step */
-	COST_ROW = 8,       /* of a row that is judged, sealed anew or removed */
+	STEP_BUDGET = 4096,      /* rows looked at in a step */
+	STEP_BUDGET_BUSY = 1024, /* ... beside messages, which wait for it */
+	COST_ROW = 8,            /* of a row that is judged, sealed anew or removed */
 	COST_CHUNK = 2,
 	WAITING_ROWS = 8192,
 };
@@ -228,6 +229,11 @@ static db_table_id table_of(const struct journal *journal, const struct erase_ro
 	return row->table == SEAL_RECORD ? journal->tables.record : journal->tables.content;
 }
 
+static size_t budget_of(const struct batch *batch)
+{
+	return batch->parcels ? STEP_BUDGET_BUSY : STEP_BUDGET;
+}
+
 static void spend(size_t *budget, size_t cost)
 {
 	*budget -= *budget < cost ? *budget : cost;
@@ -384,7 +390,7 @@ static int step_reseal(struct journal *journal, struct batch *batch)
 	uint32_t record_days[SEAL_CLASSES];
 	struct erase_view view;
 	struct erase_row row;
-	size_t budget = STEP_BUDGET;
+	size_t budget = budget_of(batch);
 	if (!erase->waiting_complete)
 		return gather(journal);
 	int r = view_of(journal, record_days, &view);
@@ -462,13 +468,13 @@ static int relabel(struct journal *journal, const struct seal_run *run)
 	return seal_map_relabel(&erase->seal, journal->log.txn, run, label);
 }
 
-static int step_delete(struct journal *journal)
+static int step_delete(struct journal *journal, const struct batch *batch)
 {
 	struct erase *erase = &journal->erase;
 	uint32_t record_days[SEAL_CLASSES];
 	struct erase_view view;
 	struct erase_row row;
-	size_t budget = STEP_BUDGET;
+	size_t budget = budget_of(batch);
 	int r = view_of(journal, record_days, &view);
 	while (r == 0 && budget > 0) {
 		r = erase_walk_next(&erase->walk, &view, &budget, &row);
@@ -546,7 +552,7 @@ int erase_step(struct journal *journal, struct batch *batch)
 	case ERASE_RESEAL:
 		return step_reseal(journal, batch);
 	case ERASE_DELETE:
-		return step_delete(journal);
+		return step_delete(journal, batch);
 	case ERASE_KEYS:
 		return step_keys(journal);
 	}
