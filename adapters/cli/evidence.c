@@ -18,7 +18,7 @@ enum { ARENA_BUDGET = 1 << 20 };
 
 static const char help[] =
 	"usage: dienstweg-party evidence --config FILE --message UUID [--out FILE] [--header "
-	"FILE]\n"
+	"FILE] [--final FILE]\n"
 	"       dienstweg-party evidence --config FILE --acknowledged NUMBER [--out FILE] [--batch "
 	"FILE]\n"
 	"\n"
@@ -32,6 +32,9 @@ static const char help[] =
 	"  --out FILE       write the receipt there\n"
 	"  --header FILE    write the message's header there: the bytes whose hash the receipt "
 	"proves\n"
+	"  --final FILE     write the checkpoint there by which the receipt is final, with the "
+	"cosignatures\n"
+	"                   of its witnesses; exit code 1 when it is not final yet\n"
 	"  --acknowledged NUMBER\n"
 	"                   the message's number (\"sequence\"), as receive printed it\n"
 	"  --batch FILE     write the acknowledgements there: the bytes whose digest the receipt "
@@ -41,7 +44,7 @@ static const char help[] =
 	"Exit code: 0 done, 1 there is no receipt (yet), 2 wrong usage, 3 failure.\n";
 
 struct arguments {
-	const char *config, *message, *acknowledged, *out, *header, *batch;
+	const char *config, *message, *acknowledged, *out, *header, *batch, *final;
 	bool demo, help;
 };
 
@@ -54,6 +57,7 @@ static int parse(int argc, char **argv, struct arguments *ret)
 		{"header", required_argument, NULL, 'e'},
 		{"acknowledged", required_argument, NULL, 'a'},
 		{"batch", required_argument, NULL, 'b'},
+		{"final", required_argument, NULL, 'f'},
 		{"demo", no_argument, NULL, 'd'},
 		{"help", no_argument, NULL, 'h'},
 		{},
@@ -72,6 +76,8 @@ static int parse(int argc, char **argv, struct arguments *ret)
 			ret->acknowledged = optarg;
 		else if (option == 'b')
 			ret->batch = optarg;
+		else if (option == 'f')
+			ret->final = optarg;
 		else if (option == 'd')
 			ret->demo = true;
 		else if (option == 'h')
@@ -98,6 +104,20 @@ struct subject {
 	uint64_t sequence;
 };
 
+static int print_final(
+	const struct arguments *arguments, struct store *store, const uint8_t id[UUID_SIZE])
+{
+	struct head final;
+	int r = evidence_final(store, id, &final);
+	if (r == EVIDENCE_OPEN)
+		return verb_fail(VERB_NEGATIVE,
+			"the receipt is not final yet: no quorum of the policy's witnesses has "
+			"cosigned a checkpoint at or beyond its own");
+	if (r)
+		return verb_fail(VERB_FAILED, "the store: %s", r < 0 ? strerrordesc_np(-r) : "");
+	return put(arguments->final, head_note(&final));
+}
+
 static int print(
 	const struct arguments *arguments, struct store *store, const struct subject *subject)
 {
@@ -115,7 +135,9 @@ static int print(
 	if (r)
 		return verb_fail(VERB_FAILED, "the store: %s", strerrordesc_np(-r));
 	r = put(arguments->out, text);
-	return r || !file ? r : put(file, original);
+	if (r == 0 && file)
+		r = put(file, original);
+	return r || !arguments->final ? r : print_final(arguments, store, subject->id);
 }
 
 static int find_subject(const struct arguments *arguments, struct subject *ret)
@@ -131,6 +153,8 @@ static int find_subject(const struct arguments *arguments, struct subject *ret)
 	if (arguments->message ? arguments->batch : arguments->header)
 		return verb_fail(
 			VERB_USAGE, "--header goes with --message, --batch with --acknowledged");
+	if (arguments->final && !arguments->message)
+		return verb_fail(VERB_USAGE, "--final goes with --message");
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "adapters/sdk/fields.h"
+#include "adapters/sdk/final.h"
 #include "proto/base/log.h"
 #include "proto/identity/uuid.h"
 #include "proto/journal.pb-c.h"
@@ -186,6 +187,26 @@ int evidence_proof(struct store *store, const uint8_t message_id[UUID_SIZE], str
 	if (r == 0)
 		r = parts_text(&parts, arena, ret_text);
 	return r ? r : arena_copy(arena, parts.header, ret_header);
+}
+
+int evidence_final(struct store *store, const uint8_t message_id[UUID_SIZE], struct head *ret)
+{
+	uint8_t key[KEY_MAX];
+	struct checkpoint checkpoint;
+	struct bytes value;
+	struct parts parts;
+	int r = store_get(store, STORE_EVIDENCE,
+		evidence_key(key, message_id, EVIDENCE_RECEIPT, BYTES(NULL, 0)), &value);
+	if (r == 0)
+		r = parts_decode(value, &parts);
+	if (r == 0)
+		r = head_parse(parts.checkpoint, &checkpoint);
+	if (r)
+		return r;
+	r = final_read(store, ret);
+	if (r)
+		return r == STORE_NOT_FOUND ? EVIDENCE_OPEN : r;
+	return ret->checkpoint.size >= checkpoint.size ? 0 : EVIDENCE_OPEN;
 }
 
 /* ---- outcomes ---- */

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "adapters/sdk/heads.h"
 #include "adapters/sdk/rows.h"
 #include "adapters/sdk/store.h"
 #include "proto/base/arena.h"
@@ -49,6 +50,16 @@ int evidence_text(const struct evidence_receipt *receipt, struct arena *arena, s
  */
 int evidence_proof(struct store *store, const uint8_t message_id[UUID_SIZE], struct arena *arena,
 	struct bytes *ret_text, struct bytes *ret_header);
+
+/**
+ * evidence_final() - is the receipt of a message final, and by which checkpoint?
+ * @store:      the store
+ * @message_id: whose
+ * @ret:        the newest final checkpoint, with its cosignatures
+ * Return: 0, EVIDENCE_OPEN (not yet), STORE_NOT_FOUND (no receipt), negative errno.
+ */
+enum { EVIDENCE_OPEN = 3 };
+int evidence_final(struct store *store, const uint8_t message_id[UUID_SIZE], struct head *ret);
 
 /* How a message ended at one recipient. */
 struct evidence_outcome {

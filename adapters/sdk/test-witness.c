@@ -4,6 +4,7 @@
  * What a witness signs, and what it does not sign whatever the broker shows it; and when receipts are final.
  * The broker here is the desk, which lies on demand.
  */
+#include "adapters/sdk/evidence.h"
 #include "adapters/sdk/test-world.h"
 #include "proto/note/cosignature.h"
 #include "test/kit/check.h"
@@ -173,6 +174,9 @@ static void a_quorum_makes_receipts_final(void)
 	world_wait_over(world, 3 * SECOND_MS);
 	world_until(world, world->desk->cosigned_asked > 1);
 	world_while(world, final_size(world->adapter.final) == 0); /* one is none */
+	CHECK_INT(evidence_final(world->adapter.store, world->desk->messages[0].message_id, &head),
+		EVIDENCE_OPEN);
+	CHECK_INT(store_commit(world->adapter.store), 0);
 	world->desk->cosigners = "jobcenter,ministry";
 	world_wait_over(world, 3 * SECOND_MS);
 	world_until(world, final_size(world->adapter.final) == world->desk->size);
@@ -181,6 +185,10 @@ static void a_quorum_makes_receipts_final(void)
 	size_t asked = world->desk->cosigned_asked;
 	world_wait_over(world, 30 * SECOND_MS);
 	world_while(world, world->desk->cosigned_asked == asked);
+	uint8_t *id = world->desk->messages[0].message_id, stranger[16] = {0};
+	CHECK_INT(evidence_final(world->adapter.store, id, &head), 0);
+	CHECK_INT(head.checkpoint.size, world->desk->size);
+	CHECK_INT(evidence_final(world->adapter.store, stranger, &head), STORE_NOT_FOUND);
 	CHECK_INT(final_read(world->adapter.store, &head), 0);
 	CHECK_INT(head.checkpoint.size, world->desk->size);
 	CHECK_INT(store_commit(world->adapter.store), 0);
