@@ -34,13 +34,19 @@ struct listing {
 	struct arena *arena;
 };
 
-static void print_entry(uint64_t sequence, const struct stub *stub, const struct audit_entry *entry)
+/* @why: what the reader said of an entry that it cannot read. */
+static void print_entry(
+	uint64_t sequence, const struct stub *stub, const struct audit_entry *entry, int why)
 {
 	char time[OUT_TEXT_MAX], text[400];
 	struct words words;
 	if (!entry) {
-		printf("%10" PRIu64 "  %-23s  %-15s  its record cannot be read\n", sequence, "-",
-			audit_kind_name(stub->kind));
+		printf("%10" PRIu64 "  %-23s  %-15s  %s\n", sequence, "-",
+			audit_kind_name(stub->kind),
+			why == READER_ERASED
+				? "its record is gone, or its key: audit verify tells whether "
+				  "lawfully"
+				: "its record cannot be read");
 		return;
 	}
 	words_init(&words, text, sizeof(text));
@@ -76,7 +82,7 @@ static int list_one(struct audit *audit, const struct listing *listing, uint64_t
 	if (listing->json)
 		out_line(entry_json_brief(sequence, &stub, r ? NULL : &entry));
 	else
-		print_entry(sequence, &stub, r ? NULL : &entry);
+		print_entry(sequence, &stub, r ? NULL : &entry, r);
 	return 0;
 }
 

@@ -126,6 +126,7 @@ static void a_case_is_held_and_then_goes(void)
 		"\"changed\":true");
 	wait_for_run(&bus);
 	says(admin(&bus, 0, "audit", "list", "--kind", "erased", NULL), "on instruction");
+	says(admin(&bus, 0, "audit", "list", "--kind", "accepted", NULL), "its record is gone");
 	says(admin(&bus, 0, "audit", "verify", NULL), "No findings");
 	says(admin(&bus, 0, "status", NULL), "erasure      last at");
 	says(admin(&bus, 0, "case", "list", "--json", "--rebuild", NULL), "\"entries\":2");
