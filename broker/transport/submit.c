@@ -15,25 +15,29 @@ enum {
 	SUBMIT_MALFORMED = 1,
 	SUBMIT_BUSY = 2,
 	HASTY_MAX = 16,   /* a sender that keeps to the protocol is never hasty */
-	DEAF_BUDGETS = 4, /* and has one budget under way when it is told to wait */
+	DEAF_BUDGETS = 4, /* it has one budget under way when it is told to wait, a naive one a few */
+	DEAF_BYTES_MIN = 64 << 20,
 };
 
 /*
- * Does it keep sending although it was told to wait? What was under way then is excused; that is about a
- * budget, because so much may be unanswered. Who resumes too early did not listen.
+ * Does it keep sending although it was told to wait? What was under way then is excused: about a
+ * budget, because so much may be unanswered; more of those who do not count. Who resumes too early did not
+ * listen.
  */
 static bool is_deaf(struct transport *transport, struct session *session,
 	const struct incoming *incoming, bool resume, uint32_t retry_ms)
 {
 	uint64_t now_ns = clock_mono_ns(transport->options.clock);
+	uint64_t most = DEAF_BUDGETS * transport->options.config->limits.party_bytes;
+	if (most < DEAF_BYTES_MIN)
+		most = DEAF_BYTES_MIN;
 	if (!session->deferring || resume) {
 		session->hasty += session->deferring && now_ns < session->patience_ns;
 		session->patience_ns = now_ns + retry_ms * UINT64_C(1000000);
 		session->put_off_bytes = 0;
 	}
 	session->put_off_bytes += incoming->raw->payload.len;
-	return session->hasty > HASTY_MAX ||
-	       session->put_off_bytes > DEAF_BUDGETS * transport->options.config->limits.party_bytes;
+	return session->hasty > HASTY_MAX || session->put_off_bytes > most;
 }
 
 static void put_off(struct transport *transport, struct session *session, uint64_t number,

@@ -110,7 +110,7 @@ class Client:
         self.newest, self.unlinked = None, []     # checkpoints: trusted, and not yet linked to it
         self.outbox = {}                          # h: Envelope, until answered for good
         self.number, self.submits = 0, {}         # of this session; number: [h]
-        self.put_off, self.retry_ms = None, 0     # number of the first Submit that was not read
+        self.put_off, self.retry_at = None, 0     # number of the first Submit that was not read
         self.receipts, self.refusals, self.deferrals = {}, {}, {}
         self.inbox = {}                           # (party, sequence): Delivery, until it has a state
         self.acks = {}                            # digest: AckBatch, until all have a state
@@ -284,6 +284,8 @@ class Client:
 
     def resume(self):
         """Send again from the first Submit that was put off unread, after its retry_ms."""
+        while (left := self.retry_at - time.monotonic()) > 0:
+            self.step(left)
         again = []
         for number in [number for number in self.submits if number >= self.put_off]:
             again += [self.outbox[h] for h in self.submits.pop(number) if h in self.outbox]
@@ -303,7 +305,8 @@ class Client:
         for deferral in answer.deferrals:
             self.deferrals[deferral.h] = deferral
         if answer.frame.number in self.submits and self.put_off is None:
-            self.put_off, self.retry_ms = answer.frame.number, answer.frame.retry_ms
+            self.put_off = answer.frame.number
+            self.retry_at = time.monotonic() + answer.frame.retry_ms / 1000
 
     # Receiving
 

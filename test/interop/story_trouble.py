@@ -162,7 +162,6 @@ def more_than_the_broker_holds(world):
     while city.outbox:
         holds("answers", city.wait(lambda: not city.outbox or city.put_off))
         if city.put_off:
-            city.step(city.retry_ms / 1000)
             city.resume()
             resumed += 1
     holds("a frame deferral", resumed)
