@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "proto/base/db.h"
+#include "proto/base/file.h"
 #include "proto/base/text.h"
 #include "test/kit/check.h"
 #include "test/kit/party.h"
@@ -134,6 +135,8 @@ static void check_audit(const struct bus *bus)
 	holds(admin(bus, 0, "audit", "verify", NULL), "verified in full", "No findings", NULL);
 	holds(admin(bus, 0, "audit", "verify", "--depth", "tree", "--json", NULL),
 		"\"verdict\":\"clean\"", "\"findings_total\":0", "\"depth\":\"tree\"", NULL);
+	holds(admin(bus, 0, "audit", "verify", "--jobs", "3", NULL), "No findings", NULL);
+	holds(admin(bus, 2, "audit", "verify", "--jobs", "0", NULL), "from 1 to", NULL);
 	holds(admin(bus, 0, "audit", "replay", NULL), "No differences", NULL);
 	holds(admin(bus, 0, "audit", "replay", "--json", NULL), "\"verdict\":\"clean\"",
 		"\"complete\":true", NULL);
@@ -231,6 +234,30 @@ static void tamper(const struct bus *bus, const char *table, const void *key, si
 	db_env_close(env);
 }
 
+/* Who verifies every day pays for a day; the first time for everything. */
+static void check_verified(const struct bus *bus)
+{
+	char memory[512], other[512];
+	uint8_t sequence[8];
+	snprintf(memory, sizeof(memory), "%s", bus_path(bus, "verified"));
+	snprintf(other, sizeof(other), "%s", bus_path(bus, "other"));
+	holds(admin(bus, 0, "audit", "verify", "--verified", memory, "--json", NULL),
+		"\"verdict\":\"clean\"", "\"before\":0,", NULL);
+	holds(admin(bus, 0, "audit", "verify", "--verified", memory, NULL),
+		"verified then and not looked at again", "records      0", "No findings", NULL);
+	/* What was changed in the old part is for a verification of the whole. */
+	be64_put(sequence, 2);
+	tamper(bus, "record", sequence, sizeof(sequence));
+	holds(admin(bus, 0, "audit", "verify", "--verified", memory, NULL), "No findings", NULL);
+	holds(admin(bus, 1, "audit", "verify", "--verified", other, NULL),
+		"entry 2:", "record-changed", NULL);
+	holds(admin(bus, 1, "audit", "verify", "--verified", other, NULL),
+		"entry 2:", NULL); /* nothing was remembered */
+	CHECK_INT(file_replace(memory, BYTES_STR("dienstweg-verified 0\n"), 0600), 0);
+	holds(admin(bus, 3, "audit", "verify", "--verified", memory, NULL), "remove it", NULL);
+	tamper(bus, "record", sequence, sizeof(sequence));
+}
+
 static void a_case_is_told_and_proven(void)
 {
 	struct bus bus;
@@ -262,6 +289,7 @@ static void a_case_is_told_and_proven(void)
 		"\"stopped_in_order\":true", "\"registry_version\":1", NULL);
 	check_audit(&bus);
 
+	check_verified(&bus);
 	/* The end state of message 2 for party 2 (jobcenter): replay sees it, verify need not. */
 	be64_put(end, 2);
 	be32_put(end + 8, 2);
