@@ -14,6 +14,7 @@
 #include "conf/cli/registry-file.h"
 #include "conf/cli/registry-json.h"
 #include "proto/base/clock.h"
+#include "proto/base/text.h"
 
 static const char help[] =
 	"usage: dienstweg registry show FILE [--policy FILE] [--json]\n"
@@ -48,9 +49,16 @@ static void print_keys(const Dienstweg__Party *party)
 {
 	static const char *const states[] = {"", " (retired)", " (revoked)"};
 	printf("    keys:");
-	for (size_t i = 0; i < party->n_keys; i++)
-		printf("%s %s%s", i ? "," : "", key_use_name((enum key_use)party->keys[i]->use),
-			states[party->keys[i]->state]);
+	for (size_t i = 0; i < party->n_keys; i++) {
+		const Dienstweg__Key *key = party->keys[i];
+		char id[2 * KEY_ID_SIZE + 1];
+		text_hex(BYTES_PB(key->id), id);
+		/* As much of the id as the source asks for. */
+		printf("%s %s %.8s%s", i ? "," : "", key_use_name((enum key_use)key->use), id,
+			states[key->state]);
+		if (key->suspect_from)
+			printf(" (suspect from entry %llu)", (unsigned long long)key->suspect_from);
+	}
 	printf("\n");
 }
 

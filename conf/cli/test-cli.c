@@ -426,6 +426,33 @@ static void parties(const char *city, const char *jobcenter)
 
 #define CHECK_AFTER(new, old) "registry check " new " --policy policy --previous " old
 
+/* From k3, in which the old key is retired, to k5. */
+static void keys_are_doubted(const char *old)
+{
+	char words[400];
+	/* Suspicion, with the key still active; then a key that comes back; one that vanishes. */
+	snprintf(words, sizeof(words),
+		"    keys:\n      - {file: city.wuppertal, id: %s, state: active, suspect_from: "
+		"7}\n"
+		"      - {file: city.wuppertal}\n",
+		old);
+	parties(words, "");
+	says(0, "", BUILD SIGN(1) SIGN(2) "--previous k3 --out k4");
+	says(1, "under suspicion from entry 7 on", CHECK_AFTER("k4", "k3 --strict"));
+	says(0, "counts again", CHECK_AFTER("k4", "k3"));
+	snprintf(words, sizeof(words), "sign %s (suspect from entry 7)", old);
+	says(0, words, "registry show k4");
+	snprintf(words, sizeof(words), "sign %s (retired)", old);
+	says(0, words, "registry show k3");
+	says(0, "under suspicion and still active", CHECK_AFTER("k4", "k3"));
+	parties("    keys: [{file: city.wuppertal, use: seal}, {file: city.wuppertal, use: "
+		"transport},"
+		" {file: city.wuppertal, use: sign}]\n",
+		"");
+	says(0, "", BUILD SIGN(1) SIGN(2) "--previous k4 --out k5");
+	says(0, "clears sign key", CHECK_AFTER("k5", "k4"));
+}
+
 /* A party exchanges its sign key in the usual steps, and then makes every mistake. */
 static void keys_are_exchanged(void)
 {
@@ -464,24 +491,7 @@ static void keys_are_exchanged(void)
 	says(1, "no keys of this file", "keygen party city.wuppertal --out keys --remove %s", old);
 	says(0, "\"state\": \"retired\"", "registry show k3 --json");
 
-	/* Suspicion, with the key still active; then a key that comes back; one that vanishes. */
-	snprintf(words, sizeof(words),
-		"    keys:\n      - {file: city.wuppertal, id: %s, state: active, suspect_from: "
-		"7}\n"
-		"      - {file: city.wuppertal}\n",
-		old);
-	parties(words, "");
-	says(0, "", BUILD SIGN(1) SIGN(2) "--previous k3 --out k4");
-	says(1, "under suspicion from entry 7 on", CHECK_AFTER("k4", "k3 --strict"));
-	says(0, "counts again", CHECK_AFTER("k4", "k3"));
-	says(0, "under suspicion and still active", CHECK_AFTER("k4", "k3"));
-	parties("    keys: [{file: city.wuppertal, use: seal}, {file: city.wuppertal, use: "
-		"transport},"
-		" {file: city.wuppertal, use: sign}]\n",
-		"");
-	says(0, "", BUILD SIGN(1) SIGN(2) "--previous k4 --out k5");
-	says(0, "clears sign key", CHECK_AFTER("k5", "k4"));
-
+	keys_are_doubted(old);
 	shown_id("keys/jobcenter.wuppertal.keys", "transport", 0, transport);
 	shown_id("keys/jobcenter.wuppertal.keys", "seal", 0, seal);
 	says(0, "", "keygen party jobcenter.wuppertal --out keys --add transport");
