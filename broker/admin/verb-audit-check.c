@@ -18,6 +18,7 @@
 #include "broker/admin/verbs.h"
 #include "broker/audit/check-export.h"
 #include "broker/audit/entry.h"
+#include "broker/audit/statement.h"
 #include "conf/cli/cli.h"
 #include "proto/base/file.h"
 #include "proto/base/text.h"
@@ -26,10 +27,9 @@ static const char help[] =
 	"usage: dienstweg audit check FILE --policy FILE [OPTION...]\n"
 	"       dienstweg audit check DIR --policy FILE [OPTION...]\n"
 	"\n"
-	"Checks a proof (of an entry, or between two trees), or an exported log, offline, with "
-	"nothing "
-	"but the\n"
-	"pinned keys, and says what it proves and what not.\n"
+	"Checks a proof (of an entry, or between two trees), a signed report, or an exported log, "
+	"offline,\n"
+	"with nothing but the pinned keys, and says what it proves and what not.\n"
 	"\n"
 	"  --policy FILE      the pinned keys: of the roots, and of the log or with --registry\n"
 	"  --registry FILE    a registry signed by the pinned roots: its log keys count; when it "
@@ -180,15 +180,40 @@ static int check_trees(const struct options *options, const struct audit_trust *
 	return print_verdict(options, r, &fault, object);
 }
 
+/* What is in it is said by itself; what can be judged is who stands for it. */
+static int check_statement(
+	const struct options *options, const struct audit_trust *trust, struct bytes text)
+{
+	struct statement statement;
+	struct proof_fault fault = {};
+	int r = statement_check(trust, text, &statement, &fault);
+	json_t *object = options->json ? json_object() : NULL;
+	if (r == 0 && object) {
+		out_put_text(object, "proves", "report");
+		out_put_text(object, "origin", statement.origin);
+		out_put_text(object, "signer", statement.signer);
+		out_put_name(object, "text", statement.text);
+	} else if (r == 0) {
+		printf("The report is whole, and signed by the keeper of the log %s (key %s).\n"
+		       "It proves what the keeper says, not that nothing was left out. That its "
+		       "entries "
+		       "are in the log is\nproven by the .tlog-proof files beside it.\n",
+			statement.origin, statement.signer);
+	}
+	return print_verdict(options, r, &fault, object);
+}
+
 static int check_file(
 	const struct options *options, const struct audit_trust *trust, const struct bytes *held)
 {
 	_cleanup_(input_deinit) struct input input = {};
 	struct proof_fault fault = {};
-	int r = input_read(&input, options->subject, PROOF_FILE_MAX);
+	int r = input_read(&input, options->subject, NOTE_SIZE_MAX);
 	if (r)
 		return r;
 	struct bytes text = input_bytes(&input);
+	if (statement_is(text))
+		return check_statement(options, trust, text);
 	switch (proof_form(text)) {
 	case PROOF_FORM_ENTRY:
 		return check_entry(options, trust, text);
@@ -196,8 +221,8 @@ static int check_file(
 		return check_trees(options, trust, text, held);
 	default:
 		proof_fault(&fault, PROOF_MALFORMED, "first line",
-			"is that of no proof: neither c2sp.org/tlog-proof@v1 nor "
-			"dienstweg/v1/consistency");
+			"is that of no proof: neither c2sp.org/tlog-proof@v1, "
+			"dienstweg/v1/consistency nor dienstweg/v1/report");
 		return print_verdict(
 			options, PROOF_MALFORMED, &fault, options->json ? json_object() : NULL);
 	}

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "broker/admin/cases.h"
 #include "broker/admin/inspect.h"
@@ -17,6 +18,7 @@
 #include "broker/audit/access.h"
 #include "broker/audit/disputes.h"
 #include "broker/audit/prove.h"
+#include "broker/audit/statement.h"
 #include "broker/audit/words.h"
 #include "proto/base/clock.h"
 #include "proto/base/db.h"
@@ -36,15 +38,18 @@ static const char help[] =
 	"its proof under the log's signed checkpoint (dienstweg audit check).\n"
 	"\n" FOLDERS_HELP CASES_HELP "  --party PARTY      whose share of the case\n"
 	"  --case CASE        its id, or enough of the beginning\n"
-	"  --out DIR          also write report.txt, report.json and a .tlog-proof for each entry "
-	"there\n" INSPECT_HELP "  --json             one object\n"
+	"  --out DIR          also write report.txt, signed with the bus's log keys, report.json "
+	"and "
+	"a\n"
+	"                     .tlog-proof for each entry there\n" INSPECT_HELP
+	"  --json             one object\n"
 	"\n"
 	"While the broker runs, it journals that the records were opened before they are shown, as "
 	"subject-access\n"
 	"on the ground art-15-gdpr unless told otherwise.\n"
 	"Exit codes: 0 written; 1 no such case, or it has nothing of this party.\n";
 
-enum { REGISTRY_ARENA = 96 << 20, WHY_SIZE = 512 };
+enum { REGISTRY_ARENA = 96 << 20, REPORT_ARENA = 8 << 20, WHY_SIZE = 512 };
 
 struct options {
 	struct folders *folders;
@@ -292,8 +297,37 @@ static int write_proofs(const char *dir, const json_t *object)
 	return 0;
 }
 
-static int write_report(const char *dir, const json_t *object)
+/* Signed where the log's keys are at hand, which a copy of a journal does not have. */
+static int write_text(const struct options *options, const char *origin, struct bytes text)
 {
+	_cleanup_(arena_free) struct arena *arena = arena_new(REPORT_ARENA);
+	_cleanup_(keyring_secret_deinit) struct keyring_secret keys = {};
+	const struct config_broker *broker = options->folders->broker;
+	char why[WHY_SIZE] = "";
+	struct bytes note;
+	if (!arena)
+		return cli_fail(CLI_FAILED, "out of memory");
+	if (!broker || access(broker->keys, R_OK) != 0) {
+		fprintf(stderr, "The report is not signed: %s\n",
+			broker ? "the bus's keys cannot be read from here"
+			       : "--config names the broker's configuration, and with it the bus's "
+				 "keys");
+		return write_bytes(options->out, "report.txt", text);
+	}
+	int r = keyfile_read_secret(broker->keys, &keys, why, sizeof(why));
+	if (r)
+		return cli_fail(
+			CLI_FAILED, "%s: %s", broker->keys, r < 0 ? strerrordesc_np(-r) : why);
+	r = statement_sign(text, origin, &keys, arena, &note);
+	if (r)
+		return cli_fail(CLI_FAILED, "the report cannot be signed: %s",
+			r < 0 ? strerrordesc_np(-r) : "there is no log key, or it is no text");
+	return write_bytes(options->out, "report.txt", note);
+}
+
+static int write_report(const struct options *options, const json_t *object)
+{
+	const char *dir = options->out;
 	_cleanup_(heap_free) char *text = NULL, *json = json_dumps(object, JSON_INDENT(2));
 	size_t len = 0;
 	FILE *file = open_memstream(&text, &len);
@@ -307,7 +341,7 @@ static int write_report(const char *dir, const json_t *object)
 	int r = dir_make(dir, 0700);
 	if (r)
 		return cli_fail(CLI_FAILED, "%s: %s", dir, strerrordesc_np(-r));
-	int exit = write_bytes(dir, "report.txt", BYTES(text, len));
+	int exit = write_text(options, word(object, "origin"), BYTES((const uint8_t *)text, len));
 	if (exit == 0)
 		exit = write_bytes(dir, "report.json", BYTES_STR(json));
 	return exit ? exit : write_proofs(dir, object);
@@ -357,7 +391,7 @@ static json_t *object_of(const struct options *options, const struct cases *case
 
 static int tell(const struct options *options, json_t *object)
 {
-	int exit = options->out ? write_report(options->out, object) : 0;
+	int exit = options->out ? write_report(options, object) : 0;
 	if (exit == 0 && !options->json)
 		say(stdout, object);
 	if (exit == 0 && options->json)

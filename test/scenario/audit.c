@@ -200,6 +200,9 @@ static void check_report(const struct bus *bus)
 		bus_path(bus, "registry.signed"), NULL};
 	CHECK_INT(process_run(check, &output, TOOL_MS), 0);
 	holds(output, "2", NULL);
+	snprintf(proof, sizeof(proof), "%s/report.txt", dir);
+	CHECK_INT(process_run(check, &output, TOOL_MS), 0);
+	holds(output, "signed by the keeper of the log test.demo/0", NULL);
 	CHECK_INT(access(bus_path(bus, "answer/report.json"), R_OK), 0);
 	holds(admin(bus, 0, "audit", "report", "--party", "jobcenter", "--case", "ca5e1d", "--json",
 		      NULL),
