@@ -266,6 +266,7 @@ static json_t *erasure_json(const struct status *status)
 	journal_erase_stats(status->options.journal, &stats);
 	const char *phase = stats.phase < ARRAY_LEN(phases) ? phases[stats.phase] : "unknown";
 	json_object_set_new(object, "phase", json_string(phase));
+	json_object_set_new(object, "waits_for_order", json_boolean(stats.leapt));
 	if (stats.phase != 0)
 		json_object_set_new(object, "by_instruction", json_boolean(stats.by_instruction));
 	if (stats.phase != 0 || stats.finished_ms != 0) {

@@ -80,6 +80,10 @@ static void print_erasure(const json_t *erasure)
 {
 	char time[OUT_TEXT_MAX];
 	uint64_t finished_ms = number(erasure, "finished_ms");
+	if (json_is_true(json_object_get(erasure, "waits_for_order")))
+		printf("  erasure      WAITS: more than five weeks since the last look. Is the "
+		       "clock right?\n"
+		       "               If so: dienstweg erase --due\n");
 	if (strcmp(text(erasure, "phase"), "none") != 0)
 		printf("  erasure      under way, %s: %" PRIu64 " rows judged, %" PRIu64
 		       " kept, %" PRIu64 " removed\n",

@@ -26,5 +26,6 @@ struct erase_stats {
 	uint64_t erased;      /* rows of entries, removed */
 	uint64_t finished_ms; /* batch time at which the last run since the start ended; 0: none */
 	uint64_t last_erased; /* by that run */
-	bool master_fixed;    /* that run could not exchange the master key */
+	bool leapt; /* nothing is erased by itself: the clock may be wrong, an operator has to order it */
+	bool master_fixed; /* that run could not exchange the master key */
 };

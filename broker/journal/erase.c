@@ -25,7 +25,6 @@ enum {
 	WAITING_ROWS = 8192,
 };
 static const uint64_t STATE_PATIENCE_NS = 600 * UINT64_C(1000000000);
-#define WEEK_KEY BYTES_STR("erase-week")
 
 /* ---- lifetime ---- */
 
@@ -83,116 +82,6 @@ bool erase_is_due(const struct journal *journal)
 bool erase_is_removing(const struct journal *journal)
 {
 	return journal->erase.plan.phase == ERASE_DELETE;
-}
-
-/* ---- beginning ---- */
-
-static bool is_past(void *context, uint8_t class, uint32_t label)
-{
-	(void)class;
-	return label_day(label) < *(const uint32_t *)context;
-}
-
-static int plan_by_age(struct journal *journal)
-{
-	struct erase_plan *plan = &journal->erase.plan;
-	struct seal_run run = {};
-	uint32_t today = today_of(journal);
-	*plan = (struct erase_plan){.phase = ERASE_RESEAL, .before_day = today};
-	int r;
-	do
-		r = seal_map_next(&journal->tables, journal->log.txn, journal->log.sequence, &run);
-	while (r == 0 && !erase_plan_dooms(plan, run.class, run.label));
-	if (r == DB_NOT_FOUND) /* keys of days on which nothing was sealed go all the same */
-		plan->phase = keyring_any(journal->options.keyring, is_past, &today) ? ERASE_KEYS
-										     : ERASE_NONE;
-	return r < 0 ? r : 0;
-}
-
-/* Weeks begin on Mondays. Return: 1 when a new one has begun since this was last asked, 0, negative errno. */
-static int week_turned(struct journal *journal)
-{
-	struct db_txn *txn = journal->log.txn;
-	uint32_t week = (today_of(journal) + 3) / 7;
-	struct bytes value;
-	uint8_t buf[4];
-	int r = db_get(txn, journal->tables.meta, WEEK_KEY, &value);
-	if (r < 0 || (r == 0 && value.len != sizeof(buf)))
-		return r < 0 ? r : -EBADMSG;
-	bool known = r == 0;
-	if (known && be32_get(value.data) >= week)
-		return 0;
-	be32_put(buf, week);
-	journal->store.changed = true;
-	r = db_put(txn, journal->tables.meta, WEEK_KEY, BYTES(buf, sizeof(buf)));
-	return r ? journal_put_error(r) : known;
-}
-
-/* What stays under the keys that go needs others, of the same days. */
-static int make_successors(struct journal *journal)
-{
-	const struct erase_plan *plan = &journal->erase.plan;
-	struct keyring *keyring = journal->options.keyring;
-	struct keyring_key_name names[ERASE_KEYS_MAX];
-	size_t count = 0;
-	for (size_t i = 0; i < plan->keys_count; i++) {
-		uint8_t class = plan->keys[i].class;
-		uint32_t day = label_day(plan->keys[i].label), newest;
-		if (keyring_newest(keyring, class, day, &newest))
-			return -ENOKEY;
-		if (!erase_plan_dooms(plan, class, newest))
-			continue;
-		if (label_generation(newest) == LABEL_GENERATION_MAX)
-			return -EOVERFLOW;
-		names[count++] = (struct keyring_key_name){
-			.class = class, .label = label_make(day, label_generation(newest) + 1)};
-	}
-	return keyring_add(keyring, names, count);
-}
-
-static int plan_by_instruction(struct journal *journal)
-{
-	struct erase *erase = &journal->erase;
-	int r = erase_plan_instructed(&erase->plan, journal->log.txn, &journal->tables);
-	if (r || erase->plan.phase == ERASE_NONE)
-		return r;
-	if (erase->now) {
-		erase->plan.account = erase->now_account;
-		memcpy(erase->plan.cause, erase->now_cause, sizeof(erase->plan.cause));
-	}
-	return make_successors(journal);
-}
-
-/* By age before on instruction: what goes by itself needs no instruction. */
-static int begin(struct journal *journal)
-{
-	struct erase *erase = &journal->erase;
-	bool daily = erase->checked_day != today_of(journal);
-	if (!erase_is_due(journal))
-		return 0;
-	erase->checked_day = today_of(journal);
-	erase->wanted = false;
-	if (daily) {
-		int r = week_turned(journal);
-		if (r < 0)
-			return r;
-		erase->week = erase->week || r == 1;
-	}
-	int r = plan_by_age(journal);
-	if (r == 0 && erase->plan.phase == ERASE_NONE && (erase->week || erase->now)) {
-		r = plan_by_instruction(journal);
-		erase->week = erase->now = false;
-	}
-	if (r || erase->plan.phase == ERASE_NONE)
-		return r;
-	erase->stats.phase = erase->plan.phase;
-	erase->stats.by_instruction = erase->plan.by_instruction;
-	erase->stats.examined = erase->stats.resealed = erase->stats.erased = 0;
-	erase->told = ERASE_TOLD_PLANNED;
-	journal->store.changed = true;
-	log_info("erasure", "a run begins", F_U64("before_day", erase->plan.before_day),
-		F_U64("keys", erase->plan.keys_count));
-	return erase_plan_put(&erase->plan, journal->log.txn, &journal->tables);
 }
 
 /* ---- what the steps share ---- */
@@ -548,7 +437,7 @@ int erase_step(struct journal *journal, struct batch *batch)
 	batch->stage = "erasure";
 	switch (erase->plan.phase) {
 	case ERASE_NONE:
-		return begin(journal);
+		return erase_begin(journal);
 	case ERASE_RESEAL:
 		return step_reseal(journal, batch);
 	case ERASE_DELETE:

@@ -187,6 +187,9 @@ bool erase_is_due(const struct journal *journal);
 /* Does it remove rows? Then a state, which is made of them, has to wait. */
 bool erase_is_removing(const struct journal *journal);
 
+/* When it is due and there is something to do: the plan of a run. 0 or negative errno. */
+int erase_begin(struct journal *journal);
+
 /**
  * erase_step() - one step of a run, in this batch
  * @journal: inside batch_run(), after everything else was decided

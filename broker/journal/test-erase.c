@@ -513,6 +513,35 @@ static void instructions_wait_for_monday(void)
 	parcel_free(of_case);
 }
 
+static void a_clock_that_leaps_erases_nothing(void)
+{
+	_cleanup_(erasing_deinit) struct erasing e;
+	struct fixture_load load = {.count = FIGURES, .content_bytes = 50}, one = {.count = 1};
+	uint64_t rows[FIGURES];
+	struct erase_stats stats;
+	erasing_init(&e, "leap");
+	e.journal.options.erase_daily = true;
+	journal_fixture_start(&e.journal);
+	struct parcel *sent = erasing_submit(&e, &load);
+	erasing_deliver(&e, "ministry", sent);
+	sequences_of(sent, rows);
+	clock_fake_advance(&e.journal.clock, 60 * (uint64_t)ERASING_DAY_MS);
+	for (int day = 0; day < 3; day++) {
+		clock_fake_advance(&e.journal.clock, ERASING_DAY_MS);
+		parcel_free(erasing_submit(&e, &one));
+		parcel_free(erasing_submit(&e, &one));
+		CHECK_INT(count_content(&e, rows, FIGURES), FIGURES);
+	}
+	journal_erase_stats(e.journal.journal, &stats);
+	CHECK(stats.leapt);
+	erasing_later(&e, 1); /* somebody who has looked at the clock orders it */
+	CHECK_INT(count_content(&e, rows, FIGURES), 0);
+	journal_erase_stats(e.journal.journal, &stats);
+	CHECK(!stats.leapt);
+	journal_fixture_stop(&e.journal);
+	parcel_free(sent);
+}
+
 /* ---- beside traffic ---- */
 
 static void traffic_goes_on(void)
@@ -593,5 +622,5 @@ CHECK_MAIN(CHECK_CASE(content_goes_on_its_day), CHECK_CASE(records_go_on_theirs)
 	CHECK_CASE(an_erased_record_has_no_receipt), CHECK_CASE(the_undelivered_stay),
 	CHECK_CASE(open_cases_keep_their_content), CHECK_CASE(holds_keep),
 	CHECK_CASE(a_survey_says_what_would_go), CHECK_CASE(a_case_goes_before_its_day),
-	CHECK_CASE(instructions_wait_for_monday), CHECK_CASE(traffic_goes_on),
-	CHECK_CASE(a_master_key_that_cannot_be_replaced))
+	CHECK_CASE(instructions_wait_for_monday), CHECK_CASE(a_clock_that_leaps_erases_nothing),
+	CHECK_CASE(traffic_goes_on), CHECK_CASE(a_master_key_that_cannot_be_replaced))
