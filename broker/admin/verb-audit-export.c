@@ -11,6 +11,7 @@
 
 #include "broker/admin/findings.h"
 #include "broker/admin/folders.h"
+#include "broker/admin/inspect.h"
 #include "broker/admin/out.h"
 #include "broker/admin/verbs.h"
 #include "broker/audit/export.h"
@@ -31,14 +32,15 @@ static const char help[] =
 	"  --disclose A-B     also write the entries A to B in clear: proofs, headers, "
 	"acknowledgements "
 	"and\n"
-	"                     decisions, never the content of messages. Needs the keyring\n"
-	"  --json             one object\n"
+	"                     decisions, never the content of messages. Needs the "
+	"keyring\n" INSPECT_HELP "  --json             one object\n"
 	"\n"
 	"Exit codes: 0 written; 1 the folder holds another log, or the journal is not what was "
 	"signed.\n";
 
 struct options {
 	struct folders *folders;
+	struct inspect inspect; /* when something is disclosed */
 	const char *size, *disclose;
 	bool json;
 };
@@ -56,9 +58,7 @@ static void print(const struct audit_export_options *how, const struct audit_exp
 	printf("  disclosed    entries %" PRIu64 " to %" PRIu64 ": %" PRIu64 " in clear, %" PRIu64
 	       " whose record does not open\n",
 		how->first, how->last, result->disclosed, result->closed);
-	printf("This folder now holds records of agencies' cases. The journal has no entry about "
-	       "it: "
-	       "keep a note of\nwho got it, and on which ground.\n");
+	printf("This folder now holds records of agencies' cases: keep a note of who got it.\n");
 }
 
 static void print_json(
@@ -75,15 +75,20 @@ static void print_json(
 	out_line(object);
 }
 
-static int run(const struct options *options, const struct audit_export_options *how)
+static int run(struct options *options, const struct audit_export_options *how)
 {
 	_cleanup_(audit_close) struct audit audit = {};
 	struct audit_export_result result;
 	struct findings findings;
 	char why[512] = "";
 	int exit = folders_open(options->folders, &audit);
+	if (exit == 0 && how->disclose)
+		exit = inspect_record(&options->inspect, options->folders, how->first, how->last,
+			how->last - how->first + 1);
 	if (exit)
 		return exit;
+	if (how->disclose)
+		inspect_print(&options->inspect);
 	findings_init(&findings, false);
 	int r = audit_export(&audit, how, &findings.report, &result, why, sizeof(why));
 	progress_clear(&findings.progress);
@@ -116,6 +121,7 @@ int audit_export_run(int argc, char **argv)
 	struct audit_export_options how = {};
 	const struct cli_option table[] = {
 		FOLDERS_OPTIONS(&folders),
+		INSPECT_OPTIONS(&options.inspect),
 		{"--policy", .value = &folders.policy},
 		{"--size", .value = &options.size},
 		{"--disclose", .value = &options.disclose},
@@ -138,6 +144,8 @@ int audit_export_run(int argc, char **argv)
 	if (options.disclose && parse_range(options.disclose, &how))
 		return cli_usage(&verb, "--disclose: %s is no range like 12-40", options.disclose);
 	how.dir = items[0];
-	r = folders_find(&folders, &verb, how.disclose ? FOLDERS_KEYS : 0);
+	r = inspect_check(&options.inspect, &verb);
+	if (r == 0)
+		r = folders_find(&folders, &verb, how.disclose ? FOLDERS_KEYS : 0);
 	return r ? r : run(&options, &how);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "broker/admin/folders.h"
+#include "broker/admin/inspect.h"
 #include "broker/admin/out.h"
 #include "broker/admin/verbs.h"
 #include "broker/audit/prove-archive.h"
@@ -47,13 +48,14 @@ static const char help[] =
 	"  --batch FILE       the same for an entry of acknowledgements\n"
 	"  --after FILE       write the proof of the last entry before that notes cosignatures of "
 	"witnesses\n"
-	"                     there, and what it notes to FILE.checkpoint: they bound the time\n"
-	"  --json             with --out: one object about it\n"
+	"                     there, and what it notes to FILE.checkpoint: they bound the "
+	"time\n" INSPECT_HELP "  --json             with --out: one object about it\n"
 	"\n"
 	"Exit codes: 0 written; 1 no such entry, or it cannot be proven.\n";
 
 struct options {
 	struct folders *folders;
+	struct inspect inspect; /* an entry's record is opened for its proof */
 	const char *which, *end, *from, *to, *out, *header, *batch, *after, *archive;
 	bool json;
 };
@@ -170,7 +172,18 @@ static int find_entry(
 				  : audit_find_end(audit, *ret, options->end, ret, why, WHY_SIZE);
 }
 
-static int prove_entry(const struct options *options, struct audit *audit)
+/* Without keys nothing is opened: the proof holds the stub. */
+static int record_opening(struct options *options, const struct audit *audit, uint64_t sequence)
+{
+	if (!audit->keyring)
+		return 0;
+	int exit = inspect_record(&options->inspect, options->folders, sequence, sequence, 1);
+	if (exit == 0)
+		inspect_print(&options->inspect);
+	return exit;
+}
+
+static int prove_entry(struct options *options, struct audit *audit)
 {
 	_cleanup_(arena_free) struct arena *arena = arena_new(ENTRY_ARENA);
 	struct audit_proof proof;
@@ -182,6 +195,9 @@ static int prove_entry(const struct options *options, struct audit *audit)
 		r = prove_archive_entry(options->archive, sequence, arena, &proof, why, sizeof(why));
 	} else if (r == 0) {
 		r = find_entry(options, audit, &sequence, why);
+		int exit = r == 0 ? record_opening(options, audit, sequence) : 0;
+		if (exit)
+			return exit;
 		if (r == 0)
 			r = audit_prove(audit, sequence, NULL, arena, &proof, why, sizeof(why));
 	}
@@ -241,7 +257,7 @@ static int prove_trees(
 	return exit;
 }
 
-static int run(const struct options *options, uint64_t from, uint64_t to)
+static int run(struct options *options, uint64_t from, uint64_t to)
 {
 	_cleanup_(audit_close) struct audit audit = {};
 	int exit = options->archive ? 0 : folders_open(options->folders, &audit);
@@ -292,6 +308,7 @@ int audit_prove_run(int argc, char **argv)
 	struct options options = {.folders = &folders};
 	const struct cli_option table[] = {
 		FOLDERS_OPTIONS(&folders),
+		INSPECT_OPTIONS(&options.inspect),
 		{"--end", .value = &options.end},
 		{"--from", .value = &options.from},
 		{"--to", .value = &options.to},
@@ -316,6 +333,8 @@ int audit_prove_run(int argc, char **argv)
 		return r;
 	options.which = words.count ? items[0] : NULL;
 	r = check_usage(&options, &verb, &from, &to);
+	if (r == 0)
+		r = inspect_check(&options.inspect, &verb);
 	if (r == 0 && !options.archive)
 		r = folders_find(&folders, &verb, 0);
 	return r ? r : run(&options, from, to);
