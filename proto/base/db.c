@@ -53,7 +53,7 @@ struct db_txn {
 struct db_env {
 	MDB_env *mdb;
 	atomic_uint txns;
-	struct db_txn writer; /* there is only one, so a batch needs no malloc */
+	struct db_txn *writer; /* there is only one, so a batch needs no malloc */
 };
 
 struct db_cursor {
@@ -138,13 +138,15 @@ int db_env_open(const char *dir, const struct db_options *options, struct db_env
 	struct db_env *env = calloc(1, sizeof(*env));
 	if (!env)
 		return -ENOMEM;
-	int r = fold(mdb_env_create(&env->mdb));
+	env->writer = calloc(1, sizeof(*env->writer));
+	int r = env->writer ? fold(mdb_env_create(&env->mdb)) : -ENOMEM;
 	if (r == 0) {
 		r = env_set_up(env->mdb, dir, options);
 		if (r < 0)
 			mdb_env_close(env->mdb);
 	}
 	if (r < 0) {
+		free(env->writer);
 		free(env);
 		return r;
 	}
@@ -158,6 +160,7 @@ void db_env_close(struct db_env *env)
 		return;
 	assert(atomic_load(&env->txns) == 0);
 	mdb_env_close(env->mdb);
+	free(env->writer);
 	free(env);
 }
 
@@ -306,7 +309,7 @@ int db_begin(struct db_env *env, bool write, struct db_txn **ret)
 		return r;
 	}
 	atomic_fetch_add(&env->txns, 1);
-	*ret = write ? &env->writer : reader; /* ours alone: we hold LMDB's writer lock */
+	*ret = write ? env->writer : reader; /* ours alone: we hold LMDB's writer lock */
 	**ret = (struct db_txn){.mdb = mdb, .env = env, .write = write};
 	return 0;
 }
@@ -323,7 +326,7 @@ static bool env_is_closed(MDB_env *mdb)
 
 static void reader_free(const struct db_env *env, struct db_txn *txn)
 {
-	if (txn != &env->writer)
+	if (txn != env->writer)
 		free(txn);
 }
 
@@ -337,7 +340,7 @@ int db_commit(struct db_txn *txn)
 	assert(txn->cursors == 0);
 	struct db_env *env = txn->env;
 	int code = mdb_txn_commit(txn->mdb);
-	/* From here on &env->writer may be another thread's. */
+	/* From here on env->writer may be another thread's. */
 	reader_free(env, txn);
 	r = fold(code);
 	if (code == EIO && disk_is_full(env))
