@@ -195,6 +195,80 @@ static void foreign_words_are_refused(void)
 	}
 }
 
+/* Lines of nobody, up to what a note may have, leave no room for others': they are not kept. */
+static void one_witness_cannot_crowd_out_the_others(void)
+{
+	static const char crowd[] = "\xe2\x80\x94 crowd AAAAAAAA\n";
+	struct house house;
+	struct peer city, jobcenter;
+	uint8_t buf[COSIGNED_NOTE_MAX];
+	house_init_witnessed(&house, "crowd", "");
+	peer_init(&city, &house, "city");
+	peer_init(&jobcenter, &house, "jobcenter");
+	peer_open(&city, "city");
+	peer_open(&jobcenter, "jobcenter");
+	struct bytes candidate = candidate_hear(&city);
+	size_t len = journal_fixture_cosign(
+		&house.fixture, candidate, "city", FIXTURE_NOW_MS / 1000, buf);
+	for (size_t i = 0; i < 60; i++, len += sizeof(crowd) - 1)
+		memcpy(buf + len, crowd, sizeof(crowd) - 1);
+	char name[256];
+	memset(name, 'x', sizeof(name));
+	while (len + 200 < sizeof(buf))
+		len += (size_t)sprintf((char *)buf + len, "\xe2\x80\x94 %.150s AAAAAAAA\n", name);
+	cosign_say(&city, BYTES(buf, len));
+	cosign_as(&jobcenter, candidate_hear(&jobcenter), "jobcenter");
+	house_until(&house, has_quorum(&jobcenter));
+	CHECK_INT(cosignature_lines(cosigned_get(&jobcenter), "test.demo/0"), 2);
+	peer_deinit(&city);
+	peer_deinit(&jobcenter);
+	house_deinit(&house);
+}
+
+/* Of a broker that has stopped. */
+static size_t cosigned_rows(const struct house *house)
+{
+	_cleanup_(journal_reader_free) struct journal_reader *reader = NULL;
+	struct bytes note;
+	uint64_t size = 0;
+	size_t count = 0;
+	char path[512];
+	CHECK_INT(path_join(path, sizeof(path), house->dir, "state/journal"), 0);
+	CHECK_INT(journal_reader_open(path, NULL, &reader), 0);
+	CHECK_INT(journal_reader_begin(reader), 0);
+	while (journal_read_next_cosigned(reader, size, &size, &note) == 0) {
+		size++;
+		count++;
+	}
+	return count;
+}
+
+/* Every tree has a checkpoint; a witness that cosigns them all would fill the disk. */
+static void what_nobody_asked_for_is_not_kept(void)
+{
+	struct house house;
+	struct peer city, town;
+	house_init_witnessed(&house, "unasked", "");
+	peer_init(&city, &house, "city");
+	peer_init(&town, &house, "town");
+	peer_open(&town, "town");
+	peer_open(&city, "city");
+	struct bytes candidate = candidate_hear(&city);
+	parcel_free(peer_submit(&town, &(struct fixture_load){.count = 1, .sender = "town"}, 1));
+	const Dienstweg__Answer *answer = peer_hear_kind(&town, DIENSTWEG__FRAME__BODY_ANSWER)->answer;
+	CHECK(!bytes_equal(BYTES_PB(answer->checkpoint), candidate));
+	cosign_as(&city, BYTES_PB(answer->checkpoint), "city");
+	CHECK_INT(cosigned_get(&city).len, 0); /* behind it in line */
+	parcel_free(peer_submit(&town, &(struct fixture_load){.count = 1, .sender = "town"}, 2));
+	(void)peer_hear_kind(&town, DIENSTWEG__FRAME__BODY_ANSWER);
+	peer_deinit(&city);
+	peer_deinit(&town);
+	house_stop(&house);
+	CHECK_INT(cosigned_rows(&house), 0);
+	house_start(&house);
+	house_deinit(&house);
+}
+
 /* What was asked of a session is asked of the next one again, or a lost frame would cost a quorum. */
 static void a_new_session_is_asked_again(void)
 {
@@ -329,6 +403,7 @@ static void a_witness_that_saw_more_keeps_it_closed(void)
 CHECK_MAIN(CHECK_CASE(two_witnesses_make_a_quorum_that_all_can_see),
 	CHECK_CASE(candidates_follow_one_another), CHECK_CASE(who_is_no_witness_is_told_so),
 	CHECK_CASE(bad_cosignatures_are_refused), CHECK_CASE(foreign_words_are_refused),
-	CHECK_CASE(a_new_session_is_asked_again),
+	CHECK_CASE(one_witness_cannot_crowd_out_the_others),
+	CHECK_CASE(what_nobody_asked_for_is_not_kept), CHECK_CASE(a_new_session_is_asked_again),
 	CHECK_CASE(enough_witnesses_release_a_journal_in_doubt),
 	CHECK_CASE(a_witness_that_saw_more_keeps_it_closed))

@@ -40,6 +40,7 @@ struct cosign {
 	/* found */
 	int result; /* 0, NOTE_*, COSIGN_OTHER_TREE, or a failure */
 	uint64_t size;
+	struct bytes line; /* the witness's, in note */
 };
 enum { COSIGN_OTHER_TREE = 100 /* not a checkpoint of this journal */ };
 
@@ -97,6 +98,9 @@ void candidate_tick(struct transport *transport, uint64_t now_ns)
 	if (policy.witness_quorum == 0)
 		return;
 	if (candidate_is_due(transport, now_ns)) {
+		candidate->before_size = candidate->size;
+		candidate->before_len = candidate->len;
+		memcpy(candidate->before, candidate->note, candidate->len);
 		candidate->len = journal_checkpoint(transport->options.journal, candidate->note,
 			sizeof(candidate->note), &candidate->size);
 		candidate->made_ns = now_ns;
@@ -121,7 +125,7 @@ static int cosign_check(struct cosign *cosign, struct journal_reader *reader)
 	int r = checkpoint_open(
 		note, cosign->log_keys, cosign->log_keys_count, cosign->origin, &checkpoint);
 	if (r == 0)
-		r = cosignature_find(note, &cosign->witness, NULL, NULL);
+		r = cosignature_find(note, &cosign->witness, NULL, &cosign->line);
 	if (r)
 		return r;
 	r = checkpoint.size > 0 ? journal_read_root(reader, checkpoint.size, &root)
@@ -154,13 +158,37 @@ static void cosign_refuse(
 			  "registry, a cosignature");
 }
 
+/*
+ * What was asked for, as we said it, with this one line more. Other lines that came with it could leave no room
+ * for those of other witnesses; and each other tree size would be a row and a commit for whoever wants them.
+ */
+static bool cosign_reduce(const struct transport *transport, const struct cosign *cosign,
+	uint8_t buf[COSIGNED_NOTE_MAX], struct bytes *ret)
+{
+	const struct candidate *candidate = &transport->candidate;
+	struct bytes asked = BYTES(candidate->note, candidate->len);
+	size_t len;
+	if (cosign->size == candidate->before_size)
+		asked = BYTES(candidate->before, candidate->before_len);
+	else if (cosign->size != candidate->size)
+		return false;
+	if (cosignature_add(asked, cosign->line, buf, &len) != 0)
+		return false;
+	*ret = BYTES(buf, len);
+	return true;
+}
+
 static void cosign_push(struct transport *transport, const struct cosign *cosign)
 {
+	uint8_t buf[COSIGNED_NOTE_MAX];
+	struct bytes note;
+	if (!cosign_reduce(transport, cosign, buf, &note))
+		return; /* it was not asked for, or too long ago */
 	struct parcel *parcel = parcel_take(transport->options.pool, PARCEL_COSIGN);
 	if (!parcel)
 		return; /* too busy; the next candidate comes in a second */
 	parcel->tree_size = cosign->size;
-	if (arena_copy(parcel->arena, BYTES(cosign->note, cosign->len), &parcel->checkpoint) != 0) {
+	if (arena_copy(parcel->arena, note, &parcel->checkpoint) != 0) {
 		parcel_give(transport->options.pool, parcel);
 		return;
 	}

@@ -30,6 +30,11 @@ struct candidate {
 	uint64_t made_ns;
 	size_t len;
 	uint8_t note[CHECKPOINT_NOTE_MAX];
+
+	/* The one before: what a slow witness says of it still counts. */
+	uint64_t before_size;
+	size_t before_len;
+	uint8_t before[CHECKPOINT_NOTE_MAX];
 };
 
 /* The journal is in doubt: until enough witnesses are sure, nobody gets a session. */
