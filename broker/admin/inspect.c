@@ -8,12 +8,18 @@
 #include "broker/admin/inspect.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "broker/admin/ask.h"
 #include "broker/admin/order.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/file.h"
 #include "proto/base/text.h"
 
 int inspect_check(struct inspect *inspect, const struct cli_verb *verb)
@@ -33,13 +39,31 @@ int inspect_check(struct inspect *inspect, const struct cli_verb *verb)
 	return 0;
 }
 
+/* Does a broker hold the state folder that this journal lies in, wherever its socket may be? */
+static bool is_served(const char *journal)
+{
+	char found[PATH_MAX], path[PATH_MAX];
+	if (!realpath(journal, found) || path_join(path, sizeof(path), found, "../lock") != 0)
+		return false;
+	_cleanup_(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	return flock(fd, LOCK_SH | LOCK_NB) != 0;
+}
+
 int inspect_record(struct inspect *inspect, const struct folders *folders, uint64_t first,
 	uint64_t last, uint64_t count)
 {
 	char line[256];
 	json_t *answer = NULL;
-	if (!folders->socket[0] || !ask_is_there(folders->socket))
-		return 0;
+	if (!folders->socket[0] || !ask_is_there(folders->socket)) {
+		if (!is_served(folders->journal))
+			return 0;
+		return cli_fail(CLI_FAILED,
+			"%s: a broker runs on this journal, and nobody answers where its socket "
+			"should be: name its --config, so that it can record what is opened",
+			folders->journal);
+	}
 	snprintf(line, sizeof(line), "inspect %s %s %" PRIu64 " %" PRIu64 " %" PRIu64,
 		inspect->role, inspect->ground, first, last, count);
 	int exit = order_send(folders, line, &answer);

@@ -39,7 +39,7 @@ int inspect_check(struct inspect *inspect, const struct cli_verb *verb);
  * @count:   how many of these
  *
  * Without a running broker, on a copy for instance, nothing can be recorded: that is no failure, and
- * inspect_print() says it.
+ * inspect_print() says it. A broker that runs and cannot be asked is one.
  *
  * Return: 0, or an exit code.
  */

@@ -179,6 +179,17 @@ static void check_inspected(const struct bus *bus)
 	char *clear = admin(bus, 0, "audit", "show", "0", NULL);
 	CHECK(strstr(clear, "was opened") == NULL);
 	free(clear);
+
+	/* Not to say where the broker is does not help. */
+	char program[512], *output = NULL, journal[400], keyring[400];
+	snprintf(journal, sizeof(journal), "%s", bus_path(bus, "broker/journal"));
+	snprintf(keyring, sizeof(keyring), "%s", bus_path(bus, "broker/keyring"));
+	const char *const quietly[] = {
+		program_path("broker/dienstweg-admin", program, sizeof(program)), "audit", "show",
+		"2", "--journal", journal, "--keyring", keyring, "--master-key",
+		bus_path(bus, "keys/master"), NULL};
+	CHECK_INT(process_run(quietly, &output, TOOL_MS), 3);
+	holds(output, "a broker runs on this journal", "--config", NULL);
 }
 
 /* What each of the two may see of the case, a line of it checked without the journal, and nothing for others. */
@@ -470,6 +481,8 @@ static void what_is_proven_holds_elsewhere(void)
 	party_until(&jobcenter, jobcenter.acknowledged_count == 1, 10000);
 	snprintf(registry, sizeof(registry), "%s", bus_path(&bus, "registry.signed"));
 	prove_both(&bus, h, registry);
+	holds(admin(&bus, 0, "audit", "list", "--kind", "inspected", NULL),
+		"1 record between entry 2 and 2 opened by account", NULL);
 	check_usage(&bus, registry);
 	holds(admin(&bus, 0, "audit", "export", bus_path(&bus, "log"), NULL), "0 were there before",
 		"disclosed    nothing", NULL);
@@ -488,6 +501,7 @@ static void what_is_proven_holds_elsewhere(void)
 		      NULL),
 		"No findings", NULL);
 	holds(admin(&bus, 0, "audit", "export", bus_path(&bus, "log"), "--disclose", "2-2", NULL),
+		"the journal records that this was opened: entry",
 		"disclosed    entries 2 to 2: 1 in clear", "keep a note", NULL);
 	holds(check(&bus, 0, bus_path(&bus, "log"), "--registry", registry, NULL), "1 acknowledged",
 		"No findings", "It does not prove", NULL);
