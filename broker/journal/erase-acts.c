@@ -133,7 +133,7 @@ int operator_decide(struct journal *journal, struct batch *batch, struct parcel 
 		act->changed = true;
 		return 0;
 	case OPERATOR_ERASE_DUE:
-		erase->wanted = true;
+		erase->wanted = erase->ordered = true;
 		act->changed = true;
 		return 0;
 	}

@@ -121,12 +121,12 @@ int erase_begin(struct journal *journal)
 {
 	struct erase *erase = &journal->erase;
 	bool daily = erase->checked_day != today_of(journal);
-	bool ordered = erase->wanted || erase->now;
+	bool ordered = erase->ordered || erase->now;
 	if (!erase_is_due(journal))
 		return 0;
 	erase->checked_day = today_of(journal);
-	erase->wanted = false;
-	if (daily) {
+	erase->wanted = erase->ordered = false;
+	if (daily || ordered) { /* who orders it has looked at the clock, also later on that day */
 		int r = week_turned(journal, ordered);
 		if (r < 0)
 			return r;

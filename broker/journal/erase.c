@@ -420,7 +420,8 @@ static int step_keys(struct journal *journal)
 	erase->stats.finished_ms = journal->log.batch_ms;
 	erase->stats.last_erased = erase->stats.erased;
 	erase->stats.master_fixed = count > 0 && !renewed;
-	erase->wanted = !erase->plan.by_instruction; /* what was instructed may have its turn */
+	/* What was instructed may have its turn. What was ordered meanwhile has it in any case. */
+	erase->wanted = erase->ordered || !erase->plan.by_instruction;
 	erase->plan = (struct erase_plan){};
 	erase->told = ERASE_TOLD_DONE;
 	erase->walk = (struct erase_walk){};

@@ -167,7 +167,8 @@ struct erase {
 	uint64_t uncovered; /* entries below it must be accounted for by a state entry; 0: nothing waits */
 	uint64_t state_until_ns; /* monotonic; so long */
 	uint32_t checked_day;    /* looked what is due */
-	bool wanted;             /* an operator asks to look again */
+	bool wanted;             /* look again, whatever the day */
+	bool ordered;            /* ... because an operator says so */
 	bool now;                /* ... and not to wait for the week */
 	uint32_t now_account;
 	char now_cause[64];
