@@ -215,7 +215,8 @@ static void one_witness_cannot_crowd_out_the_others(void)
 	char name[256];
 	memset(name, 'x', sizeof(name));
 	while (len + 200 < sizeof(buf))
-		len += (size_t)sprintf((char *)buf + len, "\xe2\x80\x94 %.150s AAAAAAAA\n", name);
+		len += (size_t)snprintf((char *)buf + len, sizeof(buf) - len,
+			"\xe2\x80\x94 %.150s AAAAAAAA\n", name);
 	cosign_say(&city, BYTES(buf, len));
 	cosign_as(&jobcenter, candidate_hear(&jobcenter), "jobcenter");
 	house_until(&house, has_quorum(&jobcenter));
