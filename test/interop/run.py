@@ -35,7 +35,7 @@ def missing():
 def make_protocol(folder):
     """The modules that protoc makes of the .proto files, on the module path."""
     folder.mkdir()
-    protos = [f"proto/{name}.proto" for name in ("envelope", "frame", "registry")]
+    protos = [f"proto/{name}.proto" for name in ("envelope", "frame", "journal", "registry")]
     subprocess.run(["protoc", f"--proto_path={ROOT}", f"--python_out={folder}", *protos], check=True,
                    cwd=ROOT)
     # An installed package of the same name would win over a folder that is none.

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: EUPL-1.2
+"""The tables of a journal that follow from its entries (docs/journal.md "Derived tables", "State entries"),
+compared with what the entries give. It does not run the broker's rules: what these alone can tell is left out.
+"""
+from envelope import sha256, u8, u32, u64
+from journal_store import number
+from proto import journal_pb2 as pb
+
+ACCEPTED, REJECTED, EXPIRED = 1, 2, 3
+RELEASE, SUMMARY, OUTCOMES = 1, 3, 3
+
+
+def check(verifier):
+    tables = Tables(verifier)
+    for part in (tables.parties, tables.seen, tables.ends, tables.open, tables.totals, tables.holds,
+                 tables.instructed, tables.seals, tables.marks, tables.states):
+        verifier.guarded(verifier.journal.size, part)
+
+
+class Tables:
+    def __init__(self, verifier):
+        self.verifier, self.journal, self.find = verifier, verifier.journal, verifier.find
+        self.numbers = {key: number(value) for key, value in self.journal.rows("party")}
+        self.names = {value: key for key, value in self.numbers.items()}
+        self.ends_of = {}  # (sequence, party): (state, ending entry, index)
+        self.sent = {(sequence, self.numbers.get(name)) for sequence, message in verifier.messages.items()
+                     for name in message[2].recipients}
+        self.readable = self.journal.keyring is not None
+
+    def parties(self):
+        listed = set()
+        for _, registry in self.verifier.registries:
+            listed |= set(registry.parties)
+        named = {number(key[1:]): value for key, value in self.journal.rows("counter", b"n")}
+        if set(self.numbers) != listed or named != self.names or \
+                sorted(self.names) != list(range(1, len(listed) + 1)) or \
+                self.journal.get("counter", b"p") != u32(len(listed)):
+            self.find(0, "party", "numbers are not those of the registries' parties")
+
+    def seen(self):
+        """A row for each message that was accepted or refused for good; h cannot be taken twice."""
+        messages, refused, found = self.verifier.messages, self.verifier.refused, set()
+        for key, value in self.journal.rows("seen"):
+            sequence, kind = number(value[:8]), value[8]
+            found.add(sequence)
+            h, header = (messages if kind == 1 else refused).get(sequence, (None, None))[:2]
+            stub = self.journal.get("stub", value[:8])
+            if len(key) != 20 or len(value) != 25 or kind not in (1, 2) or not stub or stub[1] != kind:
+                self.find(sequence, "seen", "names an entry of another kind")
+            elif sequence in self.verifier.unread or h is None:
+                if self.readable and h is None and not self.is_erased(sequence):
+                    self.find(sequence, "seen", "names an entry that is not there")
+            elif value[9:] != h[:16] or header and key != header.message_id + \
+                    u32(self.numbers.get(header.sender, 0)):
+                self.find(sequence, "seen", "is not of this message")
+        for sequence in set(messages) - found:
+            self.find(sequence, "seen", "is not there")
+
+    def is_erased(self, sequence):
+        return sequence in {row[2] for row in self.verifier.absent}
+
+    def ends(self):
+        """A row for each delivery that came to its end, by the entry that ended it."""
+        ended = {}
+        for at, (batch, decision) in self.verifier.acks.items():
+            for index, (ack, verdict) in enumerate(zip(batch.acks, decision.verdicts)):
+                if verdict == pb.ACK_CLOSED:
+                    ended[ack.sequence, self.numbers.get(batch.recipient)] = (
+                        ACCEPTED if ack.accepted else REJECTED, at, index)
+        for at, decision in self.verifier.expired.items():
+            for index, one in enumerate(decision.affected):
+                ended[one.sequence, self.numbers.get(one.party)] = (EXPIRED, at, index)
+        for key, value in self.journal.rows("end"):
+            sequence, party = number(key[:8]), number(key[8:])
+            state, at, index = value[0], number(value[1:9]), value[9]
+            if state == 0:
+                continue
+            self.ends_of[sequence, party] = (state, at, index)
+            if (sequence, party) not in ended and at not in self.verifier.unread or \
+                    ended.get((sequence, party), (state, at, index)) != (state, at, index):
+                self.find(sequence, "end", f"is not what entry {at} says of party {party}")
+        for sequence, party in set(ended) - set(self.ends_of):
+            if sequence not in self.verifier.unread:
+                self.find(sequence, "end", "is not there")
+
+    def deliveries(self, size):
+        """Those of entries below a size that nothing below it has ended: (sequence, party)."""
+        return {row for row in self.sent if row[0] < size and
+                self.ends_of.get(row, (0, size))[1] >= size}
+
+    def queue_row(self, sequence):
+        """What a row of `queue` holds of a message behind the attempts, or None when it is not read."""
+        if sequence not in self.verifier.messages:
+            return None
+        h, header, *_ = self.verifier.messages[sequence]
+        sender = u32(self.numbers.get(header.sender, 0))
+        size = u32(self.verifier.header_bytes[sequence] + header.content_length)
+        return sender + size + u64(header.expires_ms) + h + header.message_id + header.case_id
+
+    def open(self):
+        """What has not ended waits in `queue` or in `timer`, and nothing else does."""
+        waiting, delayed = set(), {}
+        for key, value in self.journal.rows("queue"):
+            party, lane, sequence = number(key[:4]), key[4], number(key[5:])
+            if lane == OUTCOMES:
+                self.outcome(party, sequence, value)
+                continue
+            waiting.add((sequence, party))
+            message = self.verifier.messages.get(sequence)
+            if message and (message[1].priority != lane or value[2:] != self.queue_row(sequence)):
+                self.find(sequence, "queue", f"party {party}: another lane or message")
+        for key, value in self.journal.rows("timer"):
+            due, sequence, party, what = (number(key[:8]), number(key[8:16]), number(key[16:20]),
+                                          number(key[20:]))
+            message = self.verifier.messages.get(sequence)
+            if what == RELEASE:
+                waiting.add((sequence, party))
+                delayed[sequence, party] = (due, value[:1])
+                if message and (message[1].priority != value[0] or
+                                value[3:] != self.queue_row(sequence)):
+                    self.find(sequence, "timer", "is not of this message")
+            elif what == 2:
+                if message and (message[1].expires_ms != due or value != u8(message[1].priority)):
+                    self.find(sequence, "timer", "expires at another time, or in another lane")
+            elif what != SUMMARY or value or due != 60_000 * (sequence + 1) or \
+                    self.journal.get("counter", b"r" + u32(party) + u64(sequence)) is None:
+                self.find(self.journal.size, "timer", f"sums up nothing: {key.hex()}")
+        there = {row for row in waiting if row[0] not in self.verifier.unread}
+        for sequence, party in there ^ self.deliveries(self.journal.size):
+            self.find(sequence, "open", f"party {party}: waits or has ended, and the tables say otherwise")
+        self.delayed(delayed)
+
+    def delayed(self, delayed):
+        """Rows of `end` in state 0 say where a message waits."""
+        said = {(number(key[:8]), number(key[8:])): (number(value[1:9]), value[9:])
+                for key, value in self.journal.rows("end") if value[0] == 0}
+        for row in {*said, *delayed}:
+            if said.get(row) != delayed.get(row):
+                self.find(row[0], "end", f"party {row[1]}: waits elsewhere in `timer`")
+
+    def outcome(self, party, sequence, value):
+        """Outcomes wait for the sender, by the entry that brought them."""
+        for at in range(0, len(value), 78):
+            item = value[at:at + 78]
+            message, state = number(item[:8]), self.ends_of.get((number(item[:8]), number(item[8:12])))
+            known = self.verifier.messages.get(message)
+            if len(item) != 78 or state != (item[12], sequence, item[13]) or known and (
+                    item[14:] != known[0] + known[1].message_id + known[1].case_id or
+                    self.numbers.get(known[1].sender) != party):
+                self.find(sequence, "queue", f"outcome of {message} is another one")
+
+    def totals(self):
+        """Counter `q`: messages and bytes that wait for each party; `r` lives as long as its timer."""
+        counted = {}
+        for sequence, party in self.deliveries(self.journal.size):
+            messages, size = counted.get(party, (0, 0))
+            room = self.verifier.header_bytes[sequence] + self.verifier.messages[sequence][1].content_length
+            counted[party] = (messages + 1, size + room)
+        rows = {number(key[1:]): (number(value[:8]), number(value[8:]))
+                for key, value in self.journal.rows("counter", b"q")}
+        for party in {*rows, *counted}:
+            if rows.get(party, (0, 0)) != counted.get(party, (0, 0)) and not self.unread_open():
+                self.find(self.journal.size, "counter", f"party {party}: other totals wait")
+        timers = {key[16:20] + key[8:16] for key, _ in self.journal.rows("timer") if key[20] == SUMMARY}
+        refusals = {key[1:]: number(value[8:]) for key, value in self.journal.rows("counter", b"r")}
+        if set(refusals) != timers:
+            self.find(self.journal.size, "counter", "refusals without a time at which they are summed up")
+
+    def unread_open(self):
+        """Does something wait that cannot be read?"""
+        return any(number(key[5:]) in self.verifier.unread for key, _ in self.journal.rows("queue")) or any(
+            number(key[8:16]) in self.verifier.unread for key, _ in self.journal.rows("timer"))
+
+    def holds(self):
+        held = {key: number(value) for key, value in self.journal.rows("hold")}
+        readable = {case: at for case, at in held.items() if at not in self.verifier.unread}
+        lifted = {at for at in self.verifier.unread if self.kind_of(at) == 13}  # of which case, nobody knows
+        if readable.items() - self.verifier.holds.items() or not lifted and \
+                self.verifier.holds.items() - held.items() or \
+                any(self.kind_of(at) != 12 for at in held.values()):
+            self.find(self.journal.size, "hold", "not the cases that entries put under hold")
+
+    def kind_of(self, sequence):
+        return (self.journal.get("stub", u64(sequence)) or bytes(2))[1]
+
+    def instructed(self):
+        for key, value in self.journal.rows("instructed"):
+            if number(key) >= self.journal.size or len(value) != 32:
+                self.find(number(key), "instructed")
+
+    def seals(self):
+        for key, value in self.journal.rows("seal"):
+            class_, label = key[1], number(value)
+            if len(key) != 10 or key[0] not in (1, 2) or not class_ or len(value) != 4:
+                self.find(number(key[2:]), "seal", "form")
+            elif self.readable and label and (class_, label) not in self.journal.keyring.keys:
+                self.find(number(key[2:]), "seal", f"no key of class {class_} for {label}")
+
+    def marks(self):
+        """Rows of `meta` that name entries."""
+        state, found = self.journal.get("meta", b"state"), self.verifier.states
+        if state and (not found or state != u64(found[-1][0]) + u64(found[-1][1].size) +
+                      u64(found[-1][1].batch_ms)) or found and not state:
+            self.find(self.journal.size, "meta", "state")
+        erased = self.journal.get("meta", b"erased")
+        if (number(erased) + 1 if erased else 0) != self.verifier.last_erased:
+            self.find(self.journal.size, "meta", "erased")
+        cosigned = self.journal.get("meta", b"cosigned")
+        if cosigned and number(cosigned[16:24]) != (self.verifier.witnessed or [-1])[-1] + 1:
+            self.find(self.journal.size, "meta", "cosigned")
+        for key, value in self.journal.rows("meta", b"confirmed"):
+            if number(value) >= self.journal.size or number(key[9:]) not in self.names:
+                self.find(self.journal.size, "meta", "confirmed")
+
+    # State entries
+
+    def states(self):
+        for sequence, cut, state in self.verifier.states:
+            parts = dict(zip(("queue", "timer", "seen", "end", "counter", "party", "hold"), cut.tables))
+            start = getattr(cut, "from")
+            for name, rows in (("seen", self.seen_rows(start, cut.size)),
+                               ("end", self.end_rows(start, cut.size)),
+                               ("party", list(self.journal.rows("party"))[:])):
+                digest = sha256(b"dienstweg/v1/table\0", name.encode(), b"\0", *(
+                    u32(len(key)) + key + u32(len(value)) + value for key, value in rows))
+                if digest != parts[name].digest and not self.erased_in(start, cut.size):
+                    self.find(sequence, "state", f"the table {name} was another one")
+            self.state_open(sequence, cut.size, state)
+
+    def seen_rows(self, start, size):
+        rows = [row for row in self.journal.rows("seen") if start <= number(row[1][:8]) < size]
+        return sorted(rows, key=lambda row: row[1][:8])
+
+    def end_rows(self, start, size):
+        rows = [row for row in self.journal.rows("end")
+                if row[1][0] and start <= number(row[1][1:9]) < size]
+        return sorted(rows, key=lambda row: row[1][1:10])
+
+    def erased_in(self, start, size):
+        return any(start <= row[2] < size for row in self.verifier.absent)
+
+    def state_open(self, sequence, size, state):
+        """What waited when the state was taken."""
+        named = {(row.sequence, row.party) for row in state.waiting if row.lane != OUTCOMES}
+        for lane in state.lanes:
+            at = 0
+            for step in lane.steps:
+                at += step
+                if lane.lane != OUTCOMES:
+                    named.add((at, lane.party))
+        named = {row for row in named if row[0] not in self.verifier.unread}
+        for at, party in named ^ self.deliveries(size):
+            self.find(sequence, "state", f"entry {at} waited for party {party}, or did not")

@@ -1,0 +1,467 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: EUPL-1.2
+"""Verifies a journal. Written from docs/journal.md, docs/protocol.md and proto/*.proto alone, to show that
+these are enough: nothing of the broker is used or was read.
+
+usage: verifier.py --journal DIR --policy FILE [--keyring DIR --master FILE] [--checkpoint NOTE]... [--protocol DIR]
+
+Prints a line for each finding, "SEQUENCE CODE WHAT", and what it counted. Exit 0: nothing found, 1: something,
+2: it could not read. Without keyring it judges the tree and what stands in clear.
+"""
+import argparse
+import collections
+import pathlib
+import sys
+
+DAY_MS = 86_400_000
+IN_CLEAR = {12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23}
+
+
+class Verifier:
+    """What was found, and what the entries so far have said."""
+
+    def __init__(self, journal, policy):
+        self.journal, self.pinned = journal, policy
+        self.findings, self.kinds = [], collections.Counter()
+        self.registry, self.registries, self.pinned_seen = None, [], False
+        self.batch_ms, self.absent = 0, []
+        self.erased, self.last_erased = [], 0
+        self.messages, self.header_bytes, self.refused, self.acks = {}, {}, {}, {}
+        self.expired, self.holds, self.states, self.unread = {}, {}, [], set()
+        self.witnessed = []
+        self.tree = Tree(self.sizes_wanted())
+
+    def find(self, sequence, code, what=""):
+        self.findings.append((sequence, code, str(what)))
+
+    def sizes_wanted(self):
+        """Trees whose roots are compared: those of kept checkpoints and of entries *witnessed*."""
+        wanted = {number(key) for table in ("checkpoint", "cosignature")
+                  for key, _ in self.journal.rows(table)}
+        for key, stub in self.journal.rows("stub"):
+            if stub[1:2] == u8(18):
+                try:
+                    row, _ = self.journal.record(number(key), stub[2])
+                    wanted.add(pb.Decision.FromString(row.private).witnessed_size)
+                except (Fault, DecodeError, AttributeError):
+                    pass  # judged when the walk comes by
+        return wanted
+
+    # Entries
+
+    def walk(self):
+        journal = self.journal
+        for sequence in range(journal.size):
+            stub = journal.get("stub", u64(sequence))
+            if stub is None or len(stub) != 35 or stub[0] != 0:
+                self.find(sequence, "stub", "not there, or of another form")
+                self.tree.add(stub or b"")
+                continue
+            self.tree.add(stub)
+            self.kinds[stub[1]] += 1
+            try:
+                self.entry(sequence, stub)
+            except Fault as fault:
+                self.find(sequence, fault.code, fault)
+            except (DecodeError, ValueError, IndexError) as wrong:
+                self.find(sequence, "malformed", wrong)
+        for table in ("stub", "record", "content"):
+            for key, _ in journal.rows(table):
+                if number(key[:8]) >= journal.size or len(key) not in (8, 10):
+                    self.find(number(key[:8]), f"{table}-beyond-end")
+
+    def entry(self, sequence, stub):
+        kind, class_ = stub[1], stub[2]
+        if kind in IN_CLEAR and class_ != 0 and kind not in (12, 13):
+            self.find(sequence, "class", f"{class_} of kind {kind}")
+        try:
+            row, labels = self.journal.record(sequence, class_)
+        except Fault as fault:
+            self.unread.add(sequence)
+            if kind == 1:
+                self.content_of(sequence, class_, None)
+            raise fault
+        self.labels(RECORD, sequence, class_, labels)
+        if row is None:
+            self.unread.add(sequence)
+            self.absent.append((RECORD, class_, sequence, self.batch_ms, self.registry))
+            if kind == 1:
+                self.content_of(sequence, class_, None)
+            return
+        if stub_of(row, class_) != stub:
+            self.find(sequence, "record", "is not what the stub commits to")
+        decision = self.disclosed(sequence, kind, row)
+        getattr(self, "kind_%d" % kind, self.kind_other)(sequence, class_, row, decision)
+
+    def labels(self, table, sequence, class_, labels):
+        """Sealed under what `seal` says: else a key is destroyed and the row stays, or the other way round."""
+        said = self.journal.label(table, class_, sequence) if class_ else 0
+        if labels - {said}:
+            self.find(sequence, "seal", f"sealed under {sorted(labels)}, the table says {said}")
+
+    def disclosed(self, sequence, kind, row):
+        said = row.disclosed
+        if len(said) < 49 or said[0] != kind or kind != 1 and len(said) != 49:
+            raise Fault("disclosed", "form")
+        time, version = number(said[1:9]), number(said[9:17])
+        if time < self.batch_ms:
+            self.find(sequence, "time", "runs backwards")
+        self.batch_ms = max(time, self.batch_ms)
+        decision = pb.Decision.FromString(row.private)
+        if kind == 16:
+            return decision
+        held = self.registry.version if self.registry else 0
+        if version != held:
+            self.find(sequence, "registry-version", f"{version}, in force is {held}")
+        if self.registry is None and kind in (1, 2, 3, 18):
+            raise Fault("registry-missing", "registry", "none is in force here")
+        if kind not in (1, 2, 3, 16, 17, 18) and (said[17:49] != bytes(32) or row.original):
+            self.find(sequence, "original", "this kind has none")
+        return decision
+
+    def kind_other(self, sequence, class_, row, decision):
+        pass
+
+    def kind_1(self, sequence, class_, row, decision):
+        """Accepted: who signed, and is the content what the header says?"""
+        h = h_of(row.original)
+        if row.disclosed[17:49] != h:
+            raise Fault("original", "header", "is not what was recorded")
+        header = read_strict(envelope_pb2.Header, row.original)
+        self.messages[sequence] = (h, header, decision)
+        self.header_bytes[sequence] = len(row.original)
+        self.content_of(sequence, class_, header)
+        core = row.disclosed[49:]
+        steps = core[24]
+        if len(core) != 25 + 32 * steps + 64 or header.bus != self.journal.bus:
+            raise Fault("signature-form", "core")
+        signature = envelope_pb2.Signature(key_id=core[:16], size=number(core[16:20]),
+                                           index=number(core[20:24]), path=core[25:-64], root=core[-64:])
+        verify_batch(self.key_of(header.sender, signature.key_id), MESSAGE, self.journal.bus, h, signature)
+        for party in decision.recipients:
+            if party not in self.registry.parties:
+                self.find(sequence, "recipient", party)
+
+    def content_of(self, sequence, class_, header):
+        try:
+            content, labels = self.journal.read(CONTENT, sequence, class_)
+        except Fault as fault:
+            self.find(sequence, "content", fault)
+            return
+        self.labels(CONTENT, sequence, class_, labels)
+        if content is None:
+            self.absent.append((CONTENT, class_, sequence, self.batch_ms, self.registry))
+        elif header and (len(content) != header.content_length or
+                         blake2b(content) != header.content_hash):
+            self.find(sequence, "content", "is not what the header says")
+
+    def key_of(self, party, identity):
+        """A sign key that the broker could take: active under the registry in force here."""
+        found = [key.public for key in self.registry.keys(party, "sign") if key.id == identity]
+        if not found:
+            raise Fault("signature-key", party.decode())
+        return found[0]
+
+    def kind_2(self, sequence, _class, row, decision):
+        """Refused: the header is cut, so a longer one cannot be hashed."""
+        if len(row.original) < 2048 and row.disclosed[17:49] != h_of(row.original):
+            raise Fault("original", "header", "is not what was recorded")
+        try:
+            self.refused[sequence] = (row.disclosed[17:49],
+                                      read_strict(envelope_pb2.Header, row.original), decision)
+        except (Fault, DecodeError):
+            self.refused[sequence] = (row.disclosed[17:49], None, decision)
+
+    def kind_3(self, sequence, _class, row, decision):
+        if row.disclosed[17:49] != ack_batch_digest(row.original):
+            raise Fault("original", "batch", "is not what was recorded")
+        batch = frame_pb2.AckBatch.FromString(row.original)
+        self.acks[sequence] = (batch, decision)
+        if not 1 <= len(batch.acks) <= 32 or len(decision.verdicts) != len(batch.acks):
+            raise Fault("acknowledgement", "acks")
+        digests = [ack_digest(self.journal.bus, batch.recipient, ack) for ack in batch.acks]
+        text = batch_text(ACKNOWLEDGEMENT, self.journal.bus, len(digests),
+                          root_of([leaf_of(digest) for digest in digests]))
+        verify(self.key_of(batch.recipient, batch.key_id), text, batch.root)
+        for ack, verdict in zip(batch.acks, decision.verdicts):
+            known = self.messages.get(ack.sequence)
+            if verdict == pb.ACK_UNKNOWN:
+                continue
+            if ack.sequence >= sequence or known and (
+                    known[0] != ack.h or batch.recipient not in known[2].recipients):
+                self.find(sequence, "acknowledgement", f"of {ack.sequence}, which is another message")
+
+    def kind_4(self, sequence, _class, _row, decision):
+        for one in decision.affected:
+            if one.sequence >= sequence:
+                self.find(sequence, "affected", f"{one.sequence} comes later")
+
+    def kind_5(self, sequence, class_, row, decision):
+        self.kind_4(sequence, class_, row, decision)
+        self.expired[sequence] = decision
+
+    def kind_12(self, sequence, _class, _row, decision):
+        self.holds[decision.case_id] = sequence
+
+    def kind_13(self, _sequence, _class, _row, decision):
+        self.holds.pop(decision.case_id, None)
+
+    def kind_14(self, sequence, _class, _row, decision):
+        if decision.previous_erased != self.last_erased:
+            self.find(sequence, "erased-chain", f"names {decision.previous_erased - 1}")
+        self.last_erased = sequence + 1
+        day = self.batch_ms // DAY_MS
+        if not decision.erased:
+            self.find(sequence, "erased-false", "names nothing")
+        for one in decision.erased:
+            self.erased.append((one, bool(decision.instructions), day, sequence))
+            room = one.last - one.first + 1
+            if one.last >= sequence or one.first > one.last or not 0 < one.erased <= room or \
+                    decision.instructions and one.erased != room or \
+                    not decision.instructions and one.erase_day >= day:
+                self.find(sequence, "erased-false", f"range {one.first} to {one.last}")
+
+    def kind_15(self, sequence, _class, _row, decision):
+        seen = decision.inspection
+        if seen.last < seen.first or seen.last > sequence or not seen.role or not seen.ground:
+            self.find(sequence, "inspected", "range, role or ground")
+
+    def kind_16(self, sequence, class_, row, decision):
+        """A registry: signed by its own roots, and following the one before."""
+        content, _ = self.journal.read(CONTENT, sequence, class_)
+        if content is None:
+            raise Fault("registry", "content", "is not there")
+        signed = registry_pb2.SignedRegistry.FromString(content)
+        listed = registry_pb2.RegistryContent.FromString(signed.content)
+        new = Registry(content, [(root.name.decode(), root.key.public) for root in listed.roots
+                                 if root.key.state == registry_pb2.KEY_STATE_ACTIVE])
+        if not new.digest == row.disclosed[17:49] == decision.digest or new.version != decision.version \
+                or new.version != number(row.disclosed[9:17]) or new.bus != self.journal.bus:
+            raise Fault("registry", "digest", "is not what was recorded")
+        kept = read_strict(pb.RegistryRow, self.journal.get("registry", u64(sequence)) or b"")
+        chunks = sum(1 for _ in self.journal.rows("content", u64(sequence)))
+        if (kept.version, kept.digest, kept.content_chunks) != (new.version, new.digest, chunks):
+            self.find(sequence, "registry-row")
+        if self.registry:
+            new.check_successor(self.registry)
+        try:
+            self.pinned_seen |= len(open_note(new.note, self.pinned.roots)[1]) >= 2
+        except Fault:
+            pass  # a pinned root signed badly: it does not count
+        self.registries.append((sequence, new))
+        self.registry = new
+
+    def kind_17(self, sequence, class_, row, decision):
+        content, _ = self.journal.read(CONTENT, sequence, class_)
+        if content is None or sha256(b"dienstweg/v1/state\0", content) != row.disclosed[17:49]:
+            raise Fault("state", "content", "is not what was recorded")
+        cut, before = decision.state, self.states[-1][1].size if self.states else 0
+        if cut.size > sequence or getattr(cut, "from") != before:
+            self.find(sequence, "state-order", f"from {getattr(cut, 'from')}, before was {before}")
+        self.states.append((sequence, cut, pb.State.FromString(content)))
+
+    def kind_18(self, sequence, _class, row, decision):
+        if sha256(row.original) != row.disclosed[17:49]:
+            raise Fault("original", "checkpoint", "is not what was recorded")
+        size = decision.witnessed_size
+        cosigned = self.checkpoint(sequence, size, row.original, self.registry)
+        times = sorted(cosigned.values())
+        quorum, witnesses = self.registry.content.witness_quorum, self.active_witnesses(self.registry)
+        bad = max(0, 2 * quorum - len(witnesses) - 1)
+        if not quorum or len(times) < quorum or (times[bad], times[-1 - bad]) != (
+                decision.witnessed_seen_s, decision.witnessed_signed_s):
+            self.find(sequence, "witnessed", f"{times} do not give what it says")
+        self.witnessed.append(sequence)
+
+    # Tree and checkpoints
+
+    @staticmethod
+    def active_witnesses(registry):
+        return {row.name.decode(): row.key.public for row in registry.content.witnesses
+                if row.key.state == registry_pb2.KEY_STATE_ACTIVE}
+
+    def in_force(self, size):
+        """The registry under which a tree of this size was signed: the last one in it."""
+        return next((row for at, row in reversed(self.registries) if at < size), None)
+
+    def checkpoint(self, sequence, size, note, cosigners=None):
+        """Signed by the log, of this size, over this tree; times by the names of its cosigners."""
+        registry = self.in_force(size)
+        if registry is None:
+            raise Fault("checkpoint", "registry", "none is in force")
+        found = open_checkpoint(note, registry.log_keys(self.journal.epoch))
+        if found.size != size:
+            self.find(sequence, "checkpoint-size", f"{found.size} under {size}")
+        elif size not in self.tree.roots:
+            self.find(sequence, "checkpoint-size", f"{size} is behind the end")
+        elif self.tree.roots[size] != found.root:
+            self.find(sequence, "root", f"the checkpoint of {size} was signed over another tree")
+        return cosigners_of(note, self.active_witnesses(cosigners)) if cosigners else {}
+
+    def check_tree(self):
+        journal, tree = self.journal, self.tree
+        stored = list(journal.rows("tile"))
+        for (key, row), (kept, nodes) in zip(tree.complete, stored):
+            if (key, row) != (kept, nodes):
+                self.find(number(key[:8]), "tile", f"level {key[8]}")
+        if len(stored) != len(tree.complete):
+            self.find(journal.size, "tile", f"{len(stored)} rows, not {len(tree.complete)}")
+        edge = {key[4:]: value for key, value in journal.rows("meta", b"edge") if value}
+        if edge != {u8(level): b"".join(row) for level, row in tree.levels.items() if row}:
+            self.find(journal.size, "edge")
+        newest = None
+        for key, note in journal.rows("checkpoint"):
+            newest = number(key)
+            self.guarded(newest, self.checkpoint, newest, newest, note)
+        if newest != journal.size:
+            self.find(journal.size, "checkpoint-missing", f"the newest is of {newest}")
+        for key, note in journal.rows("cosignature"):
+            self.guarded(number(key), self.cosignature, number(key), note)
+
+    def cosignature(self, size, note):
+        lines = note.decode().rpartition("\n\n")[2].count("\n")
+        self.checkpoint(size, size, note)
+        registry = self.in_force(size)
+        after = next((row for at, row in self.registries if at >= size), registry)
+        signers = {**cosigners_of(note, self.active_witnesses(registry)),
+                   **cosigners_of(note, self.active_witnesses(after))}
+        if not lines - len(registry.log_keys()) <= len(signers) < lines:
+            self.find(size, "cosignature", "a line is by nobody that the registry lists")
+
+    def held(self, note):
+        """A checkpoint that somebody else kept: this journal must extend it."""
+        size = int(note.split(b"\n")[1])
+        self.guarded(size, self.checkpoint, size, size, note)
+
+    def guarded(self, sequence, call, *args):
+        try:
+            return call(*args)
+        except Fault as fault:
+            self.find(sequence, fault.code, fault)
+        except (ValueError, IndexError, DecodeError) as wrong:
+            self.find(sequence, "malformed", wrong)
+        return None
+
+    # What is gone
+
+    def class_days(self, registry, class_, table):
+        rows = list(registry.content.classes if registry else ())
+        of_class = [row for row in rows if row.number == class_] or \
+            sorted(rows, key=lambda row: row.record_days)[-1:]
+        if not of_class:
+            return sys.maxsize
+        return of_class[0].record_days if table == RECORD else of_class[0].content_days
+
+    def check_absent(self):
+        if self.journal.keyring is None:
+            return
+        counts = collections.Counter()
+        for table, class_, sequence, time, registry in self.absent:
+            name = NAMES[table].decode()
+            if class_ == 0:
+                self.find(sequence, f"{name}-missing", "is permanent")
+                continue
+            counts[table, class_] += 1
+            due = time // DAY_MS + self.class_days(registry, class_, table)
+            if not any(one.table == table and getattr(one, "class") == class_ and
+                       one.first <= sequence <= one.last and
+                       (instructed or due <= one.erase_day < day)
+                       for one, instructed, day, _ in self.erased):
+                self.find(sequence, f"{name}-missing", "and no entry makes that lawful")
+        for (table, class_), missing in counts.items():
+            counted = sum(one.erased for one, *_ in self.erased
+                          if (one.table, getattr(one, "class")) == (table, class_))
+            if missing > counted:
+                self.find(0, "absent-uncounted", f"{missing} {NAMES[table].decode()} rows, {counted} told")
+
+    def check_head(self):
+        journal = self.journal
+        if not self.registries or self.registries[-1][0] != journal.registry:
+            self.find(journal.registry, "head", "another registry is in force")
+        if self.registry and self.registry.bus != journal.bus or journal.batch_ms < self.batch_ms:
+            self.find(journal.size, "head", "bus or time")
+        if not self.pinned_seen:
+            self.find(0, "registry-unpinned", "two of the policy's roots signed none of them")
+        listed = [number(key) for key, _ in journal.rows("registry")]
+        if listed != [at for at, _ in self.registries]:
+            self.find(journal.size, "registry-row", f"{listed}")
+
+    def run(self, held=()):
+        """Everything; held: checkpoints that others kept. Findings, in the order of entries."""
+        self.tree.wanted |= {int(note.split(b"\n")[1]) for note in held}
+        self.walk()
+        self.check_head()
+        self.check_tree()
+        for note in held:
+            self.held(note)
+        self.check_absent()
+        journal_tables.check(self)
+        return sorted(set(self.findings), key=lambda row: row[:2])
+
+
+def cosigners_of(note, witnesses):
+    """{name: time} of the cosignature lines by these witnesses; a bad one spoils the note."""
+    text, _, lines = note.decode().rpartition("\n\n")
+    found = {}
+    for line in lines.splitlines():
+        _, name, blob = line.split(" ")
+        blob, public = base64_of(blob), witnesses.get(name)
+        if public and blob[:4] == sha256(name.encode(), b"\n\4", public)[:4]:
+            time = number(blob[4:12])
+            verify(public, f"cosignature/v1\ntime {time}\n{text}\n".encode(), blob[12:])
+            found[name] = time
+    return found
+
+
+class Policy:
+    def __init__(self, text):
+        self.roots = read_policy(text)
+
+
+def load(protocol):
+    """Modules that need what protoc makes of the .proto files; they are this file's after it."""
+    if protocol:
+        sys.path.insert(0, str(protocol))
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+    import envelope
+    import evidence
+    import journal_store
+    import journal_tables
+    from google.protobuf.message import DecodeError
+    from proto import envelope_pb2, frame_pb2, journal_pb2, registry_pb2
+    globals().update({name: getattr(module, name) for module, names in (
+        (envelope, "Fault MESSAGE ACKNOWLEDGEMENT ack_digest batch_text blake2b h_of leaf_of read_strict"
+                   " root_of sha256 u8 u64 verify verify_batch"),
+        (evidence, "Registry ack_batch_digest base64_of open_checkpoint open_note read_policy"),
+        (journal_store, "CONTENT NAMES RECORD Journal Keyring Tree number stub_of"))
+        for name in names.split()})
+    globals().update(journal_tables=journal_tables, DecodeError=DecodeError, pb=journal_pb2,
+                     envelope_pb2=envelope_pb2, frame_pb2=frame_pb2, registry_pb2=registry_pb2)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="verifies a journal, by its documentation alone")
+    for name in ("journal", "policy"):
+        parser.add_argument(f"--{name}", required=True, type=pathlib.Path)
+    for name in ("keyring", "master", "protocol"):
+        parser.add_argument(f"--{name}", type=pathlib.Path)
+    parser.add_argument("--checkpoint", action="append", default=[], type=pathlib.Path)
+    args = parser.parse_args()
+    load(args.protocol)
+    try:
+        keyring = Keyring(args.keyring, args.master) if args.keyring else None
+        journal = Journal(args.journal, keyring)
+    except Fault as fault:
+        print(f"0 unreadable {fault}")
+        return 2
+    verifier = Verifier(journal, Policy(args.policy.read_text(encoding="utf-8")))
+    findings = verifier.run([path.read_bytes() for path in args.checkpoint])
+    for sequence, code, what in findings:
+        print(sequence, code, what)
+    print(f"# {journal.size} entries, {len(verifier.absent)} rows absent,"
+          f" kinds {dict(sorted(verifier.kinds.items()))}, {len(findings)} findings")
+    return bool(findings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
