@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: EUPL-1.2
-"""Verifies a journal. Written from docs/journal.md, docs/protocol.md and proto/*.proto alone, to show that
-these are enough: nothing of the broker is used or was read.
+"""Verifies a journal by docs/journal.md, docs/protocol.md and proto/*.proto, to show that these are enough:
+nothing of the broker is used. Where they were not, they were mended first ("What cannot be checked" tells).
 
 usage: verifier.py --journal DIR --policy FILE [--keyring DIR --master FILE] [--checkpoint NOTE]... [--protocol DIR]
 
