@@ -149,12 +149,16 @@ static int judge_opened(
 	return r;
 }
 
+/* ... by one of the instructions that this run names: others may stand under the same keys. */
 static int is_instructed(const struct erase_view *view, uint64_t sequence, bool *ret)
 {
+	const struct erase_plan *plan = view->plan;
 	struct key key = key_u64(sequence);
 	struct bytes value;
 	int r = db_get(view->source.txn, view->source.tables->instructed, KEY_BYTES_OF(key), &value);
-	*ret = r == 0;
+	*ret = false;
+	for (size_t i = 0; r == 0 && i < plan->instructions_count && !*ret; i++)
+		*ret = bytes_equal(value, BYTES(plan->instructions[i], HASH_SIZE));
 	return r < 0 ? r : 0;
 }
 

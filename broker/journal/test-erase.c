@@ -6,6 +6,7 @@
  * single proof.
  */
 #include "broker/journal/erase-survey.h"
+#include "broker/journal/erase.h"
 #include "broker/journal/seal.h"
 #include "broker/journal/test-erasing.h"
 
@@ -485,6 +486,42 @@ static void a_case_goes_before_its_day(void)
 	parcel_free(rest);
 }
 
+/* A run names so many instructions. What others order, under the same keys, waits for the next one. */
+static void nothing_goes_without_its_instruction(void)
+{
+	enum { CASES = ERASE_INSTRUCTIONS_MAX + 8 };
+	_cleanup_(erasing_deinit) struct erasing e;
+	_cleanup_(arena_free) struct arena *arena = arena_new(1 << 20);
+	struct operator_act now = {.what = OPERATOR_ERASE_NOW, .cause = "court-order"};
+	uint64_t rows[CASES];
+	Dienstweg__Decision *erased;
+	erasing_init(&e, "many");
+	journal_fixture_start(&e.journal);
+	for (size_t i = 0; i < CASES; i++) {
+		uint8_t id[16];
+		random_fill(id, sizeof(id));
+		struct parcel *sent = erasing_submit(
+			&e, &(struct fixture_load){.count = 1, .content_bytes = 50, .case_id = id});
+		erasing_deliver(&e, "ministry", sent);
+		sequences_of(sent, &rows[i]);
+		parcel_free(sent);
+		struct operator_act act = about_case(OPERATOR_ERASE_CASE, id);
+		act.about.ground[0] = (uint8_t)i;
+		act.sequences = &rows[i];
+		act.count = 1;
+		CHECK_INT(erasing_operate(&e, &act).taken, 1);
+	}
+	for (int left = CASES - ERASE_INSTRUCTIONS_MAX; left >= 0; left -= 8) {
+		erasing_operate(&e, &now);
+		erasing_wait(&e);
+		CHECK_INT(count_records(&e, rows, CASES), left);
+		CHECK_INT(count_content(&e, rows, CASES), left);
+		last_of_kind(&e, DIENSTWEG__ENTRY_KIND__ENTRY_ERASED, arena, &erased);
+		CHECK_INT(erased->n_instructions, left ? ERASE_INSTRUCTIONS_MAX : 8);
+	}
+	journal_fixture_stop(&e.journal);
+}
+
 static void instructions_wait_for_monday(void)
 {
 	_cleanup_(erasing_deinit) struct erasing e;
@@ -652,6 +689,6 @@ CHECK_MAIN(CHECK_CASE(content_goes_on_its_day), CHECK_CASE(records_go_on_theirs)
 	CHECK_CASE(an_erased_record_has_no_receipt), CHECK_CASE(the_undelivered_stay),
 	CHECK_CASE(open_cases_keep_their_content), CHECK_CASE(holds_keep),
 	CHECK_CASE(a_survey_says_what_would_go), CHECK_CASE(a_case_goes_before_its_day),
-	CHECK_CASE(instructions_wait_for_monday), CHECK_CASE(a_clock_that_leaps_erases_nothing),
-	CHECK_CASE(a_forgotten_case_index_goes), CHECK_CASE(traffic_goes_on),
-	CHECK_CASE(a_master_key_that_cannot_be_replaced))
+	CHECK_CASE(nothing_goes_without_its_instruction), CHECK_CASE(instructions_wait_for_monday),
+	CHECK_CASE(a_clock_that_leaps_erases_nothing), CHECK_CASE(a_forgotten_case_index_goes),
+	CHECK_CASE(traffic_goes_on), CHECK_CASE(a_master_key_that_cannot_be_replaced))
