@@ -10,9 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 
@@ -39,11 +37,11 @@ int inspect_check(struct inspect *inspect, const struct cli_verb *verb)
 	return 0;
 }
 
-/* Does a broker hold the state folder that this journal lies in, wherever its socket may be? */
+/* Does a broker hold this journal, wherever its socket may be? */
 static bool is_served(const char *journal)
 {
-	char found[PATH_MAX], path[PATH_MAX];
-	if (!realpath(journal, found) || path_join(path, sizeof(path), found, "../lock") != 0)
+	char path[4096];
+	if (path_join(path, sizeof(path), journal, "LOCK") != 0)
 		return false;
 	_cleanup_(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
