@@ -103,6 +103,23 @@ static void once_a_second_however_often_it_is_asked(void)
 	world_until(world, world->desk->cosigns == 2);
 }
 
+/* A candidate to which no line can be added ends nobody. */
+static void a_crowded_candidate_is_passed_over(void)
+{
+	_cleanup_(world_free) struct world *world = world_new_witnessed();
+	world_connect(world);
+	desk_grow(world->desk, 10);
+	world->desk->crowded = true;
+	ask(world);
+	world_while(world, world->desk->cosigns == 0);
+	CHECK_INT(world->failed, 0);
+	world->desk->crowded = false;
+	desk_grow(world->desk, 10);
+	ask(world);
+	world_until(world, world->desk->cosigns == 1);
+	CHECK_INT(cosigned(world).size, world->desk->size);
+}
+
 static void no_proof_no_signature(void)
 {
 	_cleanup_(world_free) struct world *world = world_new_witnessed();
@@ -298,7 +315,8 @@ static void a_key_of_somebody_else_is_refused(void)
 }
 
 CHECK_MAIN(CHECK_CASE(it_cosigns_what_grew), CHECK_CASE(asked_again_it_signs_the_same_again),
-	CHECK_CASE(once_a_second_however_often_it_is_asked), CHECK_CASE(no_proof_no_signature),
+	CHECK_CASE(once_a_second_however_often_it_is_asked),
+	CHECK_CASE(a_crowded_candidate_is_passed_over), CHECK_CASE(no_proof_no_signature),
 	CHECK_CASE(a_fork_is_not_signed_but_told),
 	CHECK_CASE(another_root_of_the_same_size_needs_no_proof),
 	CHECK_CASE(a_restart_does_not_make_it_forget), CHECK_CASE(a_quorum_makes_receipts_final),

@@ -131,8 +131,14 @@ void witness_free(struct witness *witness)
 
 /* ---- duty ---- */
 
+/* A log's own checkpoint is small, and leaves room for our line; another one would end us when we sign it. */
 int witness_candidate(struct witness *witness, const Dienstweg__Candidate *frame)
 {
+	if (frame->checkpoint.len > CHECKPOINT_NOTE_MAX) {
+		log_warn("witness", "a candidate is larger than a log's checkpoint, and not signed",
+			F_U64("bytes", frame->checkpoint.len));
+		return 0;
+	}
 	witness->asked = true;
 	return trust_aside(witness->options.trust, HEADS_CANDIDATE, BYTES_PB(frame->checkpoint));
 }

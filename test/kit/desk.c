@@ -499,7 +499,17 @@ void desk_candidate(struct desk *desk)
 {
 	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
 	Dienstweg__Candidate body = DIENSTWEG__CANDIDATE__INIT;
-	body.checkpoint = pb(checkpoint_bytes(desk));
+	struct bytes note = checkpoint_bytes(desk);
+	if (desk->crowded) {
+		static const char line[] = "\xe2\x80\x94 nobody AAAAAAAA\n";
+		uint8_t *buf = desk_take(desk, COSIGNED_NOTE_MAX);
+		size_t len = note.len;
+		memcpy(buf, note.data, len);
+		for (size_t i = 1; i < 100; i++, len += sizeof(line) - 1)
+			memcpy(buf + len, line, sizeof(line) - 1);
+		note = BYTES(buf, len);
+	}
+	body.checkpoint = pb(note);
 	frame.body_case = DIENSTWEG__FRAME__BODY_CANDIDATE;
 	frame.candidate = &body;
 	desk_send(desk, &frame);

@@ -119,6 +119,7 @@ struct desk {
 	char reason[32];
 	uint32_t retry_ms;
 	bool deaf_to_proofs; /* answers no GetProof */
+	bool crowded;        /* its candidates bear as many lines of nobody as a note may have */
 	bool newest_only;    /* ignores GetProof.new_size */
 	const char *cosigners; /* names, comma-separated: GetCheckpoint.cosigned is answered with the newest
 				  checkpoint and their lines; NULL: with none */
