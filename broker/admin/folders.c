@@ -114,6 +114,7 @@ int folders_open(const struct folders *folders, struct audit *ret)
 		.keyring = folders->keyring,
 		.master_key = folders->master_key,
 		.policy = folders->policy,
+		.archive = folders->archive,
 	};
 	int r = audit_open(&paths, ret, error, sizeof(error));
 	return r ? cli_fail(CLI_FAILED, "%s", error) : 0;

@@ -14,6 +14,7 @@
 struct folders {
 	const char *config, *state; /* options as given */
 	const char *journal, *keyring, *master_key, *policy, *index;
+	const char *archive;                /* of what was pruned; a verb's own option */
 	const struct config_broker *broker; /* read from @config */
 	char socket[4096];                  /* admin socket; empty: not known */
 	char buf[6][4096];                  /* paths that were put together */

@@ -24,7 +24,7 @@ static const char help[] =
 	"       dienstweg hold|release CASE --ground FILE [OPTION...]\n"
 	"       dienstweg erase --due|--case CASE|--now [OPTION...]\n"
 	"       dienstweg backup DIR [OPTION...]\n"
-	"       dienstweg audit verify|replay|rebuild|list|show|prove|check|export|report "
+	"       dienstweg audit verify|replay|rebuild|list|show|prove|check|export|prune|report "
 	"[OPTION...]\n"
 	"\n"
 	"  status        how the broker is; when it does not run, what its journal says\n"
@@ -43,6 +43,7 @@ static const char help[] =
 	"  audit prove   the proof that an entry is in the log, as a file\n"
 	"  audit check   does a proof, or an exported log, hold?\n"
 	"  audit export  the log as a folder that others can check\n"
+	"  audit prune   take out of the journal what an export holds and nobody needs\n"
 	"  audit report  what of a case one party may see, for subject access\n"
 	"\n"
 	"VERB --help tells more. Exit codes: 0 yes or done, 1 a negative finding, 2 wrong usage, 3 "
@@ -67,6 +68,7 @@ static const struct {
 	{"audit", "list", audit_list_run},
 	{"audit", "show", audit_show_run},
 	{"audit", "prove", audit_prove_run},
+	{"audit", "prune", audit_prune_run},
 	{"audit", "check", audit_check_run},
 	{"audit", "export", audit_export_run},
 	{"audit", "report", audit_report_run},

@@ -100,3 +100,12 @@ void out_line(json_t *object)
 	putchar('\n');
 	json_decref(object);
 }
+
+void out_pruned(const struct journal_pruned *pruned)
+{
+	char path[OUT_TEXT_MAX];
+	if (pruned->before > 0)
+		printf("Its entries before %" PRIu64
+		       " were pruned and are not in it; their archive was %s: keep that as well.\n",
+			pruned->before, out_name(BYTES_STR(pruned->archive), path));
+}

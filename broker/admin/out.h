@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "broker/journal/reader.h"
 #include "proto/base/bytes.h"
 
 /*
@@ -30,3 +31,6 @@ void out_put_time(json_t *object, const char *name, uint64_t wall_ms);  /* absen
 
 /* Print an object on a line of its own and let go of it. */
 void out_line(json_t *object);
+
+/* What is missing from a journal since it was pruned, and where it is: a line, or nothing. */
+void out_pruned(const struct journal_pruned *pruned);

@@ -46,6 +46,8 @@ static void print_entry(
 			why == READER_ERASED
 				? "its record is gone, or its key: audit verify tells whether "
 				  "lawfully"
+			: why == READER_NOT_FOUND
+				? "it is not here: audit verify tells whether it was pruned"
 				: "its record cannot be read");
 		return;
 	}

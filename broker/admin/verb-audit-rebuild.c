@@ -39,6 +39,19 @@ struct options {
 	bool json;
 };
 
+static void print_pruned(const char *journal)
+{
+	_cleanup_(journal_reader_free) struct journal_reader *reader = NULL;
+	struct journal_pruned pruned = {};
+	int r = journal_reader_open(journal, NULL, &reader);
+	if (r == 0)
+		r = journal_reader_begin(reader);
+	if (r == 0)
+		r = journal_read_pruned(reader, &pruned);
+	if (r == 0)
+		out_pruned(&pruned);
+}
+
 static void print(const struct options *options, const char *journal,
 	const struct audit_replay_result *result, struct findings *findings)
 {
@@ -65,6 +78,7 @@ static void print(const struct options *options, const char *journal,
 		       "at the\n"
 		       "findings, or take another backup.\n",
 			journal);
+	print_pruned(journal);
 }
 
 static int rebuild(const struct options *options)

@@ -36,6 +36,7 @@ static const char help[] =
 	"  --checkpoint FILE  a signed checkpoint kept elsewhere: the journal must extend it\n"
 	"  --verified FILE    go on where the last verification without findings ended, and "
 	"remember this one\n"
+	"  --archive DIR      the export that holds what was pruned: it is verified, too\n"
 	"  --jobs N           threads that open records; default: one for each processor\n"
 	"  --strict           what is disputed counts: exit 1\n"
 	"  --json             one object\n"
@@ -68,6 +69,11 @@ static void print(const struct options *options, const struct audit *audit,
 		printf("  before       %" PRIu64
 		       " of them, verified then and not looked at again\n",
 			result->before);
+	if (result->pruned > 0)
+		printf("  pruned       the entries before %" PRIu64 "; %s\n", result->pruned,
+			result->archive ? "verified out of the archive"
+					: "of them only what is permanent is here and verified "
+					  "(--archive for all)");
 	if (how->depth == AUDIT_FULL) {
 		printf("  records      %" PRIu64
 		       " opened, and compared with their stubs in the tree\n",
@@ -100,6 +106,8 @@ static void print_json(const struct options *options, const struct audit *audit,
 	out_put_text(object, "depth", how->depth == AUDIT_FULL ? "full" : "tree");
 	out_put(object, "entries", result->entries);
 	out_put(object, "before", result->before);
+	out_put(object, "pruned", result->pruned);
+	json_object_set_new(object, "archive", json_boolean(result->archive));
 	out_put(object, "records", result->records);
 	out_put(object, "signatures", result->signatures);
 	out_put(object, "registries", result->registries);
@@ -222,6 +230,7 @@ int audit_verify_run(int argc, char **argv)
 	const struct cli_option table[] = {
 		FOLDERS_OPTIONS(&folders),
 		{"--policy", .value = &folders.policy},
+		{"--archive", .value = &folders.archive},
 		{"--depth", .value = &options.depth},
 		{"--checkpoint", .value = &options.checkpoint},
 		{"--verified", .value = &options.verified},

@@ -33,6 +33,7 @@ static const char help[] =
 static int run(const struct folders *folders, const char *to, bool json)
 {
 	_cleanup_(journal_reader_free) struct journal_reader *reader = NULL;
+	struct journal_pruned pruned = {};
 	struct findings findings;
 	struct journal_meta meta;
 	char why[512] = "";
@@ -47,6 +48,8 @@ static int run(const struct folders *folders, const char *to, bool json)
 		r = journal_reader_begin(reader);
 	if (r == 0)
 		r = journal_read_meta(reader, &meta);
+	if (r == 0)
+		r = journal_read_pruned(reader, &pruned);
 	if (r)
 		return cli_fail(CLI_FAILED, "%s: the copy cannot be read back: %s", to,
 			r < 0 ? strerrordesc_np(-r) : "it is damaged");
@@ -55,6 +58,7 @@ static int run(const struct folders *folders, const char *to, bool json)
 		out_put_text(object, "backup", to);
 		out_put_text(object, "bus", meta.bus);
 		out_put(object, "entries", meta.size);
+		out_put(object, "pruned", pruned.before);
 		out_put_time(object, "committed", meta.batch_ms);
 		out_line(object);
 		return CLI_DONE;
@@ -62,6 +66,7 @@ static int run(const struct folders *folders, const char *to, bool json)
 	char time[OUT_TEXT_MAX];
 	printf("%s holds %" PRIu64 " entries, the last of %s\n", to, meta.size,
 		out_time(meta.batch_ms, time));
+	out_pruned(&pruned);
 	return CLI_DONE;
 }
 

@@ -16,6 +16,7 @@ int audit_rebuild_run(int argc, char **argv);
 int audit_list_run(int argc, char **argv);
 int audit_show_run(int argc, char **argv);
 int audit_prove_run(int argc, char **argv);
+int audit_prune_run(int argc, char **argv);
 int audit_check_run(int argc, char **argv);
 int audit_export_run(int argc, char **argv);
 int audit_report_run(int argc, char **argv);

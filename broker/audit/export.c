@@ -71,6 +71,12 @@ static int take_checkpoint(struct exporter *e)
 			"the journal keeps no checkpoint of %" PRIu64
 			" entries%s: leave the size out to take the newest",
 			e->options->size, e->options->size ? "" : ", or none at all");
+	if (r == 0)
+		r = journal_read_pruned(e->audit->reader, &e->pruned);
+	if (r > 0)
+		return exporter_refuse(e, EXPORT_DAMAGED,
+			"what the journal says of pruned entries is damaged: audit verify tells "
+			"more");
 	return r ? r : arena_copy(e->arena, note, &e->note);
 }
 
@@ -231,6 +237,12 @@ static int next_stub(struct exporter *e, uint8_t bytes[STUB_SIZE])
 	if (sequence < e->before.size)
 		return 0; /* it stands in the bundle already */
 	int r = journal_read_stub(e->audit->reader, sequence, &stub);
+	if (r == READER_NOT_FOUND && sequence < e->pruned.before)
+		return exporter_refuse(e, EXPORT_REFUSED,
+			"the entries before %" PRIu64
+			" were pruned from this journal; their archive was %s. Copy that folder "
+			"and export into the copy, which adds what is newer",
+			e->pruned.before, e->pruned.archive);
 	if (r)
 		return r < 0 ? r
 			     : exporter_refuse(e, EXPORT_DAMAGED,

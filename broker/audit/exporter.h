@@ -15,6 +15,7 @@ struct exporter {
 	int dir_fd;
 	struct bytes note; /* the checkpoint to be written */
 	struct checkpoint checkpoint;
+	struct journal_pruned pruned;
 	struct checkpoint before; /* of the folder; size 0: none */
 	struct arena *arena;      /* of the whole run */
 	struct export_tiles tiles;

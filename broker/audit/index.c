@@ -110,6 +110,7 @@ struct update {
 	bool erasing; /* a run is removing rows: what it erased is forgotten when it is through */
 	bool waits;   /* for that */
 	bool changed;
+	uint64_t pruned; /* entries below are archived */
 };
 
 static int note_message(struct update *u, const struct audit_entry *entry)
@@ -161,6 +162,10 @@ static int is_gone(struct update *u, uint64_t sequence, uint8_t class, bool *ret
 	Dienstweg__Row *row;
 	*ret = false;
 	int r = journal_read_stub(u->audit->reader, sequence, &stub);
+	if (r == READER_NOT_FOUND && sequence < u->pruned) {
+		*ret = true; /* nothing is pruned before it was erased */
+		return 0;
+	}
 	if (r || stub.class != class)
 		return r < 0 ? r : 0;
 	r = journal_read_row(u->audit->reader, sequence, u->scratch, &row);
@@ -247,7 +252,7 @@ static int resume(struct update *u, bool anew)
 	struct merkle_hash root;
 	const struct index_tables *tables = &u->index->tables;
 	int r = index_head_get(tables, u->txn, &u->head);
-	if (r == 0 && !anew) {
+	if (r == 0 && !anew && u->head.next >= u->pruned) {
 		r = root_of(u, u->head.next, &root);
 		if (r < 0)
 			return r;
@@ -256,7 +261,7 @@ static int resume(struct update *u, bool anew)
 	}
 	if (r < 0)
 		return r;
-	u->head = (struct index_head){};
+	u->head = (struct index_head){.next = u->pruned};
 	u->changed = true;
 	return index_clear(tables, u->txn);
 }
@@ -264,11 +269,15 @@ static int resume(struct update *u, bool anew)
 /* Entries of one snapshot into one transaction. */
 static int update_some(struct update *u, bool anew, bool *ret_more)
 {
+	struct journal_pruned pruned = {};
 	struct journal_meta meta;
 	uint64_t bad;
 	int r = audit_refresh(u->audit);
 	if (r == 0)
 		r = journal_read_meta(u->audit->reader, &meta);
+	if (r == 0)
+		r = journal_read_pruned(u->audit->reader, &pruned);
+	u->pruned = pruned.before;
 	if (r == 0)
 		r = journal_read_erasing(u->audit->reader, &u->erasing);
 	if (r == 0)

@@ -17,6 +17,7 @@ struct audit_paths {
 	const char *keyring;    /* folder; NULL: sealed rows stay closed */
 	const char *master_key; /* file; NULL as @keyring */
 	const char *policy;     /* file; NULL: no trust anchor */
+	const char *archive; /* folder: the export that holds what was pruned; NULL: not at hand */
 };
 
 struct audit {
@@ -24,7 +25,8 @@ struct audit {
 	struct journal_reader *reader;
 	struct policy policy;
 	bool has_policy;
-	char origin[96]; /* of the log: "<bus>/<epoch>" */
+	const char *archive; /* as given */
+	char origin[96];     /* of the log: "<bus>/<epoch>" */
 };
 
 /**

@@ -286,7 +286,11 @@ int audit_prove_consistency(struct audit *audit, uint64_t from, uint64_t to, str
 		return r;
 	if (r > 0 || proof_check_consistency(ret, &fault) != 0) {
 		snprintf(reterr, size,
-			"the stored tree is damaged between these sizes: audit verify tells more");
+			r == READER_NOT_FOUND
+				? "entries of the older tree were pruned: prove it out of their "
+				  "archive, --archive DIR"
+				: "the stored tree is damaged between these sizes: audit verify "
+				  "tells more");
 		return PROVE_REFUSED;
 	}
 	return 0;

@@ -9,20 +9,18 @@
 #include "broker/audit/rebuild.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "broker/audit/stopped.h"
 #include "broker/journal/journal.h"
 #include "broker/journal/store.h"
 #include "broker/journal/tables.h"
 #include "proto/base/file.h"
 
-enum { SLICE_ROWS = 16384, KEY_MAX = 511, COPY_READERS = 8 };
+enum { SLICE_ROWS = 16384, KEY_MAX = 511 };
 
 static int end_txn(struct db_txn *txn, int r)
 {
@@ -30,58 +28,6 @@ static int end_txn(struct db_txn *txn, int r)
 		return journal_put_error(db_commit(txn));
 	db_abort(txn);
 	return journal_put_error(r);
-}
-
-/* ---- opening ---- */
-
-static int lock_folder(const char *dir, int *ret_fd, char *reterr, size_t size)
-{
-	char path[4096];
-	int r = path_join(path, sizeof(path), dir, "LOCK");
-	if (r == 0) {
-		*ret_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-		r = *ret_fd < 0 ? -errno : 0;
-	}
-	if (r == 0 && flock(*ret_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	if (r == 0 && errno == EWOULDBLOCK) {
-		snprintf(reterr, size, "%s: a broker is using this journal: stop it first", dir);
-		return AUDIT_REFUSED;
-	}
-	r = r ? r : -errno;
-	snprintf(reterr, size, "%s: %s: the folder must be writable", dir, strerrordesc_np(-r));
-	return r;
-}
-
-static int open_to_read(const char *dir, struct db_env **ret)
-{
-	struct db_options options = {
-		.tables_max = TABLES_MAX, .readers_max = READERS_MAX, .read_only = true};
-	return db_env_open(dir, &options, ret);
-}
-
-static int open_to_write(const char *dir, uint64_t map_bytes, struct db_env **ret)
-{
-	struct db_options options = {
-		.map_bytes = map_bytes,
-		.tables_max = TABLES_MAX,
-		.readers_max = COPY_READERS,
-		.mode = 0600,
-	};
-	return db_env_open(dir, &options, ret);
-}
-
-/* An environment is as large as whoever wrote it made it. */
-static int map_of(const char *dir, uint64_t *ret)
-{
-	_cleanup_(db_env_close) struct db_env *env = NULL;
-	struct db_usage usage;
-	int r = open_to_read(dir, &env);
-	if (r == 0)
-		r = db_env_usage(env, &usage);
-	if (r == 0)
-		*ret = usage.map_bytes;
-	return r;
 }
 
 /* ---- copying ---- */
@@ -198,7 +144,7 @@ int audit_copy(
 		return AUDIT_REFUSED;
 	}
 	if (r == 0)
-		r = open_to_read(from, &source);
+		r = stopped_open_read(from, &source);
 	if (r == 0)
 		r = db_env_usage(source, &usage);
 	if (r) {
@@ -208,7 +154,7 @@ int audit_copy(
 	}
 	r = dir_make(to, 0700);
 	if (r == 0)
-		r = open_to_write(to, usage.map_bytes, &target);
+		r = stopped_open_write(to, usage.map_bytes, &target);
 	copy.env = target;
 	if (r == 0)
 		r = copy_all(&copy, source);
@@ -288,7 +234,7 @@ static int look_first(const struct audit_paths *paths, char *reterr, size_t size
 	struct journal_head head;
 	struct db_txn *txn = NULL;
 	uint32_t format = 0;
-	int r = open_to_read(paths->journal, &env);
+	int r = stopped_open_read(paths->journal, &env);
 	if (r == 0)
 		r = db_begin(env, false, &txn);
 	if (r == 0) {
@@ -317,14 +263,14 @@ int audit_rebuild(const struct audit_paths *paths, const struct audit_replay_opt
 	keys.journal = NULL;
 	int r = audit_open(&keys, &audit, reterr, size);
 	if (r == 0)
-		r = lock_folder(paths->journal, &lock_fd, reterr, size);
+		r = stopped_lock(paths->journal, &lock_fd, reterr, size);
 	if (r == 0)
 		r = look_first(paths, reterr, size);
 	if (r)
 		return r;
-	r = map_of(paths->journal, &map_bytes);
+	r = stopped_map(paths->journal, &map_bytes);
 	if (r == 0)
-		r = open_to_write(paths->journal, map_bytes, &env);
+		r = stopped_open_write(paths->journal, map_bytes, &env);
 	if (r == 0)
 		r = rebuild(env, &audit, options, report, ret);
 	if (r)

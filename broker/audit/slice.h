@@ -46,6 +46,7 @@ struct slice_time {
 };
 
 struct slice {
+	uint64_t pruned;                    /* entries below are archived */
 	uint64_t first, end;                /* entries: from first, up to but not including end */
 	struct chain chain;                 /* what is in force at all of them */
 	struct held tree;                   /* by who walks the tree */

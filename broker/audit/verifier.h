@@ -2,6 +2,7 @@
 #pragma once
 
 #include "broker/audit/absence.h"
+#include "broker/audit/archive.h"
 #include "broker/audit/chain.h"
 #include "broker/audit/crew.h"
 #include "broker/audit/disputes.h"
@@ -35,10 +36,12 @@ struct verifier {
 	struct tree_row rows[(MERKLE_LEVELS + TREE_ROW_HEIGHT - 1) / TREE_ROW_HEIGHT];
 	struct chain chain;
 	struct disputes disputes;
-	struct arena *arena;         /* of the registry at hand */
-	struct absence_tally absent; /* rows that are lawfully gone */
-	struct slice_time time;      /* of the last entry told whose time is known */
-	uint64_t bad_row;            /* one more than the tree row last reported as unreadable */
+	struct arena *arena;           /* of the registry at hand */
+	struct absence_tally absent;   /* rows that are lawfully gone */
+	struct slice_time time;        /* of the last entry told whose time is known */
+	uint64_t pruned;               /* entries below are archived; 0: none */
+	struct archive_stubs *archive; /* NULL, or where their stubs are read */
+	uint64_t bad_row;              /* one more than the tree row last reported as unreadable */
 
 	uint8_t newest_note[CHECKPOINT_NOTE_MAX]; /* of `size` entries */
 	size_t newest_len;
@@ -58,6 +61,17 @@ int verify_tree_resume(struct verifier *verifier);
 int verify_tree_look(struct verifier *verifier);
 /* The stub just read, its stored hash, the nodes that it completes. */
 int verify_tree_leaf(struct verifier *verifier);
+/* Does this stub lead to the root of the newest checkpoint? True when there is none to ask. */
+int verify_tree_leads(
+	struct verifier *verifier, uint64_t sequence, const struct stub *stub, bool *ret);
+/* What was pruned, and does an entry say so? Opens the archive; after the newest checkpoint was taken. */
+int verify_pruned_begin(struct verifier *verifier);
+/* Is the entry at hand one that was pruned, with no archive to read it from? */
+bool verify_pruned_is_closed(const struct verifier *verifier);
+/* Such an entry: what is left of it. Behind the last one, the edge of the tree is there again. */
+int verify_pruned_pass(struct verifier *verifier);
+/* After verify_tree_look() at one below what was pruned: its stub as the archive has it. */
+int verify_pruned_look(struct verifier *verifier);
 /* The checkpoints of the tree as it is now, under the registry in force. */
 int verify_tree_checkpoints(struct verifier *verifier);
 /* What is kept of cosignatures of the tree as it is now; after every new snapshot: where is the next? */
@@ -82,10 +96,11 @@ struct entry_checker {
 	const struct audit *audit;
 	struct journal_reader *reader;
 	struct signature_cache *signatures;
-	struct absence absence;      /* as of its snapshot */
-	struct arena *arena;         /* of the entry at hand */
-	struct slice *slice;         /* at hand */
-	struct audit_report *report; /* holds what is found for it */
+	struct archive_stubs *archive; /* NULL, or of what was pruned */
+	struct absence absence;        /* as of its snapshot */
+	struct arena *arena;           /* of the entry at hand */
+	struct slice *slice;           /* at hand */
+	struct audit_report *report;   /* holds what is found for it */
 };
 
 /* 0 or negative errno; deinit also after a failure. The audit outlives it, its reader has been begun once. */

@@ -211,6 +211,16 @@ static void report_unreadable(struct entry_checker *c, uint64_t sequence, uint8_
 			"changed");
 }
 
+/* Its stub is in the archive, if that is at hand; its record has to be gone lawfully all the same. */
+static int check_pruned(struct entry_checker *c, uint64_t sequence)
+{
+	struct stub stub;
+	int r = c->archive ? archive_stubs_read(c->archive, sequence, &stub) : ARCHIVE_MISSING;
+	if (r == 0 && stub.class != 0)
+		judge_absent(c, sequence, stub.class, ERASED_RECORD);
+	return r < 0 ? r : 0;
+}
+
 static int check_entry(struct entry_checker *c, uint64_t sequence)
 {
 	struct audit_entry entry;
@@ -218,6 +228,8 @@ static int check_entry(struct entry_checker *c, uint64_t sequence)
 	arena_reset(c->arena);
 	held_at(&c->slice->records, sequence, STEP_RECORD);
 	int r = journal_read_stub(c->reader, sequence, &stub);
+	if (r == READER_NOT_FOUND && sequence < c->slice->pruned)
+		return check_pruned(c, sequence);
 	if (r) /* the walk over the tree has said so */
 		return r < 0 ? r : 0;
 	r = audit_entry_read(c->reader, sequence, c->arena, &entry);
@@ -264,7 +276,9 @@ int entry_checker_init(struct entry_checker *c, const struct audit *audit)
 	*c = (struct entry_checker){.audit = audit};
 	c->arena = arena_new(ENTRY_ARENA);
 	int r = c->arena ? journal_reader_share(audit->reader, &c->reader) : -ENOMEM;
-	return r ? r : signature_cache_new(SIGNATURE_SLOTS, &c->signatures);
+	if (r == 0 && audit->archive) /* what is wrong with it, the walk over the tree says */
+		r = archive_stubs_open(audit->archive, &c->archive);
+	return r < 0 ? r : signature_cache_new(SIGNATURE_SLOTS, &c->signatures);
 }
 
 void entry_checker_deinit(struct entry_checker *c)
@@ -272,5 +286,6 @@ void entry_checker_deinit(struct entry_checker *c)
 	journal_reader_free(c->reader);
 	signature_cache_free(c->signatures);
 	absence_deinit(&c->absence);
+	archive_stubs_free(c->archive);
 	arena_free(c->arena);
 }

@@ -19,8 +19,15 @@ int audit_verify_continues(const struct audit *audit, const struct audit_verify_
 	char *reterr, size_t size)
 {
 	const struct verified *from = options->from;
+	struct journal_pruned pruned = {};
 	uint8_t policy[HASH_SIZE];
 	const char *why = NULL;
+	int r = journal_read_pruned(audit->reader, &pruned);
+	if (r < 0) {
+		snprintf(reterr, size, "cannot be compared with the journal: %s",
+			strerrordesc_np(-r));
+		return r;
+	}
 	verified_policy(audit->has_policy ? &audit->policy : NULL, policy);
 	if (strcmp(from->checkpoint.origin, audit->origin) != 0)
 		why = "is of another journal";
@@ -28,6 +35,9 @@ int audit_verify_continues(const struct audit *audit, const struct audit_verify_
 		why = "was made under another policy";
 	else if (from->depth == AUDIT_TREE && options->depth == AUDIT_FULL)
 		why = "remembers a verification of the tree alone";
+	else if (from->edge.size < pruned.before && !audit->archive)
+		why = "ends before entries that were pruned since: name their archive (--archive), "
+		      "or";
 	if (!why)
 		return 0;
 	snprintf(reterr, size, "what was verified before %s", why);

@@ -55,6 +55,12 @@ static void take_held(struct verifier *v)
 			"the journal ends after %" PRIu64
 			" entries, the given checkpoint is of %" PRIu64 ": it has been cut",
 			v->size, v->held.size);
+	} else if (v->held.size < v->pruned && !v->archive) {
+		audit_report_finding(v->report, v->held.size, "held-checkpoint",
+			"the given checkpoint is of %" PRIu64 " entries, those before %" PRIu64
+			" were pruned: it can be judged with the archive (--archive)",
+			v->held.size, v->pruned);
+		v->held = (struct checkpoint){};
 	}
 }
 
@@ -73,6 +79,8 @@ int verify_tree_begin(struct verifier *v)
 		r = take_newest(v);
 	if (r == 0)
 		r = verify_behind(v);
+	if (r == 0)
+		r = verify_pruned_begin(v);
 	if (r == 0)
 		take_held(v);
 	return r;
@@ -195,6 +203,8 @@ int verify_tree_look(struct verifier *v)
 	v->found = journal_read_stub(v->audit->reader, v->edge.size, &v->stub);
 	if (v->found < 0)
 		return v->found;
+	if (v->edge.size < v->pruned)
+		return verify_pruned_look(v);
 	return v->found == READER_NOT_FOUND ? end_at_gap(v) : 0;
 }
 
@@ -205,6 +215,28 @@ static void hash_stub(const struct stub *stub, struct merkle_hash *ret)
 	stub_leaf(bytes, ret);
 }
 
+int verify_tree_leads(struct verifier *v, uint64_t sequence, const struct stub *stub, bool *ret)
+{
+	struct merkle_hash leaf;
+	*ret = true;
+	if (v->newest.size == 0)
+		return 0; /* it was told */
+	hash_stub(stub, &leaf);
+	return leads_to_root(v, sequence, &leaf, ret);
+}
+
+/* The stored hash of a leaf. Of what was pruned it may be gone: then the hashes above it have to tell. */
+static int stored_leaf(struct verifier *v, uint64_t sequence, struct merkle_hash *ret)
+{
+	struct tree_row *row = &v->rows[0];
+	if (sequence >= v->pruned)
+		return stored_node(v, 0, sequence, ret);
+	int r = load_row(v, row, 0, sequence);
+	if (r == 0)
+		*ret = row->hashes[sequence % TREE_ROW_MAX];
+	return r;
+}
+
 /* The leaf hash to go on with. 0 or negative errno. */
 static int true_leaf(struct verifier *v, uint64_t sequence, struct merkle_hash *ret)
 {
@@ -213,7 +245,7 @@ static int true_leaf(struct verifier *v, uint64_t sequence, struct merkle_hash *
 		audit_report_finding(v->report, sequence,
 			v->found == READER_DAMAGED ? "stub-changed" : "stub-missing",
 			v->found == READER_DAMAGED ? "its stub is no stub" : "its stub is missing");
-	int r = stored_node(v, 0, sequence, &stored);
+	int r = stored_leaf(v, sequence, &stored);
 	if (r < 0)
 		return r;
 	if (v->found > 0) {
@@ -242,10 +274,12 @@ int verify_tree_leaf(struct verifier *v)
 		if (r < 0)
 			return r;
 		if (r == 0 && memcmp(&stored, &finished[level - 1], sizeof(stored)) != 0)
-			audit_report_finding(v->report, index << level, "tile-changed",
+			audit_report_finding(v->report, index << level,
+				sequence < v->pruned ? "archive-differs" : "tile-changed",
 				"the stored tree's hash over the entries %" PRIu64 " to %" PRIu64
-				" does not follow from them",
-				index << level, sequence);
+				" does not follow from them%s",
+				index << level, sequence,
+				sequence < v->pruned ? " as the archive has them" : "");
 	}
 	return 0;
 }

@@ -30,19 +30,23 @@ static bool begins_registry(const struct verifier *v)
 static int walk_entry(struct verifier *v, struct held *held)
 {
 	uint64_t sequence = v->edge.size;
+	bool registry = begins_registry(v), closed = verify_pruned_is_closed(v);
 	held_at(held, sequence, STEP_TREE);
-	int r = verify_tree_leaf(v);
+	int r = closed ? verify_pruned_pass(v) : verify_tree_leaf(v);
 	held_at(held, sequence, STEP_REGISTRY);
-	if (r == 0 && begins_registry(v))
+	if (r == 0 && registry)
 		r = verify_registry(v, sequence);
+	if (r || (closed && v->edge.size < v->pruned))
+		return r; /* there is no root to compare checkpoints with */
 	held_at(held, sequence, STEP_CHECKPOINTS);
-	return r ? r : verify_tree_checkpoints(v);
+	return verify_tree_checkpoints(v);
 }
 
 /* A slice as to its tree: AUDIT_SLICE entries, or up to the next registry. */
 static int walk_slice(struct verifier *v, struct slice *slice)
 {
 	slice_begin(slice, v->edge.size);
+	slice->pruned = v->pruned;
 	v->report = &slice->tree.report;
 	int r = disputes_share(&v->disputes, &slice->disputes);
 	if (r == 0)
@@ -161,6 +165,7 @@ static void verifier_deinit(struct verifier *v)
 {
 	chain_deinit(&v->chain);
 	disputes_deinit(&v->disputes);
+	archive_stubs_free(v->archive);
 	arena_free(v->arena);
 }
 DEFINE_CLEANUP_PTR(struct verifier, verifier_deinit);

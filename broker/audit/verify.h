@@ -25,11 +25,14 @@ struct audit_verify_options {
 	size_t workers;              /* threads that open records; 0: none but the caller's */
 	const struct verified *from; /* NULL, or what was verified before; audit_verify_continues() */
 	struct verified *remember; /* NULL, or what the next one may go on from; note_len 0: nothing */
+	bool pruning; /* by who prunes: that no entry tells of the last run yet is no finding */
 };
 
 struct audit_verify_result {
 	uint64_t entries;
 	uint64_t before;      /* of them verified before, and not looked at again */
+	uint64_t pruned;      /* entries below are archived */
+	bool archive;         /* and were verified out of the archive */
 	uint64_t records;     /* opened; 0 at depth tree */
 	uint64_t signatures;  /* of messages and of batches of acknowledgements, judged */
 	uint64_t checkpoints; /* kept ones, judged */
@@ -57,7 +60,8 @@ int audit_verify(struct audit *audit, const struct audit_verify_options *options
  * @options: with @from
  * @reterr:  the end of a sentence: what stands against it
  * @size:    of @reterr
- * Return: 0, or AUDIT_REFUSED: another journal, another policy, or a lesser depth.
+ * Return: 0, AUDIT_REFUSED (another journal, another policy, a lesser depth, or it ends in what was pruned and no
+ *         archive is named), negative errno.
  */
 int audit_verify_continues(const struct audit *audit, const struct audit_verify_options *options,
 	char *reterr, size_t size);

@@ -13,11 +13,15 @@
 #include "proto/note/cosignature.h"
 
 /* The cosigned tree is a beginning of this one? */
-static int same_tree(struct journal_reader *reader, const struct checkpoint *checkpoint, bool *ret)
+static int same_tree(struct journal_reader *reader, const struct checkpoint *checkpoint,
+	uint64_t pruned, bool *ret)
 {
 	struct merkle_hash root;
 	*ret = false;
-	int r = checkpoint->size > 0 ? journal_read_root(reader, checkpoint->size, &root) : 1;
+	int r = checkpoint->size > 0 ? journal_read_root(reader, checkpoint->size, &root)
+				     : READER_DAMAGED;
+	if (r == READER_NOT_FOUND && checkpoint->size < pruned)
+		*ret = true; /* nobody can ask this journal any more */
 	if (r == 0)
 		*ret = memcmp(&root, &checkpoint->root, sizeof(root)) == 0;
 	return r < 0 ? r : 0;
@@ -30,6 +34,7 @@ int witnessed_check(struct journal_reader *reader, const struct chain *chain, co
 	struct note_key keys[NOTE_KEYS_MAX];
 	struct checkpoint checkpoint;
 	struct cosignatures judged;
+	struct journal_pruned pruned;
 	struct policy policy;
 	bool same;
 	if (!chain->current)
@@ -42,7 +47,11 @@ int witnessed_check(struct journal_reader *reader, const struct chain *chain, co
 			"the checkpoint in it does not bear good signatures of log and witnesses";
 		return WITNESSED_WRONG;
 	}
-	int r = same_tree(reader, &checkpoint, &same);
+	int r = journal_read_pruned(reader, &pruned);
+	if (r == 0)
+		r = same_tree(reader, &checkpoint, pruned.before, &same);
+	if (r > 0) /* what it says of pruning is damaged, and told of elsewhere */
+		return 0;
 	if (r)
 		return r;
 	if (!judged.quorum)

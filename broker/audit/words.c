@@ -149,6 +149,9 @@ static void add_program(struct words *words, const char *what, const Dienstweg__
 	char hex[2 * HASH_SIZE + 1];
 	words_add(words, "%s: ", what);
 	words_name(words, BYTES_PB(decision->software));
+	if (decision->pruned_size > 0)
+		words_add(words, ", the entries before %" PRIu64 " having been pruned",
+			decision->pruned_size);
 	if (decision->trusted.len == 0)
 		return;
 	if (decision->marked_size > 0)

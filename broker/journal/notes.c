@@ -33,6 +33,24 @@ static Dienstweg__Decision program_decision(const struct journal *journal)
 	return decision;
 }
 
+/* So that a number which somebody wrote into `meta`, to hide what he removed, is not enough. */
+static int note_start(struct journal *journal, struct batch *batch, Dienstweg__Decision *decision)
+{
+	struct db_txn *txn = journal->log.txn;
+	struct journal_pruned pruned;
+	int r = pruned_get(txn, &journal->tables, &pruned);
+	bool first = r == 0 && pruned.before > 0 && pruned.said == 0;
+	if (first) {
+		decision->pruned_size = pruned.before;
+		pruned.said = journal->log.sequence + 1;
+		log_warn("journal", "pruned since the last start: an entry says so",
+			F_U64("before", pruned.before), F_STR("archive", pruned.archive));
+	}
+	if (r == 0)
+		r = note(journal, batch, DIENSTWEG__ENTRY_KIND__ENTRY_START, decision);
+	return r || !first ? r : journal_put_error(pruned_put(txn, &journal->tables, &pruned));
+}
+
 int notes_start(struct journal *journal, struct batch *batch)
 {
 	const struct rules_limits *limits = &journal->options.limits;
@@ -49,7 +67,7 @@ int notes_start(struct journal *journal, struct batch *batch)
 		decision.marked_size = journal->marked_size;
 	}
 	batch->stage = "start";
-	return note(journal, batch, DIENSTWEG__ENTRY_KIND__ENTRY_START, &decision);
+	return note_start(journal, batch, &decision);
 }
 
 int notes_stop(struct journal *journal, struct batch *batch)

@@ -375,7 +375,15 @@ int journal_read_primary(struct journal_reader *reader, enum journal_table table
 
 /* ---- tree ---- */
 
-static int read_nodes(struct journal_reader *reader, uint64_t size,
+/* Is what could not be read, about entry @lowest, not damaged but pruned? */
+static int judge_missing(struct journal_reader *reader, uint64_t lowest)
+{
+	struct journal_pruned pruned;
+	int r = journal_read_pruned(reader, &pruned);
+	return r ? r : lowest < pruned.before ? READER_NOT_FOUND : READER_DAMAGED;
+}
+
+static int read_nodes(struct journal_reader *reader, uint64_t size, uint64_t lowest,
 	const struct merkle_coordinate *places, size_t count, struct merkle_hash *ret)
 {
 	struct tile_source source = {.txn = reader->txn, .tables = &reader->tables};
@@ -388,7 +396,7 @@ static int read_nodes(struct journal_reader *reader, uint64_t size,
 	source.size = meta.size;
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = tile_node(&source, size, places[i].level, places[i].index, &ret[i]);
-	return r == -EBADMSG ? READER_DAMAGED : r;
+	return r == -EBADMSG ? judge_missing(reader, lowest) : r;
 }
 
 int journal_read_node(struct journal_reader *reader, uint64_t size, unsigned int level,
@@ -397,7 +405,9 @@ int journal_read_node(struct journal_reader *reader, uint64_t size, unsigned int
 	struct merkle_coordinate place = {.level = level, .index = index};
 	if (size == 0 || level >= MERKLE_LEVELS || index > (size - 1) >> level)
 		return READER_NOT_FOUND;
-	return read_nodes(reader, size, &place, 1, ret);
+	/* A ragged node asks for rows at the end of its tree, wherever it begins. */
+	uint64_t lowest = index < size >> level ? index << level : size;
+	return read_nodes(reader, size, lowest, &place, 1, ret);
 }
 
 int journal_read_hashes(struct journal_reader *reader, unsigned int level, uint64_t row,
@@ -436,7 +446,7 @@ int journal_read_path(struct journal_reader *reader, uint64_t index, uint64_t si
 	if (index >= size)
 		return READER_NOT_FOUND;
 	*ret_count = merkle_path_coordinates(index, size, places);
-	return read_nodes(reader, size, places, *ret_count, ret);
+	return read_nodes(reader, size, index, places, *ret_count, ret);
 }
 
 int journal_read_consistency(struct journal_reader *reader, uint64_t old_size, uint64_t new_size,
@@ -446,7 +456,7 @@ int journal_read_consistency(struct journal_reader *reader, uint64_t old_size, u
 	if (old_size == 0 || old_size > new_size)
 		return READER_NOT_FOUND;
 	*ret_count = merkle_consistency_coordinates(old_size, new_size, places);
-	return read_nodes(reader, new_size, places, *ret_count, ret);
+	return read_nodes(reader, new_size, old_size, places, *ret_count, ret);
 }
 
 int journal_read_present(struct journal_reader *reader, uint64_t sequence)
@@ -470,6 +480,13 @@ int journal_read_state_mark(struct journal_reader *reader, struct journal_state_
 	int r = state_mark_get(reader->txn, &reader->tables, ret);
 	if (r == DB_NOT_FOUND)
 		return READER_NOT_FOUND;
+	return r == -EBADMSG ? READER_DAMAGED : r;
+}
+
+int journal_read_pruned(struct journal_reader *reader, struct journal_pruned *ret)
+{
+	assert(reader->begun);
+	int r = pruned_get(reader->txn, &reader->tables, ret);
 	return r == -EBADMSG ? READER_DAMAGED : r;
 }
 

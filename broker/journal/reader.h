@@ -180,7 +180,7 @@ int journal_read_root(struct journal_reader *reader, uint64_t size, struct merkl
  * @level:  of the node
  * @index:  of the node; it must cover at least one leaf
  * @ret:    the hash
- * Return: 0, READER_NOT_FOUND for a place outside the tree, READER_DAMAGED, negative errno.
+ * Return: 0, READER_NOT_FOUND for a place outside the tree, or in what was pruned, READER_DAMAGED, negative errno.
  */
 int journal_read_node(struct journal_reader *reader, uint64_t size, unsigned int level,
 	uint64_t index, struct merkle_hash *ret);
@@ -277,6 +277,22 @@ struct journal_state_mark {
  * Return: 0, READER_NOT_FOUND before the first, READER_DAMAGED, negative errno.
  */
 int journal_read_state_mark(struct journal_reader *reader, struct journal_state_mark *ret);
+
+/* What was pruned (docs/journal.md "Pruning"). */
+enum { PRUNED_PATH_MAX = 1024 };
+struct journal_pruned {
+	uint64_t before; /* entries below this number are archived; 0: none are. A multiple of 32 */
+	uint64_t said;   /* one more than the start entry that says so; 0: none does yet */
+	char archive[PRUNED_PATH_MAX]; /* folder of the archive, as it was then */
+};
+
+/**
+ * journal_read_pruned() - from which entry on is the journal whole?
+ * @reader: begun
+ * @ret:    zeroed when nothing was pruned
+ * Return: 0, READER_DAMAGED, negative errno.
+ */
+int journal_read_pruned(struct journal_reader *reader, struct journal_pruned *ret);
 
 /**
  * journal_read_present() - can the record of an entry be opened, as far as row and key go?

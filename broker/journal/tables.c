@@ -12,7 +12,7 @@
 #include "broker/journal/journal.h"
 #include "broker/journal/reader.h"
 
-enum { HEAD_FIXED = 4 + 8 + 8 + 8, HEAD_SIZE = HEAD_FIXED + 63 };
+enum { HEAD_FIXED = 4 + 8 + 8 + 8, HEAD_SIZE = HEAD_FIXED + 63, PRUNED_FIXED = 8 + 8 };
 
 int journal_put_error(int r)
 {
@@ -153,6 +153,32 @@ int state_mark_put(struct db_txn *txn, const struct journal_tables *tables,
 	be64_put(value + 8, mark->size);
 	be64_put(value + 16, mark->batch_ms);
 	return db_put(txn, tables->meta, BYTES_STR("state"), BYTES(value, sizeof(value)));
+}
+
+int pruned_get(struct db_txn *txn, const struct journal_tables *tables, struct journal_pruned *ret)
+{
+	struct bytes value;
+	*ret = (struct journal_pruned){};
+	int r = db_get(txn, tables->meta, BYTES_STR("pruned"), &value);
+	if (r)
+		return r == DB_NOT_FOUND ? 0 : r;
+	if (value.len < PRUNED_FIXED || value.len - PRUNED_FIXED >= sizeof(ret->archive))
+		return -EBADMSG;
+	ret->before = be64_get(value.data);
+	ret->said = be64_get(value.data + 8);
+	memcpy(ret->archive, value.data + PRUNED_FIXED, value.len - PRUNED_FIXED);
+	return 0;
+}
+
+int pruned_put(struct db_txn *txn, const struct journal_tables *tables,
+	const struct journal_pruned *pruned)
+{
+	uint8_t value[PRUNED_FIXED + PRUNED_PATH_MAX];
+	size_t len = strlen(pruned->archive);
+	be64_put(value, pruned->before);
+	be64_put(value + 8, pruned->said);
+	memcpy(value + PRUNED_FIXED, pruned->archive, len);
+	return db_put(txn, tables->meta, BYTES_STR("pruned"), BYTES(value, PRUNED_FIXED + len));
 }
 
 int unfinished_get(struct db_txn *txn, const struct journal_tables *tables, bool *ret)

@@ -70,6 +70,12 @@ int state_mark_get(
 int state_mark_put(struct db_txn *txn, const struct journal_tables *tables,
 	const struct journal_state_mark *mark);
 
+/* What was pruned; zeroed when nothing was. 0, DB_FULL, -EBADMSG, negative errno. */
+struct journal_pruned;
+int pruned_get(struct db_txn *txn, const struct journal_tables *tables, struct journal_pruned *ret);
+int pruned_put(struct db_txn *txn, const struct journal_tables *tables,
+	const struct journal_pruned *pruned);
+
 /* Are derived tables being made, or was that given up half-way? No broker starts then. 0, DB_FULL, negative errno. */
 int unfinished_get(struct db_txn *txn, const struct journal_tables *tables, bool *ret);
 int unfinished_put(struct db_txn *txn, const struct journal_tables *tables, bool unfinished);

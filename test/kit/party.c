@@ -455,6 +455,18 @@ size_t party_acknowledge(struct party *party, size_t from, size_t count, const c
 	return count;
 }
 
+void party_confirm(struct party *party, uint64_t sequence)
+{
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__Confirm confirm = DIENSTWEG__CONFIRM__INIT;
+
+	confirm.party = pb(BYTES_STR(party->name));
+	confirm.sequence = sequence;
+	frame.body_case = DIENSTWEG__FRAME__BODY_CONFIRM;
+	frame.confirm = &confirm;
+	CHECK_INT(client_send(party->client, &frame), 0);
+}
+
 void party_nak(struct party *party, uint64_t sequence, uint32_t delay_ms)
 {
 	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;

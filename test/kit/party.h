@@ -141,5 +141,8 @@ struct party_answer *party_send(struct party *party, const struct party_draft *d
  */
 size_t party_acknowledge(struct party *party, size_t from, size_t count, const char *reject_code);
 
+/* All outcomes up to this entry have been taken over. */
+void party_confirm(struct party *party, uint64_t sequence);
+
 /* "Not now": the broker is to deliver it again after the delay. */
 void party_nak(struct party *party, uint64_t sequence, uint32_t delay_ms);

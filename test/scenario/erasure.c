@@ -12,7 +12,7 @@
 #include "test/kit/check.h"
 #include "test/kit/party.h"
 
-enum { TOOL_MS = 30000, WORDS_MAX = 16, LOOKS_MAX = 500 };
+enum { TOOL_MS = 30000, WORDS_MAX = 16, LOOKS_MAX = 500, LETTERS = 53, STAYS = 33 };
 
 static const uint8_t case_id[16] = {0xca, 0x5e, 0x1d};
 static const char case_text[] = "ca5e1d00000000000000000000000000";
@@ -91,7 +91,7 @@ static void a_case_is_held_and_then_goes(void)
 	char ground[512], order[512], master[512];
 	uint8_t *before, *after;
 	size_t len;
-	bus_init_usual(&bus, check_tmpdir());
+	bus_init_usual(&bus, check_subdir());
 	bus_write(&bus);
 	bus_start(&bus);
 	party_init(&city, &bus, "city");
@@ -143,4 +143,57 @@ static void a_case_is_held_and_then_goes(void)
 	free(after);
 }
 
-CHECK_MAIN(CHECK_CASE(a_case_is_held_and_then_goes))
+/* What is erased leaves the journal for an archive, and is proven out of that from then on. */
+static void a_closed_prefix_leaves(void)
+{
+	struct bus bus;
+	struct party city, jobcenter;
+	char order[512], archive[512], proof[512];
+	bus_init_usual(&bus, check_subdir());
+	bus_write(&bus);
+	bus_start(&bus);
+	party_init(&city, &bus, "city");
+	party_init(&jobcenter, &bus, "jobcenter");
+	party_connect(&city, NULL);
+	jobcenter.manual = true;
+	party_connect(&jobcenter, NULL);
+	for (size_t i = 1; i <= LETTERS; i++)
+		deliver(&city, &jobcenter, i == STAYS ? NULL : case_id, i);
+	party_confirm(&city, city.outcomes[LETTERS - 1].entry);
+	deliver(&city, &jobcenter, NULL, LETTERS + 1); /* the broker has read it by then */
+	snprintf(order, sizeof(order), "%s", bus_path(&bus, "instruction"));
+	snprintf(archive, sizeof(archive), "%s", bus_path(&bus, "archive"));
+	snprintf(proof, sizeof(proof), "%s", bus_path(&bus, "proof"));
+	CHECK_INT(file_replace(order, BYTES_STR("erase it"), 0600), 0);
+	says(admin(&bus, 0, "erase", "--case", "ca5e1d", "--instruction", order, "--now",
+		     "--reason", "court-order", NULL),
+		"entries");
+	wait_for_run(&bus);
+	says(admin(&bus, 0, "audit", "export", archive, NULL), "entries");
+	says(admin(&bus, 1, "audit", "prune", "--before", "64", "--archive", archive, NULL),
+		"stop it first");
+	party_deinit(&city);
+	party_deinit(&jobcenter);
+	CHECK_INT(bus_end(&bus, SIGTERM), 0);
+
+	says(admin(&bus, 2, "audit", "prune", "--archive", archive, NULL), "how far?");
+	says(admin(&bus, 1, "audit", "prune", "--before", "96", "--archive", archive, NULL),
+		"still has its record");
+	says(admin(&bus, 0, "audit", "prune", "--before", "64", "--archive", archive, NULL),
+		"Entries before 64");
+	says(admin(&bus, 1, "audit", "verify", NULL), "pruned-unsaid");
+	bus_start(&bus);
+	says(admin(&bus, 0, "audit", "verify", NULL), "pruned       the entries before 64");
+	says(admin(&bus, 0, "audit", "verify", "--archive", archive, NULL),
+		"verified out of the archive");
+	says(admin(&bus, 0, "audit", "replay", NULL), "No differences");
+	says(admin(&bus, 0, "audit", "list", "--kind", "start", NULL), "having been pruned");
+	says(admin(&bus, 1, "audit", "prove", "40", "--out", proof, NULL), "the archive has it");
+	says(admin(&bus, 1, "audit", "export", proof, NULL), archive);
+	says(admin(&bus, 0, "audit", "export", archive, NULL), "were there before");
+	says(admin(&bus, 0, "backup", bus_path(&bus, "backup"), NULL), archive);
+	CHECK_INT(bus_end(&bus, SIGTERM), 0);
+	bus_deinit(&bus);
+}
+
+CHECK_MAIN(CHECK_CASE(a_case_is_held_and_then_goes), CHECK_CASE(a_closed_prefix_leaves))
