@@ -17,6 +17,7 @@
 #include "broker/audit/replay.h"
 #include "broker/audit/test-life.h"
 #include "broker/audit/verify.h"
+#include "broker/journal/highwater.h"
 #include "broker/journal/test-erasing.h"
 #include "broker/journal/tile.h"
 #include "proto/base/file.h"
@@ -526,6 +527,29 @@ static void held_checkpoints_need_the_archive(void)
 	found_none(&found);
 }
 
+/* A mark from before: that the journal extends it cannot be shown any more, so nothing is signed. */
+static void an_old_mark_holds_it(void)
+{
+	_cleanup_(world_deinit) struct world w;
+	struct journal_fixture *f = &w.e.journal;
+	struct checkpoint mark = {.origin = "test.demo/0", .size = 101};
+	uint8_t note[CHECKPOINT_NOTE_MAX];
+	struct note_key key;
+	char path[320];
+	world_init(&w, "mark");
+	const struct key_secret *log = f->options.log_keys[0];
+	CHECK_INT(note_key_init(&key, BYTES_STR(mark.origin), log->pub.public), 0);
+	size_t len = checkpoint_sign(&mark, &key, log->ed25519, note);
+	CHECK(snprintf(path, sizeof(path), "%s-mark", f->dir) < (int)sizeof(path));
+	CHECK_INT(highwater_write(path, BYTES(note, len)), 0);
+	prune_all(&w);
+	f->options.highwater = path;
+	CHECK_INT(journal_fixture_open(f), 0);
+	CHECK_INT(journal_doubt(f->journal), JOURNAL_BEHIND);
+	journal_free(steal(&f->journal));
+}
+
 CHECK_MAIN(CHECK_CASE(is_left_whole), CHECK_CASE(goes_on_wherever_it_was_killed),
 	CHECK_CASE(a_broker_runs_in_between), CHECK_CASE(refuses_what_lives),
-	CHECK_CASE(nobody_hides_behind_it), CHECK_CASE(held_checkpoints_need_the_archive))
+	CHECK_CASE(nobody_hides_behind_it), CHECK_CASE(held_checkpoints_need_the_archive),
+	CHECK_CASE(an_old_mark_holds_it))

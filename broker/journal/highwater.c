@@ -55,7 +55,8 @@ static int judge(struct journal *journal, const struct checkpoint *mark, enum jo
 	if (r == 0 && memcmp(&root, &mark->root, sizeof(root)) == 0)
 		*ret = JOURNAL_SURE;
 	db_abort(txn);
-	return r;
+	/* Pruned since, or damaged: that the journal extends the mark cannot be shown. */
+	return r == -EBADMSG ? 0 : r;
 }
 
 int highwater_look(struct journal *journal)
