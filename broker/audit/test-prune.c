@@ -16,6 +16,7 @@
 #include "broker/audit/prove-archive.h"
 #include "broker/audit/replay.h"
 #include "broker/audit/test-life.h"
+#include "broker/audit/verified.h"
 #include "broker/audit/verify.h"
 #include "broker/journal/highwater.h"
 #include "broker/journal/test-erasing.h"
@@ -527,6 +528,39 @@ static void held_checkpoints_need_the_archive(void)
 	found_none(&found);
 }
 
+static void what_was_verified_before_goes_on(void)
+{
+	_cleanup_(world_deinit) struct world w;
+	_cleanup_(audit_close) struct audit before = {}, audit = {};
+	struct verified verified = {};
+	struct audit_verify_result result;
+	struct audit_verify_options options = {.depth = AUDIT_TREE, .remember = &verified};
+	struct found found;
+	char why[512];
+	world_init(&w, "verified");
+	open_audit(&w, w.e.journal.dir, NULL, &before);
+	found_init(&found);
+	CHECK_INT(audit_verify(&before, &options, &found.report, &result), 0);
+	CHECK(verified.note_len > 0);
+	audit_close(&before);
+	prune_all(&w);
+	broker_runs(&w);
+	/* It ended behind what was pruned since. */
+	options = (struct audit_verify_options){.depth = AUDIT_TREE, .from = &verified};
+	open_audit(&w, w.e.journal.dir, NULL, &audit);
+	CHECK_INT(audit_verify_continues(&audit, &options, why, sizeof(why)), 0);
+	found_init(&found);
+	CHECK_INT(audit_verify(&audit, &options, &found.report, &result), 0);
+	found_none(&found);
+	CHECK_INT(result.before, verified.edge.size);
+	/* One that ended within it needs the archive. */
+	verified.edge.size = w.before - 1;
+	CHECK_INT(audit_verify_continues(&audit, &options, why, sizeof(why)), AUDIT_REFUSED);
+	CHECK(strstr(why, "--archive"));
+	audit.archive = w.archive;
+	CHECK_INT(audit_verify_continues(&audit, &options, why, sizeof(why)), 0);
+}
+
 /* A mark from before: that the journal extends it cannot be shown any more, so nothing is signed. */
 static void an_old_mark_holds_it(void)
 {
@@ -552,4 +586,4 @@ static void an_old_mark_holds_it(void)
 CHECK_MAIN(CHECK_CASE(is_left_whole), CHECK_CASE(goes_on_wherever_it_was_killed),
 	CHECK_CASE(a_broker_runs_in_between), CHECK_CASE(refuses_what_lives),
 	CHECK_CASE(nobody_hides_behind_it), CHECK_CASE(held_checkpoints_need_the_archive),
-	CHECK_CASE(an_old_mark_holds_it))
+	CHECK_CASE(what_was_verified_before_goes_on), CHECK_CASE(an_old_mark_holds_it))
