@@ -119,11 +119,11 @@ void house_init(struct house *house, const char *name, const char *extra)
 	house_make(house, name, extra);
 }
 
-void house_init_witnessed(struct house *house, const char *name, const char *extra)
+void house_init_witnessed(struct house *house, const char *name, uint32_t quorum)
 {
 	*house = (struct house){0};
-	journal_fixture_init_witnessed(&house->fixture, check_tmpdir(), name);
-	house_make(house, name, extra);
+	journal_fixture_init_witnessed(&house->fixture, check_tmpdir(), name, quorum);
+	house_make(house, name, "");
 }
 
 void house_deinit(struct house *house)

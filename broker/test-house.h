@@ -33,8 +33,8 @@ struct peer {
  * @extra: further lines for its configuration
  */
 void house_init(struct house *house, const char *name, const char *extra);
-/* The same with witnesses: city, jobcenter, ministry, of whom two are a quorum. */
-void house_init_witnessed(struct house *house, const char *name, const char *extra);
+/* With the witnesses city, jobcenter and ministry, so many of whom are a quorum. */
+void house_init_witnessed(struct house *house, const char *name, uint32_t quorum);
 /* Stop the broker in order; start it again on the same files. */
 void house_stop(struct house *house);
 void house_start(struct house *house);

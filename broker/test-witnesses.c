@@ -77,7 +77,7 @@ static void two_witnesses_make_a_quorum_that_all_can_see(void)
 {
 	struct house house;
 	struct peer city, jobcenter, town;
-	house_init_witnessed(&house, "quorum", "");
+	house_init_witnessed(&house, "quorum", 2);
 	peer_init(&city, &house, "city");
 	peer_init(&jobcenter, &house, "jobcenter");
 	peer_init(&town, &house, "town");
@@ -102,7 +102,7 @@ static void candidates_follow_one_another(void)
 	struct house house;
 	struct peer city, jobcenter;
 	uint64_t first, second;
-	house_init_witnessed(&house, "follow", "");
+	house_init_witnessed(&house, "follow", 2);
 	peer_init(&city, &house, "city");
 	peer_init(&jobcenter, &house, "jobcenter");
 	peer_open(&city, "city");
@@ -123,7 +123,7 @@ static void who_is_no_witness_is_told_so(void)
 {
 	struct house house;
 	struct peer city, town;
-	house_init_witnessed(&house, "town", "");
+	house_init_witnessed(&house, "town", 2);
 	peer_init(&city, &house, "city");
 	peer_init(&town, &house, "town");
 	peer_open(&city, "city");
@@ -142,7 +142,7 @@ static void bad_cosignatures_are_refused(void)
 	struct house house;
 	struct peer city;
 	uint8_t buf[COSIGNED_NOTE_MAX], large[COSIGNED_NOTE_MAX + 1] = {0};
-	house_init_witnessed(&house, "bad", "");
+	house_init_witnessed(&house, "bad", 2);
 	peer_init(&city, &house, "city");
 	peer_open(&city, "city");
 	struct bytes candidate = candidate_hear(&city);
@@ -173,7 +173,7 @@ static void foreign_words_are_refused(void)
 		struct note_key key;
 		bool log = strcmp(stories[i], "other-log") == 0;
 		bool tree = strcmp(stories[i], "other-tree") == 0;
-		house_init_witnessed(&house, stories[i][0] ? stories[i] : "nobody", "");
+		house_init_witnessed(&house, stories[i][0] ? stories[i] : "nobody", 2);
 		peer_init(&city, &house, "city");
 		peer_open(&city, "city");
 		struct bytes candidate = candidate_hear(&city);
@@ -202,7 +202,7 @@ static void one_witness_cannot_crowd_out_the_others(void)
 	struct house house;
 	struct peer city, jobcenter;
 	uint8_t buf[COSIGNED_NOTE_MAX];
-	house_init_witnessed(&house, "crowd", "");
+	house_init_witnessed(&house, "crowd", 2);
 	peer_init(&city, &house, "city");
 	peer_init(&jobcenter, &house, "jobcenter");
 	peer_open(&city, "city");
@@ -249,7 +249,7 @@ static void what_nobody_asked_for_is_not_kept(void)
 {
 	struct house house;
 	struct peer city, town;
-	house_init_witnessed(&house, "unasked", "");
+	house_init_witnessed(&house, "unasked", 2);
 	peer_init(&city, &house, "city");
 	peer_init(&town, &house, "town");
 	peer_open(&town, "town");
@@ -275,7 +275,7 @@ static void a_new_session_is_asked_again(void)
 {
 	struct house house;
 	struct peer city;
-	house_init_witnessed(&house, "again", "");
+	house_init_witnessed(&house, "again", 2);
 	peer_init(&city, &house, "city");
 	peer_open(&city, "city");
 	struct bytes candidate = candidate_hear(&city);
@@ -319,11 +319,11 @@ static void hello_with(struct peer *peer, const char *party, const struct checkp
 }
 
 /* A bus that ran; then its journal comes back without its high-water file. Its newest checkpoint. */
-static struct checkpoint without_mark(struct house *house, const char *name)
+static struct checkpoint without_mark(struct house *house, const char *name, uint32_t quorum)
 {
 	struct peer city;
 	char path[512];
-	house_init_witnessed(house, name, "");
+	house_init_witnessed(house, name, quorum);
 	peer_init(&city, house, "city");
 	struct checkpoint seen = newest(&city);
 	peer_deinit(&city);
@@ -338,7 +338,7 @@ static void enough_witnesses_release_a_journal_in_doubt(void)
 {
 	struct house house;
 	struct peer city, town, jobcenter;
-	struct checkpoint seen = without_mark(&house, "release");
+	struct checkpoint seen = without_mark(&house, "release", 2);
 	peer_init(&city, &house, "city");
 	peer_init(&town, &house, "town");
 	peer_init(&jobcenter, &house, "jobcenter");
@@ -364,12 +364,34 @@ static void enough_witnesses_release_a_journal_in_doubt(void)
 	house_deinit(&house);
 }
 
+/* A witness may lie about what it saw: there must be an honest one of every quorum among those that are sure. */
+static void fewer_than_a_quorum_release_nothing(void)
+{
+	static const char *const names[] = {"city", "jobcenter", "ministry"};
+	struct house house;
+	struct peer witnesses[ARRAY_LEN(names)], town;
+	struct checkpoint seen = without_mark(&house, "three", ARRAY_LEN(names));
+	peer_init(&town, &house, "town");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		peer_init(&witnesses[i], &house, names[i]);
+		hello_with(&town, "town", &seen);
+		peer_hear_error(&town, "busy");
+		hello_with(&witnesses[i], names[i], &seen);
+		peer_hear_error(&witnesses[i], "busy");
+	}
+	(void)peer_open(&town, "town");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		peer_deinit(&witnesses[i]);
+	peer_deinit(&town);
+	house_deinit(&house);
+}
+
 /* One witness saw more: however many are sure, only a person goes on. */
 static void a_witness_that_saw_more_keeps_it_closed(void)
 {
 	struct house house;
 	struct peer city, jobcenter, ministry;
-	struct checkpoint seen = without_mark(&house, "closed"), more = seen;
+	struct checkpoint seen = without_mark(&house, "closed", 2), more = seen;
 	more.size += 100;
 	peer_init(&city, &house, "city");
 	peer_init(&jobcenter, &house, "jobcenter");
@@ -407,4 +429,5 @@ CHECK_MAIN(CHECK_CASE(two_witnesses_make_a_quorum_that_all_can_see),
 	CHECK_CASE(one_witness_cannot_crowd_out_the_others),
 	CHECK_CASE(what_nobody_asked_for_is_not_kept), CHECK_CASE(a_new_session_is_asked_again),
 	CHECK_CASE(enough_witnesses_release_a_journal_in_doubt),
+	CHECK_CASE(fewer_than_a_quorum_release_nothing),
 	CHECK_CASE(a_witness_that_saw_more_keeps_it_closed))

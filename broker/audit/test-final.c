@@ -101,7 +101,7 @@ static void world_init(struct world *w, const char *name)
 	char why[512] = "";
 	*w = (struct world){.arena = arena_new(4 * ENTRY_ARENA)};
 	CHECK(w->arena);
-	journal_fixture_init_witnessed(&w->f, check_memdir(), name);
+	journal_fixture_init_witnessed(&w->f, check_memdir(), name, 2);
 	journal_fixture_start(&w->f);
 	write_policy(w);
 	live(w);

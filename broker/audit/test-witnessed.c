@@ -50,7 +50,7 @@ static void cosign(struct town *town)
 
 static void town_init(struct town *town, const char *name)
 {
-	journal_fixture_init_witnessed(&town->journal, check_tmpdir(), name);
+	journal_fixture_init_witnessed(&town->journal, check_tmpdir(), name, 2);
 	journal_fixture_start(&town->journal);
 	town->first = message(town);
 	town->size = size_now(town);

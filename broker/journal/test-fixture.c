@@ -32,7 +32,7 @@ static void die(const char *file, int line, const char *what)
 
 /* ---- the journal ---- */
 
-static void make_registry(struct journal_fixture *fixture, bool witnessed)
+static void make_registry(struct journal_fixture *fixture, uint32_t quorum)
 {
 	struct registry_fixture *parties = registry_fixture_new("test.demo");
 	Dienstweg__RegistryContent *content = registry_fixture_content(parties);
@@ -60,11 +60,11 @@ static void make_registry(struct journal_fixture *fixture, bool witnessed)
 		parties, "a-all", "2021-07-01", NULL);
 	registry_fixture_flow(parties, agreement, "figures", "city,town", "ministry", NULL);
 	registry_fixture_flow(parties, agreement, "notice", "city", "jobcenter", NULL);
-	if (witnessed) {
+	if (quorum > 0) {
 		registry_fixture_witness(parties, "city");
 		registry_fixture_witness(parties, "jobcenter");
 		registry_fixture_witness(parties, "ministry");
-		content->witness_quorum = 2;
+		content->witness_quorum = quorum;
 	}
 	fixture->parties = parties;
 	fixture->registry = registry_fixture_load(parties, 1, NULL);
@@ -122,7 +122,7 @@ static void make_path(char path[256], const char *dir, const char *name, const c
 }
 
 static void fixture_init(
-	struct journal_fixture *fixture, const char *dir, const char *name, bool witnessed)
+	struct journal_fixture *fixture, const char *dir, const char *name, uint32_t quorum)
 {
 	uint8_t master[AEAD_KEY_SIZE];
 	*fixture = (struct journal_fixture){};
@@ -141,19 +141,19 @@ static void fixture_init(
 	DIE_UNLESS(verify_state_new(&fixture->reverify) == 0);
 	fixture->failed_fd = eventfd(0, EFD_CLOEXEC);
 	DIE_UNLESS(fixture->failed_fd >= 0);
-	make_registry(fixture, witnessed);
+	make_registry(fixture, quorum);
 	make_options(fixture);
 }
 
 void journal_fixture_init(struct journal_fixture *fixture, const char *dir, const char *name)
 {
-	fixture_init(fixture, dir, name, false);
+	fixture_init(fixture, dir, name, 0);
 }
 
 void journal_fixture_init_witnessed(
-	struct journal_fixture *fixture, const char *dir, const char *name)
+	struct journal_fixture *fixture, const char *dir, const char *name, uint32_t quorum)
 {
-	fixture_init(fixture, dir, name, true);
+	fixture_init(fixture, dir, name, quorum);
 }
 
 void journal_fixture_deinit(struct journal_fixture *fixture)

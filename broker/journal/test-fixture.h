@@ -36,9 +36,9 @@ enum { FIXTURE_WAIT_MS = 30000 };
 
 /* Keys, keyring and registry version 1 in @dir/@name, which is made; the journal is not open yet. */
 void journal_fixture_init(struct journal_fixture *fixture, const char *dir, const char *name);
-/* The same with a registry that names the witnesses city, jobcenter and ministry, of whom two are a quorum. */
+/* The same with a registry that names the witnesses city, jobcenter and ministry, and how many are a quorum. */
 void journal_fixture_init_witnessed(
-	struct journal_fixture *fixture, const char *dir, const char *name);
+	struct journal_fixture *fixture, const char *dir, const char *name, uint32_t quorum);
 void journal_fixture_deinit(struct journal_fixture *fixture);
 DEFINE_CLEANUP_PTR(struct journal_fixture, journal_fixture_deinit);
 

@@ -2,10 +2,9 @@
 
 /*
  * A journal that may be an old copy must not be signed on: that would be a second history. Who knows is whoever
- * saw the first one. Of n witnesses of whom q make a quorum, any n - q + 1 include one of every quorum: when
- * that many say Hello with a checkpoint that this journal extends, nothing that a quorum ever cosigned is
- * missing. One that saw more is enough to know that something is; then only a person can decide. A witness that
- * saw nothing says nothing about it.
+ * saw the first one: when a quorum of witnesses say Hello with a checkpoint that this journal extends, nothing
+ * that a quorum ever cosigned is missing. One that saw more is enough to know that something is; then only a
+ * person can decide. A witness that saw nothing says nothing about it.
  */
 #include <stdio.h>
 
@@ -49,11 +48,14 @@ static void claim_take(struct transport *transport, const struct policy *policy,
 	snprintf(hold->unsure, sizeof(hold->unsure), "%s", name);
 }
 
+/*
+ * As many as made a quorum before: of any two quorums, more than f witnesses are in both, so one that does not
+ * lie is among the sure ones and was among those that cosigned whatever is missing.
+ */
 static bool is_over(const struct hold *hold, const struct policy *policy)
 {
-	size_t enough = policy->witnesses_count - policy->witness_quorum + 1;
 	return policy->witness_quorum > 0 && policy->witness_quorum <= policy->witnesses_count &&
-	       hold->unsure[0] == '\0' && hold->sure_count >= enough;
+	       hold->unsure[0] == '\0' && hold->sure_count >= policy->witness_quorum;
 }
 
 static void hold_end(struct transport *transport)

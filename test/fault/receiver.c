@@ -33,6 +33,7 @@ struct inbox {
 	uint8_t (*ids)[ID_SIZE]; /* hash table; a zero id is a free slot */
 	size_t count;
 	uint64_t last; /* sequence of the newest first attempt in this session */
+	uint32_t session;
 };
 
 /* Return: false when it was there before. */
@@ -67,6 +68,18 @@ static void file_open(struct inbox *inbox, const char *path)
 	CHECK_INT(lseek(inbox->file, at, SEEK_SET), at);
 }
 
+/* But for redelivery. What an earlier session had on its way comes again in the next, from the first on. */
+static void in_order(struct inbox *inbox, const struct party_delivery *d)
+{
+	if (d->session != inbox->session)
+		inbox->last = 0;
+	inbox->session = d->session;
+	if (d->attempt == 1) {
+		CHECK(d->sequence > inbox->last);
+		inbox->last = d->sequence;
+	}
+}
+
 /* On disk. Return: how many deliveries are, and may be acknowledged. */
 static size_t deliveries_take(struct inbox *inbox, size_t from)
 {
@@ -75,10 +88,7 @@ static size_t deliveries_take(struct inbox *inbox, size_t from)
 	for (size_t i = from; i < party->deliveries_count; i++) {
 		struct party_delivery *d = &party->deliveries[i];
 		CHECK(d->opened);
-		if (d->attempt == 1) {
-			CHECK(d->sequence > inbox->last); /* in order, but for redelivery */
-			inbox->last = d->sequence;
-		}
+		in_order(inbox, d);
 		if (id_add(inbox, d->message_id))
 			CHECK_INT(write(inbox->file, d->message_id, ID_SIZE), ID_SIZE);
 		free(d->body);
@@ -117,9 +127,6 @@ static void receiver_main(const struct receiver *receiver)
 	party_dial(&inbox.party, NULL); /* brokers that live too briefly are part of the story */
 	for (size_t taken = 0;;) {
 		party_step(&inbox.party, taken ? RECONNECT_MS : 1000);
-		if (inbox.party.lost)
-			inbox.last = 0;
-		inbox.party.lost = false;
 		taken = deliveries_take(&inbox, taken);
 		taken = deliveries_acknowledge(&inbox, taken);
 	}

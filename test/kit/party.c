@@ -132,6 +132,7 @@ static void deliver_take(struct party *party, const Dienstweg__Deliver *deliver)
 			&party->deliveries_room, sizeof(*d));
 		d->sequence = item->sequence;
 		d->attempt = item->attempt;
+		d->session = party->sessions;
 		bytes += item->envelope->header.len + item->envelope->content.len;
 		delivery_open(party, item->envelope, d);
 	}
@@ -169,6 +170,7 @@ static void session_lost(void *context, const char *why)
 	struct party *party = context;
 	(void)why;
 	party->lost = true;
+	party->sessions++;
 	party->acknowledged_to = party->deliveries_count; /* they come again */
 }
 

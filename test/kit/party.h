@@ -28,6 +28,7 @@ struct party_answer {
 struct party_delivery {
 	uint64_t sequence;
 	uint32_t attempt;
+	uint32_t session; /* it came in: how many had ended before */
 	uint8_t h[32];
 	uint8_t message_id[16];
 	char sender[64];
@@ -55,6 +56,7 @@ struct party {
 	uint64_t submit_number;
 	bool manual;                    /* keep deliveries unacknowledged: the test does it */
 	bool lost;                      /* the session ended since last looked at */
+	uint32_t sessions;              /* that ended so far */
 	uint32_t ping_ms, reconnect_ms; /* for party_connect(); 0: the usual */
 	bool no_credit;                 /* likewise: take no deliveries */
 	void (*on_frame)(void *context, const Dienstweg__Frame *frame); /* instead of the lists */
