@@ -26,6 +26,7 @@ enum parcel_kind {
 	PARCEL_CONFIRM,
 	PARCEL_COSIGN,   /* a cosignature, checked by transport */
 	PARCEL_REGISTRY, /* adopt a new registry */
+	PARCEL_FORGET,   /* what a session that was shut out still has waiting is not journaled */
 	PARCEL_OPERATE,  /* an operator's act about what is kept */
 	PARCEL_TICK, /* from the journal to the reactor: effects of timers; journal_return() it */
 	PARCEL_STATE, /* inside the journal: a state entry was made, see broker/journal/state-job.h */
@@ -124,8 +125,8 @@ struct parcel {
 	uint32_t delay_ms;
 	bool backoff;
 	struct operator_act *act; /* PARCEL_OPERATE */
-	uint32_t party;           /* PARCEL_CONFIRM */
-	uint64_t sequence;        /* PARCEL_CONFIRM; PARCEL_STATE: of its entry */
+	uint32_t party;           /* PARCEL_CONFIRM; PARCEL_FORGET: the speaker's number */
+	uint64_t sequence; /* PARCEL_CONFIRM; PARCEL_FORGET: the session's serial; PARCEL_STATE: of its entry */
 
 	/* after commit */
 	struct effect *effects;  /* in the arena, in order */

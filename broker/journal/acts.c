@@ -127,6 +127,8 @@ int acts_decide(struct journal *journal, struct batch *batch, struct parcel *par
 		return cosign_decide(journal, batch, parcel);
 	case PARCEL_REGISTRY:
 		return notes_registry(journal, batch, parcel);
+	case PARCEL_FORGET: /* done when it was taken in */
+		return 0;
 	case PARCEL_OPERATE:
 		return operator_decide(journal, batch, parcel);
 	case PARCEL_STATE:

@@ -138,8 +138,19 @@ int fair_push(struct fair *fair, struct parcel *parcel, uint64_t now_ns)
 	return 0;
 }
 
+void fair_forget(struct fair *fair, uint32_t party, uint64_t session)
+{
+	uint32_t number = party < PARTIES_MAX ? party : 0;
+	if (number >= fair->parties_count)
+		return;
+	for (struct parcel *parcel = fair->parties[number].head; parcel; parcel = parcel->next)
+		parcel->spoilt |= parcel->origin.session_serial == session;
+}
+
 static size_t weight(const struct parcel *parcel)
 {
+	if (parcel->spoilt)
+		return 0;
 	return parcel->submits_count ? parcel->submits_count : 1;
 }
 

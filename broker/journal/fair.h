@@ -48,4 +48,12 @@ int fair_push(struct fair *fair, struct parcel *parcel, uint64_t now_ns);
  */
 struct parcel **fair_take(struct fair *fair, uint64_t now_ns, struct parcel **tail);
 
+/**
+ * fair_forget() - spoil what a session has waiting: it is taken as soon as it can be, and costs nothing
+ * @fair:    the queues
+ * @party:   speaker of the session
+ * @session: its serial
+ */
+void fair_forget(struct fair *fair, uint32_t party, uint64_t session);
+
 size_t fair_count(const struct fair *fair); /* parcels inside */

@@ -145,6 +145,26 @@ static void strange_numbers_are_bounded(void)
 	fair_free(fair);
 }
 
-CHECK_MAIN(CHECK_CASE(a_lone_sender_gets_the_commit),
+/* What a session that was shut out left behind is out of the way at once, and nothing else. */
+static void what_is_forgotten_waits_for_nobody(void)
+{
+	_cleanup_(fair_free) struct fair *fair = NULL;
+	CHECK_INT(fair_new(&limits, &fair), 0);
+	fair_forget(fair, FLOODER, 1); /* nobody there */
+	push(fair, QUIET, 1, 1, SECOND);
+	push(fair, FLOODER, 40, 64, SECOND);
+	struct parcel *other = parcel_of(FLOODER, 64);
+	other->origin.session_serial = 2;
+	other->sequence = 40;
+	CHECK_INT(fair_push(fair, other, SECOND), 0);
+	fair_forget(fair, FLOODER, 0);
+	CHECK(!other->spoilt);
+	struct taken taken = take(fair, SECOND);
+	CHECK_INT(taken.quiet, 1);
+	CHECK_INT(taken.flooder, 41 * 64); /* the last of them is the share of a commit */
+	CHECK_INT(fair_count(fair), 0);
+}
+
+CHECK_MAIN(CHECK_CASE(what_is_forgotten_waits_for_nobody), CHECK_CASE(a_lone_sender_gets_the_commit),
 	CHECK_CASE(a_flooder_keeps_its_order_and_its_share), CHECK_CASE(two_floods_share),
 	CHECK_CASE(a_large_parcel_goes_some_time), CHECK_CASE(strange_numbers_are_bounded))

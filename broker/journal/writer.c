@@ -45,6 +45,8 @@ static int take_one(struct journal *journal, struct parcel *parcel, uint64_t now
 		journal->due_ms = 0; /* look again what is due */
 		return 0;
 	}
+	if (parcel->kind == PARCEL_FORGET)
+		fair_forget(journal->fair, parcel->party, parcel->sequence);
 	if (!journal->acts)
 		journal->acts_ns = clock_mono_ns(clock_system());
 	journal->acts_urgent += !is_patient(parcel);

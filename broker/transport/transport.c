@@ -114,6 +114,17 @@ void transport_send_error(struct transport *transport, const struct incoming *in
 
 /* ---- ending ---- */
 
+/* What it has waiting is not answered any more; let it not stand in front of others either. */
+static void forget(struct transport *transport, const struct session *session)
+{
+	struct parcel *parcel = parcel_take(transport->options.pool, PARCEL_FORGET);
+	if (!parcel)
+		return;
+	parcel->party = session->speaker_number;
+	parcel->sequence = session->serial;
+	transport_act(transport, parcel);
+}
+
 void transport_shut_out(struct transport *transport, struct session *session,
 	const struct incoming *incoming, const char *detail)
 {
@@ -125,6 +136,7 @@ void transport_shut_out(struct transport *transport, struct session *session,
 		F_STR("party", session->speaker), F_U64("for_ms", shut_out_ms));
 	transport_send_error(transport, incoming, "flooding", "submit", detail);
 	transport_end(transport, session, "flooding");
+	forget(transport, session);
 }
 
 void transport_close(struct transport *transport, struct session *session, const char *cause)

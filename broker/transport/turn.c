@@ -112,6 +112,7 @@ static void (*const done[])(struct transport *, struct parcel *) = {
 	[PARCEL_CONFIRM] = act_done,
 	[PARCEL_COSIGN] = act_done,
 	[PARCEL_REGISTRY] = registry_done,
+	[PARCEL_FORGET] = act_done,
 	[PARCEL_OPERATE] = operate_done,
 	[PARCEL_TICK] = act_done,
 	[PARCEL_STOP] = stop_done,
