@@ -2,9 +2,10 @@
 
 /*
  * Does a journal get slower as it grows, and how long is the broker away after a kill? Messages go through the real
- * writer and are acknowledged, so that what grows is what grows in a broker: entries, ids seen, end states. The same
- * stretch of traffic is timed at the beginning and at the end; in between there is as much as is asked for. Then
- * the process is killed in the middle of traffic, and another one opens the journal.
+ * writer and are acknowledged, so that what grows is what grows in a broker: entries, ids seen, end states. When it has
+ * as much as is asked for, the same stretch of traffic is timed in it and in a fresh journal in turn: a disk that is
+ * slower at this hour than at the last is slower for both. Then the process is killed in the middle of
+ * traffic, and another one opens the journal.
  *   bench-growth DIR [ENTRIES]
  */
 #include <signal.h>
@@ -94,13 +95,16 @@ static int by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static double rate(struct journal_fixture *f)
+static double median_rate(uint64_t took_ns[STRETCHES])
 {
-	uint64_t took_ns[STRETCHES];
-	for (size_t i = 0; i < STRETCHES; i++)
-		took_ns[i] = send(f, STRETCH);
 	qsort(took_ns, STRETCHES, sizeof(*took_ns), by_size);
 	return (double)STRETCH * PER_PARCEL * 1e9 / (double)took_ns[STRETCHES / 2];
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return x < y ? -1 : x > y;
 }
 
 static uint64_t entries_of(struct journal_fixture *f)
@@ -110,21 +114,44 @@ static uint64_t entries_of(struct journal_fixture *f)
 	return stats.tree_size;
 }
 
+static double median_ratio(double ratios[STRETCHES])
+{
+	qsort(ratios, STRETCHES, sizeof(*ratios), by_value);
+	return ratios[STRETCHES / 2];
+}
+
+/* The journal that has grown, beside one that has not. */
+static void compare(struct journal_fixture *grown, const char *dir)
+{
+	_cleanup_(journal_fixture_deinit) struct journal_fixture fresh;
+	uint64_t grown_ns[STRETCHES], fresh_ns[STRETCHES];
+	double ratios[STRETCHES];
+	journal_fixture_init(&fresh, dir, "fresh");
+	fresh.options.clock = clock_system();
+	clock_fake_advance(&fresh.clock, clock_wall_ms(clock_system()) - FIXTURE_NOW_MS);
+	journal_fixture_start(&fresh);
+	send(&fresh, STRETCH); /* warm */
+	uint64_t few = entries_of(&fresh), many = entries_of(grown);
+	for (size_t i = 0; i < STRETCHES; i++) {
+		fresh_ns[i] = send(&fresh, STRETCH);
+		grown_ns[i] = send(grown, STRETCH);
+		ratios[i] = (double)fresh_ns[i] / (double)grown_ns[i];
+	}
+	printf("%10.0f messages/s at %llu entries\n", median_rate(fresh_ns),
+		(unsigned long long)few);
+	printf("%10.0f messages/s at %llu entries: %.2f of that (median of %d rounds in turn)\n",
+		median_rate(grown_ns), (unsigned long long)many, median_ratio(ratios), STRETCHES);
+	fflush(stdout);
+	journal_fixture_stop(&fresh);
+}
+
 /* The process that is killed. */
-static void grow(struct journal_fixture *f, uint64_t entries, int told_fd)
+static void grow(struct journal_fixture *f, const char *dir, uint64_t entries, int told_fd)
 {
 	journal_fixture_start(f);
-	send(f, GROWTH); /* warm */
-	double first = rate(f);
-	uint64_t at = entries_of(f);
-	printf("%10.0f messages/s at %llu entries\n", first, (unsigned long long)at);
-	fflush(stdout);
 	while (entries_of(f) < entries)
 		send(f, GROWTH);
-	double last = rate(f);
-	printf("%10.0f messages/s at %llu entries: %.2f of that\n", last,
-		(unsigned long long)entries_of(f), last / first);
-	fflush(stdout);
+	compare(f, dir);
 	if (write(told_fd, "k", 1) != 1)
 		_exit(1);
 	for (;;)
@@ -177,7 +204,7 @@ static int bench(const char *dir, uint64_t entries)
 	pid_t child = fork();
 	if (child == 0) {
 		close(pipe_fd[0]);
-		grow(&f, entries, pipe_fd[1]);
+		grow(&f, dir, entries, pipe_fd[1]);
 	}
 	close(pipe_fd[1]);
 	bool grown = child > 0 && read(pipe_fd[0], &told, 1) == 1;
