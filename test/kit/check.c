@@ -48,6 +48,13 @@ const char *check_shared(const char *relative)
 	return path;
 }
 
+const char *check_source(const char *relative)
+{
+	static char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/%s", DIENSTWEG_SOURCE_ROOT, relative);
+	return path;
+}
+
 static char check_dir[PATH_MAX], check_memory[PATH_MAX];
 static pid_t check_owner;
 

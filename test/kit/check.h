@@ -72,6 +72,9 @@ void check_skip(const char *why) __attribute__((noreturn));
    Static buffer of the calling program: copy it before the next call. */
 const char *check_shared(const char *relative);
 
+/* Path of a file of the source tree ("proto/frame.proto"). Static buffer, as above. */
+const char *check_source(const char *relative);
+
 /* A fresh private folder under $TMPDIR (or the build folder), removed at exit. */
 const char *check_tmpdir(void);
 
