@@ -75,6 +75,7 @@ void replay_use_rules(struct replayer *p, uint32_t version)
 	const struct rules_version *rules = rules_version_find(version);
 	if (rules)
 		p->version = rules;
+	p->rules.version = p->version->version;
 }
 
 void replay_begin(struct replayer *p)
@@ -339,6 +340,7 @@ static int replay(struct audit *audit, struct db_env *into,
 	p.rules_arena = arena_new(RULES_ARENA);
 	if (!p.entry_arena || !p.rules_arena)
 		return -ENOMEM;
+	p.rules.version = RULES_VERSION;
 	p.rules.state = &p.store.state;
 	p.rules.limits = &p.limits;
 	int r = replay_all(&p);

@@ -122,6 +122,7 @@ static int batch_begin(struct journal *journal, struct batch *batch)
 	log->sequence = journal->head.size;
 	state_store_begin(&journal->store, log->txn);
 	batch->rules = (struct rules){
+		.version = RULES_VERSION,
 		.state = &journal->store.state,
 		.registry = journal->registry,
 		.limits = &journal->options.limits,

@@ -17,7 +17,7 @@ int decision_new(struct rules *rules, Dienstweg__Decision **ret)
 	if (!decision)
 		return -ENOMEM;
 	dienstweg__decision__init(decision);
-	decision->rules_version = RULES_VERSION;
+	decision->rules_version = rules->version;
 	*ret = decision;
 	return 0;
 }

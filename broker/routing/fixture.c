@@ -88,6 +88,7 @@ void rules_fixture_init(struct rules_fixture *f)
 	f->arena = arena_new(FIXTURE_BUDGET);
 	must(f->arena && state_memory_new(&f->memory) == 0, "out of memory");
 	f->rules = (struct rules){
+		.version = RULES_VERSION,
 		.state = state_memory_state(f->memory),
 		.limits = &f->limits,
 		.batch_ms = FIXTURE_NOW_MS,

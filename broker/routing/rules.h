@@ -22,7 +22,7 @@
  * sequence order (design section 4). Each either asks for one entry (`append` true: the caller journals
  * `decision` at `sequence` in the same transaction), or changes nothing that the journal must tell.
  */
-enum { RULES_VERSION = 0, CASE_ID_BYTES = 16 };
+enum { RULES_VERSION = 1, CASE_ID_BYTES = 16 };
 /* ErasedRange.table */
 enum { ERASED_RECORD = 1, ERASED_CONTENT = 2 };
 
@@ -53,6 +53,7 @@ struct effect {
 };
 
 struct rules {
+	uint32_t version; /* as which they decide: RULES_VERSION, or an older one in replay (versions.h) */
 	struct state *state;
 	const struct registry *registry; /* in force; NULL only before the first */
 	const struct rules_limits *limits;

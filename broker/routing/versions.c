@@ -6,19 +6,16 @@
  */
 #include "broker/routing/versions.h"
 
+/* What they have in common; where two differ, the function asks rules->version. */
+#define FUNCTIONS                                                                                  \
+	.submit = rules_submit, .refusal_is_final = rules_refusal_is_final,                        \
+	.acknowledge = rules_acknowledge, .fail = rules_fail, .expire = rules_expire,              \
+	.tick = rules_tick, .confirm = rules_confirm, .hold = rules_hold,                          \
+	.adopt_registry = rules_adopt_registry
+
 static const struct rules_version versions[] = {
-	{
-		.version = RULES_VERSION,
-		.submit = rules_submit,
-		.refusal_is_final = rules_refusal_is_final,
-		.acknowledge = rules_acknowledge,
-		.fail = rules_fail,
-		.expire = rules_expire,
-		.tick = rules_tick,
-		.confirm = rules_confirm,
-		.hold = rules_hold,
-		.adopt_registry = rules_adopt_registry,
-	},
+	{.version = 0, FUNCTIONS},
+	{.version = RULES_VERSION, FUNCTIONS},
 };
 
 const struct rules_version *rules_version_find(uint32_t version)

@@ -6,8 +6,9 @@
 /*
  * Every version of the rules that ever decided in a broker. Each entry names the version that decided it, and
  * replay asks that one, so a version stays here as long as there are journals of it. Whoever changes what the
- * rules decide, or what they leave in the state, keeps the old functions under names of their own, gives
- * the new ones the next number, and stores a journal of it for the tests (broker/audit/stored).
+ * rules decide, or what they leave in the state, once a version was released, gives the next number, and keeps
+ * what the old one did: functions under names of their own, or where little differs a look at
+ * rules->version. Of each released version a journal is stored for the tests (broker/audit/stored).
  */
 struct rules_version {
 	uint32_t version;

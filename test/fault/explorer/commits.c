@@ -96,6 +96,7 @@ static void txn_begin(struct lab *lab, struct world *world, struct txn *txn)
 		"out of memory");
 	arena_reset(lab->scratch);
 	txn->rules = (struct rules){
+		.version = RULES_VERSION,
 		.state = state_memory_state(txn->memory),
 		.registry = lab->fixture.registry,
 		.limits = &lab->fixture.limits,

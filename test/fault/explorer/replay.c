@@ -159,7 +159,8 @@ void replay_check(struct lab *lab, const struct world *world)
 	struct replay replay = {.lab = lab, .journal = world->journal};
 	lab_must(state_memory_copy(lab->fixture.memory, &replay.memory) == 0, "out of memory");
 	_cleanup_(state_memory_free) struct state_memory *owned = replay.memory;
-	replay.rules = (struct rules){.state = state_memory_state(owned),
+	replay.rules = (struct rules){.version = RULES_VERSION,
+		.state = state_memory_state(owned),
 		.registry = lab->fixture.registry,
 		.limits = &lab->fixture.limits,
 		.arena = lab->scratch};
