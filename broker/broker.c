@@ -45,7 +45,6 @@ struct broker {
 	char endpoint[ROUTER_ENDPOINT_MAX];
 	char journal_dir[PATH_BYTES];
 	char highwater[PATH_BYTES];
-	char case_index[PATH_BYTES];
 	struct reactor *reactor;
 	struct gate *gate;
 	struct keyring *keyring;
@@ -195,7 +194,6 @@ static void journal_options_fill(struct broker *broker, struct journal_options *
 		.software = "dienstweg-broker " DIENSTWEG_VERSION,
 		.keyring = broker->keyring,
 		.highwater = broker->highwater,
-		.case_index = broker->case_index,
 		.clock = clock_system(),
 		.done = broker->done,
 		.reverify = reverify,
@@ -217,9 +215,6 @@ static int journal_make(struct broker *broker, const struct clock *clock, const 
 	if (r == 0)
 		r = path_join(broker->highwater, sizeof(broker->highwater), broker->config->state,
 			"highwater");
-	if (r == 0)
-		r = path_join(broker->case_index, sizeof(broker->case_index), broker->config->state,
-			"case-index");
 	if (r == 0)
 		r = dir_make(dir, 0700);
 	if (r < 0)

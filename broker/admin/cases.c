@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
 /*
- * The index is made by whoever asks, so the first question after a long time takes longer and says so. A
- * record that cannot be read is not a reason to answer nothing; it is told at the end, beside the answer.
+ * The broker keeps the index up to date. Where none runs it is done by whoever asks, so the first question after a
+ * long time takes longer and says so. A record that cannot be read is not a reason to answer nothing; it is told at the end, beside the answer.
  */
 #include "broker/admin/cases.h"
 
@@ -71,14 +71,28 @@ static size_t parse_prefix(const char *text, uint8_t id[CASE_ID_SIZE])
 	return count % 2 == 0 && text_unhex(digits, id, count / 2) == 0 ? count / 2 : 0;
 }
 
-int cases_find(struct cases *cases, const char *text, struct case_summary *ret)
+void cases_one_deinit(struct cases_one *one)
 {
-	uint8_t id[CASE_ID_SIZE];
-	size_t len = parse_prefix(text, id);
+	case_entries_deinit(&one->entries);
+}
+
+int cases_find(struct cases *cases, const char *text, struct cases_one *ret)
+{
+	uint8_t prefix[CASE_ID_SIZE], id[CASE_ID_SIZE];
+	size_t len = parse_prefix(text, prefix);
+	*ret = (struct cases_one){};
 	if (len == 0)
 		return cli_fail(CLI_USAGE,
 			"%s is no case id: an even number of hex digits, at most 32, is", text);
-	int r = case_index_find(cases->index, BYTES(id, len), ret);
+	int r = audit_refresh(&cases->audit);
+	if (r == 0)
+		r = case_find(&cases->audit, BYTES(prefix, len), id);
+	if (r == 0)
+		r = case_index_entries(cases->index, cases->audit.keyring, id, &ret->entries);
+	if (r == 0)
+		r = audit_refresh(&cases->audit);
+	if (r == 0)
+		r = case_summarize(&cases->audit, id, &ret->entries, &ret->summary);
 	if (r == DB_NOT_FOUND)
 		return cli_fail(CLI_NEGATIVE, "the journal knows no case %s", text);
 	if (r == DB_EXISTS)

@@ -4,7 +4,7 @@
 #include <jansson.h>
 
 #include "broker/admin/folders.h"
-#include "broker/audit/index.h"
+#include "broker/audit/recent.h"
 
 /* What the verbs about cases share: journal and case index, both open, the index up to date. */
 struct cases {
@@ -28,14 +28,25 @@ int cases_open(const struct folders *folders, bool rebuild, struct cases *ret);
 void cases_close(struct cases *cases);
 DEFINE_CLEANUP_PTR(struct cases, cases_close);
 
+/* A case that somebody asked for. */
+struct cases_one {
+	struct case_summary summary;
+	struct case_entries entries;
+};
+void cases_one_deinit(struct cases_one *one);
+DEFINE_CLEANUP_PTR(struct cases_one, cases_one_deinit);
+
 /**
  * cases_find() - a case by its id or the beginning of one; complains
  * @cases: open
  * @text:  hex digits, hyphens allowed
- * @ret:   the case
+ * @ret:   the case; cases_one_deinit(), also after a failure
+ *
+ * A whole id is found at once; for a part of one all messages are looked at.
+ *
  * Return: 0, or an exit code.
  */
-int cases_find(struct cases *cases, const char *text, struct case_summary *ret);
+int cases_find(struct cases *cases, const char *text, struct cases_one *ret);
 
 /* A case id as people see it: 32 hex digits. */
 enum { CASE_TEXT_SIZE = 2 * CASE_ID_SIZE + 1 };

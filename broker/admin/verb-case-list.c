@@ -43,25 +43,42 @@ static void print(const struct case_summary *one)
 		out_time(one->first_ms, first), out_time(one->last_ms, last));
 }
 
+/* Of what came since the index was brought up to date, a later list tells. */
+static int next_case(struct cases *cases, struct case_recent *recent, struct case_summary *ret)
+{
+	uint8_t id[CASE_ID_SIZE];
+	int r;
+	do {
+		_cleanup_(case_entries_deinit) struct case_entries entries = {};
+		r = case_recent_next(recent, id);
+		if (r)
+			return r;
+		r = case_index_entries(cases->index, cases->audit.keyring, id, &entries);
+		if (r == 0)
+			r = case_summarize(&cases->audit, id, &entries, ret);
+	} while (r == DB_NOT_FOUND);
+	return r;
+}
+
 static int run(const struct folders *folders, bool rebuild, uint64_t limit, bool json)
 {
 	_cleanup_(cases_close) struct cases cases = {};
-	struct case_summary one, before;
+	_cleanup_(case_recent_deinit) struct case_recent recent = {.audit = &cases.audit};
+	struct case_summary one;
 	int exit = cases_open(folders, rebuild, &cases);
 	if (exit)
 		return exit;
 	if (!json)
 		printf("%-32s  %7s  %-23s  %-23s\n", "case", "entries", "first", "last");
-	int r = 0;
+	int r = audit_refresh(&cases.audit);
 	for (uint64_t i = 0; i < limit && r == 0; i++) {
-		r = case_index_recent(cases.index, i ? &before : NULL, &one);
+		r = next_case(&cases, &recent, &one);
 		if (r)
 			break;
 		if (json)
 			print_json(&one);
 		else
 			print(&one);
-		before = one;
 	}
 	if (r < 0)
 		return cli_fail(CLI_FAILED, "%s: %s", folders->index, strerrordesc_np(-r));

@@ -256,22 +256,17 @@ static void print_json(const struct case_summary *summary, struct show *show, ui
 }
 
 /* The whole journal as the range: neighbouring entries of a case would say which they are. */
-static int record_opening(struct inspect *inspect, const struct folders *folders,
-	struct cases *cases, const uint8_t id[CASE_ID_SIZE])
+static int record_opening(
+	struct inspect *inspect, const struct folders *folders, struct cases *cases, uint64_t count)
 {
-	uint64_t sequence = 0, count = 0;
 	struct journal_meta meta;
 	int r = audit_refresh(&cases->audit);
 	if (r == 0)
 		r = journal_read_meta(cases->audit.reader, &meta);
 	if (r)
 		return cli_fail(CLI_FAILED, "%s: its head cannot be read", folders->journal);
-	for (; (r = case_index_next_entry(cases->index, id, sequence, &sequence)) == 0; sequence++)
-		count++;
-	if (r != DB_NOT_FOUND)
-		return cli_fail(CLI_FAILED, "the case index: %s", strerrordesc_np(-r));
-	int exit = count ? inspect_record(inspect, folders, 0, meta.size - 1, count) : 0;
-	if (exit == 0 && count)
+	int exit = inspect_record(inspect, folders, 0, meta.size - 1, count);
+	if (exit == 0)
 		inspect_print(inspect);
 	return exit;
 }
@@ -280,35 +275,35 @@ static int run(const struct folders *folders, struct inspect *inspect, const cha
 	bool rebuild, bool json)
 {
 	_cleanup_(cases_close) struct cases cases = {};
-	struct case_summary summary;
+	_cleanup_(cases_one_deinit) struct cases_one one = {};
 	struct audit_report report = {};
 	struct show show = {};
 	char id[CASE_TEXT_SIZE];
 	int r = 0, exit = cases_open(folders, rebuild, &cases);
 	if (exit == 0)
-		exit = cases_find(&cases, text, &summary);
+		exit = cases_find(&cases, text, &one);
 	if (exit == 0)
-		exit = record_opening(inspect, folders, &cases, summary.id);
+		exit = record_opening(inspect, folders, &cases, one.entries.count);
 	if (exit == 0 && (r = audit_refresh(&cases.audit)) == 0)
 		r = disputes_load(&cases.audit, &show.disputes);
 	if (r)
 		exit = cli_fail(CLI_FAILED, "%s: %s", folders->journal, strerrordesc_np(-r));
 	if (exit)
 		return exit;
-	cases_text(summary.id, id);
+	cases_text(one.summary.id, id);
 	if (json)
 		show.events = json_array();
 	else
 		printf("Case %s\n%-23s  %-15s  %-44s  %-24s  %8s  %s\n", id, "time", "what",
 			"who → whom", "about", "entry", "receipt");
-	r = timeline_walk(&cases.audit, cases.index, summary.id, take_event, &show, &report);
+	r = timeline_walk(&cases.audit, &one.entries, take_event, &show, &report);
 	disputes_deinit(&show.disputes);
 	if (r) {
 		json_decref(show.events);
 		return cli_fail(CLI_FAILED, "%s: %s", folders->journal, strerrordesc_np(-r));
 	}
 	if (json)
-		print_json(&summary, &show, report.findings);
+		print_json(&one.summary, &show, report.findings);
 	else if (report.findings)
 		printf("%" PRIu64
 		       " entries of this case cannot be read: dienstweg audit verify tells more\n",

@@ -173,22 +173,6 @@ static int erase_now(const struct request *request)
 
 /* ---- a case ---- */
 
-static int entries_of(
-	struct cases *cases, const struct case_summary *summary, uint64_t **ret, size_t *ret_count)
-{
-	uint64_t *entries = calloc(summary->entries + 1, sizeof(*entries)), sequence = 0;
-	size_t count = 0;
-	int r = entries ? 0 : -ENOMEM;
-	while (r == 0 && count < summary->entries) {
-		r = case_index_next_entry(cases->index, summary->id, sequence, &sequence);
-		if (r == 0)
-			entries[count++] = sequence++;
-	}
-	*ret = entries;
-	*ret_count = count;
-	return r == DB_NOT_FOUND ? 0 : r;
-}
-
 /* Order by order, as many entries as a line takes. */
 static int instruct(const struct request *request, const char *id, const char *digest,
 	const uint64_t *entries, size_t count, uint64_t *ret_taken)
@@ -238,27 +222,22 @@ static int tell_case(const struct request *request, const char *id, uint64_t ent
 static int erase_case(const struct request *request)
 {
 	_cleanup_(cases_close) struct cases cases = {};
-	_cleanup_(heap_free) uint64_t *entries = NULL;
-	struct case_summary summary;
+	_cleanup_(cases_one_deinit) struct cases_one one = {};
 	char id[CASE_TEXT_SIZE], digest[ORDER_DIGEST_SIZE];
 	uint64_t taken = 0;
-	size_t count = 0;
 	int exit = request->instruction ? order_digest(request->instruction, digest) : 0;
 	if (exit == 0)
 		exit = cases_open(&request->folders, request->rebuild, &cases);
 	if (exit == 0)
-		exit = cases_find(&cases, request->id, &summary);
+		exit = cases_find(&cases, request->id, &one);
 	if (exit)
 		return exit;
-	cases_text(summary.id, id);
-	int r = entries_of(&cases, &summary, &entries, &count);
-	if (r)
-		return cli_fail(CLI_FAILED, "the case index: %s", strerrordesc_np(-r));
+	cases_text(one.summary.id, id);
 	if (!request->dry_run)
-		exit = instruct(request, id, digest, entries, count, &taken);
+		exit = instruct(request, id, digest, one.entries.all, one.entries.count, &taken);
 	if (exit)
 		return exit;
-	exit = tell_case(request, id, count, taken);
+	exit = tell_case(request, id, one.entries.count, taken);
 	return exit == CLI_DONE && request->now && !request->dry_run ? erase_now(request) : exit;
 }
 

@@ -60,17 +60,17 @@ static int run(const struct folders *folders, const char *verb, const char *text
 	const char *ground, bool rebuild, bool json)
 {
 	_cleanup_(cases_close) struct cases cases = {};
-	struct case_summary summary;
+	_cleanup_(cases_one_deinit) struct cases_one one = {};
 	char id[CASE_TEXT_SIZE], digest[ORDER_DIGEST_SIZE], line[256];
 	json_t *answer = NULL;
 	int r = order_digest(ground, digest);
 	if (r == 0)
 		r = cases_open(folders, rebuild, &cases);
 	if (r == 0)
-		r = cases_find(&cases, text, &summary);
+		r = cases_find(&cases, text, &one);
 	if (r)
 		return r;
-	cases_text(summary.id, id);
+	cases_text(one.summary.id, id);
 	snprintf(line, sizeof(line), "%s %s %s", verb, id, digest);
 	r = order_send(folders, line, &answer);
 	return r ? r : print(verb, id, answer, json);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
 /*
- * The list of recent cases is kept in order by the index itself, because "what happened lately" is the
- * question of every morning, and a walk over all cases of years is no answer to it. An entry is the
- * newest of its case when it is noted, so the case moves to the front with it. One entry may be of several
- * cases (a batch of acknowledgements), hence the case id in the key.
+ * A case id is pseudonymous data, and so is the fact that two entries belong together. Neither stands here: a row
+ * is found by whoever has the case id and the key that the message's record is sealed under, and by nobody once
+ * that key is destroyed, in whatever copy of the file. Not even which rows belonged together can be seen then: the
+ * n-th message of a case has a token of its own, and the sequence in it is masked.
+ *
+ * Tokens are as good as random, and random keys cost a page each. So rows stand in segments of neighbouring
+ * entries: what is put today touches the pages of today.
  */
 #include "broker/audit/index-rows.h"
 
@@ -49,168 +52,185 @@ static int clear_table(struct db_txn *txn, db_table_id table)
 
 int index_clear(const struct index_tables *tables, struct db_txn *txn)
 {
-	const db_table_id all[] = {tables->head, tables->message, tables->entry, tables->about,
-		tables->cases, tables->recent};
+	const db_table_id all[] = {tables->head, tables->message, tables->about};
 	int r = 0;
 	for (size_t i = 0; i < ARRAY_LEN(all) && r == 0; i++)
 		r = clear_table(txn, all[i]);
 	return r;
 }
 
-/* ---- cases ---- */
+/* ---- messages ---- */
 
-static void recent_key(uint64_t last, const uint8_t id[CASE_ID_SIZE], uint8_t key[8 + CASE_ID_SIZE])
+static void group_encode(const struct index_group *group, uint8_t buf[INDEX_GROUP_SIZE])
 {
-	be64_put(key, UINT64_MAX - last);
-	memcpy(key + 8, id, CASE_ID_SIZE);
+	be32_put(buf, group->segment);
+	buf[4] = group->class;
+	be32_put(buf + 5, group->label);
 }
 
-static void about_key(
-	uint64_t sequence, const uint8_t id[CASE_ID_SIZE], uint8_t key[8 + CASE_ID_SIZE])
+struct index_place {
+	uint8_t key[INDEX_MESSAGE_KEY_SIZE];
+	uint64_t mask;
+};
+
+static void place_of(const uint8_t key[HASH_SIZE], const struct index_group *group,
+	const uint8_t id[CASE_ID_SIZE], uint32_t n, struct index_place *ret)
 {
-	be64_put(key, sequence);
-	memcpy(key + 8, id, CASE_ID_SIZE);
+	struct blake2b state;
+	uint8_t hash[HASH_SIZE], numbers[8];
+	be32_put(numbers, group->segment);
+	be32_put(numbers + 4, n);
+	blake2b_init(&state, BYTES(key, HASH_SIZE));
+	blake2b_add(&state, BYTES(id, CASE_ID_SIZE));
+	blake2b_add(&state, BYTES(numbers, sizeof(numbers)));
+	blake2b_finish(&state, hash);
+	group_encode(group, ret->key);
+	memcpy(ret->key + INDEX_GROUP_SIZE, hash, INDEX_TOKEN_SIZE);
+	ret->mask = be64_get(hash + INDEX_TOKEN_SIZE);
 }
 
-int index_case_get(const struct index_tables *tables, struct db_txn *txn,
-	const uint8_t id[CASE_ID_SIZE], struct case_summary *ret)
+int index_get_message(const struct index_tables *tables, struct db_txn *txn,
+	const uint8_t key[HASH_SIZE], const struct index_group *group,
+	const uint8_t id[CASE_ID_SIZE], uint32_t n, uint64_t *ret)
 {
+	struct index_place place;
 	struct bytes value;
-	int r = db_get(txn, tables->cases, BYTES(id, CASE_ID_SIZE), &value);
-	if (r)
-		return r;
-	if (value.len != INDEX_CASE_SIZE)
+	place_of(key, group, id, n, &place);
+	int r = db_get(txn, tables->message, BYTES(place.key, sizeof(place.key)), &value);
+	if (r == 0 && value.len != 8)
 		return -EBADMSG;
-	*ret = (struct case_summary){
-		.first = be64_get(value.data),
-		.last = be64_get(value.data + 8),
-		.entries = be64_get(value.data + 16),
-		.first_ms = be64_get(value.data + 24),
-		.last_ms = be64_get(value.data + 32),
-	};
-	memcpy(ret->id, id, CASE_ID_SIZE);
-	return 0;
-}
-
-int index_case_put(
-	const struct index_tables *tables, struct db_txn *txn, const struct case_summary *summary)
-{
-	uint8_t value[INDEX_CASE_SIZE], key[8 + CASE_ID_SIZE];
-	be64_put(value, summary->first);
-	be64_put(value + 8, summary->last);
-	be64_put(value + 16, summary->entries);
-	be64_put(value + 24, summary->first_ms);
-	be64_put(value + 32, summary->last_ms);
-	recent_key(summary->last, summary->id, key);
-	int r = db_put(
-		txn, tables->cases, BYTES(summary->id, CASE_ID_SIZE), BYTES(value, sizeof(value)));
-	return r ? r : db_put(txn, tables->recent, BYTES(key, sizeof(key)), BYTES(NULL, 0));
-}
-
-int index_case_drop(
-	const struct index_tables *tables, struct db_txn *txn, const struct case_summary *summary)
-{
-	uint8_t key[8 + CASE_ID_SIZE];
-	recent_key(summary->last, summary->id, key);
-	int r = db_delete(txn, tables->recent, BYTES(key, sizeof(key)));
-	return r ? r : db_delete(txn, tables->cases, BYTES(summary->id, CASE_ID_SIZE));
-}
-
-int index_add(const struct index_tables *tables, struct db_txn *txn, const uint8_t id[CASE_ID_SIZE],
-	uint64_t sequence, uint8_t kind, uint64_t batch_ms)
-{
-	struct case_summary summary = {.first = sequence, .first_ms = batch_ms};
-	uint8_t key[INDEX_ENTRY_KEY_SIZE], old[8 + CASE_ID_SIZE], about[8 + CASE_ID_SIZE];
-	memcpy(key, id, CASE_ID_SIZE);
-	be64_put(key + CASE_ID_SIZE, sequence);
-	int r = db_add(txn, tables->entry, BYTES(key, sizeof(key)), BYTES(&kind, 1));
-	if (r) /* twice in one entry is once */
-		return r == DB_EXISTS ? 0 : r;
-	about_key(sequence, id, about);
-	r = db_put(txn, tables->about, BYTES(about, sizeof(about)), BYTES(NULL, 0));
-	if (r)
-		return r;
-	r = index_case_get(tables, txn, id, &summary);
-	if (r == 0) {
-		recent_key(summary.last, id, old);
-		r = db_delete(txn, tables->recent, BYTES(old, sizeof(old)));
-	}
-	if (r != 0 && r != DB_NOT_FOUND)
-		return r;
-	memcpy(summary.id, id, CASE_ID_SIZE);
-	summary.last = sequence;
-	summary.last_ms = batch_ms;
-	summary.entries++;
-	return index_case_put(tables, txn, &summary);
-}
-
-/* ---- looking up ---- */
-
-int case_index_find(struct case_index *index, struct bytes prefix, struct case_summary *ret)
-{
-	_cleanup_(db_cursor_close) struct db_cursor *cursor = NULL;
-	uint8_t id[CASE_ID_SIZE];
-	struct bytes key;
-	int r = db_cursor_open(index->txn, index->tables.cases, &cursor);
 	if (r == 0)
-		r = db_cursor_seek(cursor, prefix, &key, NULL);
-	if (r)
-		return r;
-	if (key.len != CASE_ID_SIZE || memcmp(key.data, prefix.data, prefix.len) != 0)
-		return DB_NOT_FOUND;
-	memcpy(id, key.data, CASE_ID_SIZE);
-	r = db_cursor_next(cursor, &key, NULL);
-	if (r == 0 && key.len == CASE_ID_SIZE && memcmp(key.data, prefix.data, prefix.len) == 0)
-		return DB_EXISTS;
-	return r < 0 ? r : index_case_get(&index->tables, index->txn, id, ret);
+		*ret = be64_get(value.data) ^ place.mask;
+	return r;
 }
 
-int case_index_next_entry(struct case_index *index, const uint8_t id[CASE_ID_SIZE], uint64_t from,
-	uint64_t *ret_sequence)
+/* How many messages a case has in a group: there are no gaps, so by doubling, then halving. */
+static int count_of(const struct index_tables *tables, struct db_txn *txn,
+	const uint8_t key[HASH_SIZE], const struct index_group *group,
+	const uint8_t id[CASE_ID_SIZE], uint32_t *ret)
+{
+	uint32_t low = 0, high = 0;
+	uint64_t sequence;
+	int r;
+	while ((r = index_get_message(tables, txn, key, group, id, high, &sequence)) == 0) {
+		low = high + 1;
+		high = 2 * high + 1;
+	}
+	while (r == DB_NOT_FOUND && low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		r = index_get_message(tables, txn, key, group, id, middle, &sequence);
+		if (r == 0)
+			low = middle + 1;
+		else
+			high = middle;
+		r = r == 0 ? DB_NOT_FOUND : r;
+	}
+	*ret = low;
+	return r == DB_NOT_FOUND ? 0 : r;
+}
+
+int index_put_message(const struct index_tables *tables, struct db_txn *txn, struct keyring *keyring,
+	const struct index_group *group, const uint8_t id[CASE_ID_SIZE], uint64_t sequence)
+{
+	struct index_place place;
+	uint8_t key[HASH_SIZE], value[8];
+	uint32_t n;
+	if (row_index_key(keyring, group->class, group->label, key))
+		return KEYRING_MISSING;
+	int r = count_of(tables, txn, key, group, id, &n);
+	if (r == 0) {
+		place_of(key, group, id, n, &place);
+		be64_put(value, sequence ^ place.mask);
+		r = db_put(txn, tables->message, BYTES(place.key, sizeof(place.key)),
+			BYTES(value, sizeof(value)));
+	}
+	secret_wipe(key, sizeof(key));
+	return r;
+}
+
+int index_next_group(const struct index_tables *tables, struct db_txn *txn,
+	const struct index_group *from, struct index_group *ret)
 {
 	_cleanup_(db_cursor_close) struct db_cursor *cursor = NULL;
-	uint8_t wanted[INDEX_ENTRY_KEY_SIZE];
+	uint8_t wanted[INDEX_GROUP_SIZE];
 	struct bytes key;
-	memcpy(wanted, id, CASE_ID_SIZE);
-	be64_put(wanted + CASE_ID_SIZE, from);
-	int r = db_cursor_open(index->txn, index->tables.entry, &cursor);
+	group_encode(from, wanted);
+	int r = db_cursor_open(txn, tables->message, &cursor);
 	if (r == 0)
 		r = db_cursor_seek(cursor, BYTES(wanted, sizeof(wanted)), &key, NULL);
 	if (r)
 		return r;
-	if (key.len != INDEX_ENTRY_KEY_SIZE || memcmp(key.data, id, CASE_ID_SIZE) != 0)
-		return DB_NOT_FOUND;
-	*ret_sequence = be64_get(key.data + CASE_ID_SIZE);
+	if (key.len != INDEX_MESSAGE_KEY_SIZE)
+		return -EBADMSG;
+	*ret = (struct index_group){.segment = be32_get(key.data),
+		.class = key.data[4],
+		.label = be32_get(key.data + 5)};
 	return 0;
 }
 
-int case_index_recent(
-	struct case_index *index, const struct case_summary *after, struct case_summary *ret)
+struct index_group index_behind(const struct index_group *group)
 {
-	_cleanup_(db_cursor_close) struct db_cursor *cursor = NULL;
-	uint8_t from[8 + CASE_ID_SIZE + 1] = {};
-	struct bytes key;
-	if (after)
-		recent_key(after->last, after->id, from);
-	int r = db_cursor_open(index->txn, index->tables.recent, &cursor);
-	if (r == 0)
-		r = db_cursor_seek(cursor, BYTES(from, after ? sizeof(from) : 0), &key, NULL);
-	if (r)
-		return r;
-	if (key.len != 8 + CASE_ID_SIZE)
-		return -EBADMSG;
-	return index_case_get(&index->tables, index->txn, key.data + 8, ret);
+	struct index_group next = *group;
+	if (++next.label == 0 && ++next.class == 0)
+		next.segment++;
+	return next;
 }
 
-int case_index_of_message(struct case_index *index, uint64_t sequence, uint8_t ret[CASE_ID_SIZE])
+int index_drop_segment(const struct index_tables *tables, struct db_txn *txn, uint32_t segment)
 {
-	uint8_t key[8];
-	struct bytes value;
-	be64_put(key, sequence);
-	int r = db_get(index->txn, index->tables.message, BYTES(key, sizeof(key)), &value);
-	if (r == 0 && value.len != CASE_ID_SIZE)
-		return -EBADMSG;
+	_cleanup_(db_cursor_close) struct db_cursor *cursor = NULL;
+	uint8_t wanted[4];
+	struct bytes key;
+	be32_put(wanted, segment);
+	int r = db_cursor_open(txn, tables->message, &cursor);
 	if (r == 0)
-		memcpy(ret, value.data, CASE_ID_SIZE);
-	return r;
+		r = db_cursor_seek(cursor, BYTES(wanted, sizeof(wanted)), &key, NULL);
+	while (r == 0 && key.len == INDEX_MESSAGE_KEY_SIZE && be32_get(key.data) == segment) {
+		r = db_cursor_delete(cursor);
+		if (r == 0)
+			r = db_cursor_next(cursor, &key, NULL);
+	}
+	return r == DB_NOT_FOUND ? 0 : r;
+}
+
+/* ---- what is said about them ---- */
+
+static struct bytes about_key(uint64_t message, uint64_t sequence, uint8_t buf[INDEX_ABOUT_KEY_SIZE])
+{
+	be64_put(buf, message);
+	be64_put(buf + 8, sequence);
+	return BYTES(buf, INDEX_ABOUT_KEY_SIZE);
+}
+
+int index_put_about(
+	const struct index_tables *tables, struct db_txn *txn, uint64_t message, uint64_t sequence)
+{
+	uint8_t buf[INDEX_ABOUT_KEY_SIZE];
+	return db_put(txn, tables->about, about_key(message, sequence, buf), BYTES(NULL, 0));
+}
+
+int index_next_about(const struct index_tables *tables, struct db_txn *txn, uint64_t *message,
+	uint64_t *sequence)
+{
+	_cleanup_(db_cursor_close) struct db_cursor *cursor = NULL;
+	uint8_t buf[INDEX_ABOUT_KEY_SIZE];
+	struct bytes key;
+	int r = db_cursor_open(txn, tables->about, &cursor);
+	if (r == 0)
+		r = db_cursor_seek(cursor, about_key(*message, *sequence, buf), &key, NULL);
+	if (r)
+		return r;
+	if (key.len != INDEX_ABOUT_KEY_SIZE)
+		return -EBADMSG;
+	*message = be64_get(key.data);
+	*sequence = be64_get(key.data + 8);
+	return 0;
+}
+
+int index_drop_about(
+	const struct index_tables *tables, struct db_txn *txn, uint64_t message, uint64_t sequence)
+{
+	uint8_t buf[INDEX_ABOUT_KEY_SIZE];
+	int r = db_delete(txn, tables->about, about_key(message, sequence, buf));
+	return r == DB_NOT_FOUND ? 0 : r;
 }

@@ -25,8 +25,10 @@ struct audit {
 	struct journal_reader *reader;
 	struct policy policy;
 	bool has_policy;
-	const char *archive; /* as given */
-	char origin[96];     /* of the log: "<bus>/<epoch>" */
+	const char *archive;     /* as given */
+	char origin[96];         /* of the log: "<bus>/<epoch>" */
+	struct policy witnesses; /* whose cosignatures count, once that was asked: audit_prove()'s */
+	bool witnesses_known;
 };
 
 /**

@@ -95,14 +95,17 @@ static int read_note(struct audit *audit, uint64_t size, struct arena *arena,
 	return r ? r : arena_copy(arena, note, ret_note);
 }
 
-/* Whose cosignatures count: the auditor's witnesses, or those of the registry in force. */
-static int take_witnesses(struct audit *audit, struct policy *ret)
+/* Whose cosignatures count: the auditor's witnesses, or those of the registry in force. Asked once. */
+static int take_witnesses(struct audit *audit)
 {
 	_cleanup_(arena_free) struct arena *arena = arena_new(REGISTRY_ARENA);
 	_cleanup_(chain_deinit) struct chain chain = {};
 	struct bytes content;
 	char why[256];
-	*ret = audit->policy;
+	if (audit->witnesses_known)
+		return 0;
+	audit->witnesses = audit->policy;
+	audit->witnesses_known = true;
 	if (audit->has_policy && audit->policy.witness_quorum > 0)
 		return 0;
 	chain_init(&chain, NULL);
@@ -110,7 +113,7 @@ static int take_witnesses(struct audit *audit, struct policy *ret)
 	if (r == 0)
 		r = chain_add(&chain, 0, content, why, sizeof(why));
 	if (r == 0)
-		registry_witnesses(chain.current, ret);
+		registry_witnesses(chain.current, &audit->witnesses);
 	return r < 0 ? r : 0; /* audit verify judges registries */
 }
 
@@ -119,13 +122,12 @@ static int read_final(struct audit *audit, uint64_t size, struct arena *arena,
 	struct bytes *ret_note, struct checkpoint *ret)
 {
 	struct cosignatures judged;
-	struct policy policy = {};
 	struct bytes note;
-	int r = take_witnesses(audit, &policy);
-	if (r || policy.witness_quorum == 0)
+	int r = take_witnesses(audit);
+	if (r || audit->witnesses.witness_quorum == 0)
 		return r ? r : READER_NOT_FOUND;
 	while ((r = journal_read_next_cosigned(audit->reader, size + 1, &size, &note)) == 0) {
-		if (cosignatures_judge(note, &policy, &judged) != 0 || !judged.quorum ||
+		if (cosignatures_judge(note, &audit->witnesses, &judged) != 0 || !judged.quorum ||
 			parse_note(note, ret) != 0)
 			continue;
 		return arena_copy(arena, note, ret_note);

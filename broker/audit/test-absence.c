@@ -265,12 +265,46 @@ static void lawful_is_no_finding(void)
 
 /* ---- the case index ---- */
 
+/* Folder and file of the index; of a copy made before. */
+static void index_path(const struct erasing *e, const char *which, const char *file, char buf[400])
+{
+	CHECK(snprintf(buf, 400, "%s-%s%s", e->journal.dir, which, file) < 400);
+}
+
+/* As somebody finds it who kept a copy, and has today's keys. */
+static size_t entries_in_copy(struct erasing *e, const uint8_t id[16])
+{
+	_cleanup_(keyring_free) struct keyring *keyring = NULL;
+	_cleanup_(case_index_free) struct case_index *index = NULL;
+	_cleanup_(case_entries_deinit) struct case_entries entries = {};
+	char path[400], error[512];
+	index_path(e, "copy", "", path);
+	CHECK_INT(keyring_open(e->journal.keys, e->journal.master, false, &keyring), 0);
+	CHECK_INT(case_index_open(path, &index, error, sizeof(error)), 0);
+	CHECK_INT(case_index_begin(index), 0);
+	CHECK_INT(case_index_entries(index, keyring, id, &entries), 0);
+	return entries.count;
+}
+
+static void copy_index(struct erasing *e)
+{
+	_cleanup_(heap_free) uint8_t *data = NULL;
+	char from[400], to[400];
+	size_t len;
+	index_path(e, "copy", "", to);
+	CHECK_INT(dir_make(to, 0700), 0);
+	index_path(e, "index", "/data.mdb", from);
+	index_path(e, "copy", "/data.mdb", to);
+	CHECK_INT(file_read(from, 64 << 20, &data, &len), 0);
+	CHECK_INT(file_replace(to, BYTES(data, len), 0600), 0);
+}
+
 static size_t entries_of(struct erasing *e, const uint8_t id[16], bool anew)
 {
 	_cleanup_(audit_close) struct audit audit = {};
 	struct found found = {.report = {.finding = keep, .context = &found}};
 	struct case_index *index;
-	struct case_summary summary, recent;
+	struct case_entries entries = {};
 	char path[300], error[512] = "";
 	const struct audit_paths paths = {.journal = e->journal.dir,
 		.keyring = e->journal.keys,
@@ -281,12 +315,13 @@ static size_t entries_of(struct erasing *e, const uint8_t id[16], bool anew)
 	CHECK_INT(case_index_update(index, &audit, anew, &found.report), 0);
 	CHECK_INT(found.report.findings, 0);
 	CHECK_INT(case_index_begin(index), 0);
-	int r = case_index_find(index, BYTES(id, 16), &summary);
-	CHECK(r == 0 || r == DB_NOT_FOUND);
-	if (r == 0 && case_index_recent(index, NULL, &recent) == 0)
-		CHECK(recent.last >= summary.last && summary.first <= summary.last);
+	CHECK_INT(case_index_entries(index, audit.keyring, id, &entries), 0);
+	for (size_t i = 0; i < entries.count; i++)
+		CHECK(i == 0 || entries.all[i] > entries.all[i - 1]);
+	size_t count = entries.count;
+	case_entries_deinit(&entries);
 	case_index_free(index);
-	return r == 0 ? summary.entries : 0;
+	return count;
 }
 
 /* LMDB opens an environment once in a process, so the journal is stopped before it is looked at. */
@@ -305,6 +340,8 @@ static void an_index_forgets(void)
 	CHECK_INT(entries_of(&e, first, false), 2 * COUNT + 2); /* and acknowledgements */
 	CHECK_INT(entries_of(&e, held, false), COUNT + 1);
 	CHECK_INT(entries_of(&e, second, false), COUNT + 1);
+	copy_index(&e);
+	CHECK_INT(entries_in_copy(&e, first), 2 * COUNT + 2);
 	journal_fixture_start(&e.journal);
 	erasing_later(&e, 640); /* records of the first day, and contents */
 	journal_fixture_stop(&e.journal);
@@ -313,9 +350,12 @@ static void an_index_forgets(void)
 		CHECK_INT(entries_of(&e, held, anew), COUNT + 1);
 		CHECK_INT(entries_of(&e, second, anew), COUNT + 1);
 	}
+	CHECK_INT(entries_in_copy(&e, first), COUNT + 1);
 	journal_fixture_start(&e.journal);
 	erasing_later(&e, 100);
 	journal_fixture_stop(&e.journal);
+	CHECK_INT(entries_in_copy(&e, first), 0);
+	CHECK_INT(entries_in_copy(&e, second), 0);
 	for (int anew = 0; anew < 2; anew++) {
 		CHECK_INT(entries_of(&e, first, anew), 0);
 		CHECK_INT(entries_of(&e, held, anew), COUNT + 1);
@@ -324,6 +364,36 @@ static void an_index_forgets(void)
 	parcel_free(later);
 	parcel_free(of_second);
 	parcel_free(of_held);
+	parcel_free(of_first);
+}
+
+/* Everything that shared a key with what was instructed is sealed anew, under another key. */
+static void an_index_follows_an_instruction(void)
+{
+	_cleanup_(erasing_deinit) struct erasing e;
+	static const uint8_t first[16] = {1}, second[16] = {2};
+	struct operator_act now = {.what = OPERATOR_ERASE_NOW, .cause = "test"};
+	struct operator_act act = {.what = OPERATOR_ERASE_CASE, .about.case_id = {1}, .count = 1};
+	erasing_init(&e, "instructed");
+	journal_fixture_start(&e.journal);
+	struct parcel *of_first = send(&e, first, true), *of_second = send(&e, second, true);
+	journal_fixture_stop(&e.journal);
+	CHECK_INT(entries_of(&e, first, false), COUNT + 1);
+	copy_index(&e);
+	journal_fixture_start(&e.journal);
+	uint64_t one = nth(of_first, 4);
+	act.sequences = &one;
+	CHECK_INT(erasing_operate(&e, &act).taken, 1);
+	erasing_operate(&e, &now);
+	erasing_later(&e, 0);
+	journal_fixture_stop(&e.journal);
+	for (int anew = 0; anew < 2; anew++) {
+		CHECK_INT(entries_of(&e, first, anew), COUNT);
+		CHECK_INT(entries_of(&e, second, anew), COUNT + 1);
+	}
+	CHECK_INT(entries_in_copy(&e, first), 0);
+	CHECK_INT(entries_in_copy(&e, second), 0);
+	parcel_free(of_second);
 	parcel_free(of_first);
 }
 
@@ -359,4 +429,4 @@ static void early_and_silent_are_findings(void)
 
 CHECK_MAIN(CHECK_CASE(judges), CHECK_CASE(a_key_may_not_go_on_its_day),
 	CHECK_CASE(lawful_is_no_finding), CHECK_CASE(an_index_forgets),
-	CHECK_CASE(early_and_silent_are_findings))
+	CHECK_CASE(an_index_follows_an_instruction), CHECK_CASE(early_and_silent_are_findings))

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "broker/audit/queues.h"
+#include "broker/audit/recent.h"
 #include "broker/audit/replay.h"
 #include "broker/audit/test-life.h"
 #include "broker/audit/timeline.h"
@@ -66,24 +67,34 @@ static int see_nothing(void *context, const struct timeline_event *event)
 	return 0;
 }
 
+static void walk_case(struct audit *audit, struct case_index *index, const uint8_t id[CASE_ID_SIZE],
+	struct found *found)
+{
+	_cleanup_(case_entries_deinit) struct case_entries entries = {};
+	if (case_index_entries(index, audit->keyring, id, &entries) == 0)
+		timeline_walk(audit, &entries, see_nothing, NULL, &found->report);
+}
+
 /* Cases through an index made from the damaged journal. */
 static void walk_cases(struct life *life, struct audit *audit, const char *dir)
 {
+	_cleanup_(case_recent_deinit) struct case_recent recent = {.audit = audit};
 	struct case_index *index = NULL;
-	struct case_summary one;
 	struct found found;
 	char path[320], error[512];
+	uint8_t id[CASE_ID_SIZE];
 	found_init(&found);
 	CHECK(snprintf(path, sizeof(path), "%s-index", dir) < (int)sizeof(path));
 	CHECK_INT(case_index_open(path, &index, error, sizeof(error)), 0);
 	if (case_index_update(index, audit, true, &found.report) == 0) {
 		CHECK_INT(case_index_begin(index), 0);
-		int r = case_index_recent(index, NULL, &one);
+		int r = audit_refresh(audit);
 		for (int i = 0; i < 20 && r == 0; i++) {
-			timeline_walk(audit, index, one.id, see_nothing, NULL, &found.report);
-			r = case_index_recent(index, &one, &one);
+			r = case_recent_next(&recent, id);
+			if (r == 0)
+				walk_case(audit, index, id, &found);
 		}
-		timeline_walk(audit, index, life->case_id, see_nothing, NULL, &found.report);
+		walk_case(audit, index, life->case_id, &found);
 	}
 	case_index_free(index);
 }

@@ -6,6 +6,7 @@
  */
 #include "broker/audit/statement.h"
 #include "broker/audit/test-proven.h"
+#include "proto/base/text.h"
 #include "test/kit/check.h"
 
 enum { ARENA_BYTES = 1 << 20 };
@@ -20,9 +21,8 @@ static const struct key_secret *log_key_of(const struct life *life)
 static struct bytes sign(
 	const struct key_secret *key, const char *origin, const char *text, struct arena *arena)
 {
-	struct keyring_secret keys = {.count = 1, .keys = {(struct key_secret *)(uintptr_t)key}};
 	struct bytes note;
-	CHECK_INT(statement_sign(BYTES_STR(text), origin, &keys, arena, &note), 0);
+	CHECK_INT(statement_sign(BYTES_STR(text), origin, &key, 1, arena, &note), 0);
 	return note;
 }
 
@@ -68,7 +68,6 @@ static void others_do_not_speak_for_the_log(void)
 	_cleanup_(audit_trust_close) struct audit_trust trust = {};
 	_cleanup_(arena_free) struct arena *arena = arena_new(ARENA_BYTES);
 	_cleanup_(key_secret_free) struct key_secret *other = NULL;
-	struct keyring_secret none = {};
 	struct bytes note;
 	life_init(&life, check_tmpdir(), "others");
 	proven_trust(&life, &trust);
@@ -79,8 +78,26 @@ static void others_do_not_speak_for_the_log(void)
 		PROOF_CHECKPOINT);
 	CHECK_INT(check(&trust, BYTES_STR("dienstweg/v1/report \nx\n"), "first line"),
 		PROOF_MALFORMED);
-	CHECK_INT(statement_sign(BYTES_STR(words), "test.demo/0", &none, arena, &note),
+	CHECK_INT(statement_sign(BYTES_STR(words), "test.demo/0", NULL, 0, arena, &note),
 		NOTE_MALFORMED);
+}
+
+static void names_the_text_for_programs(void)
+{
+	char text[512];
+	struct bytes json = BYTES_STR("{\"entries\": []}"), other = BYTES_STR("{\"entries\": [1]}");
+	uint8_t hash[HASH_SIZE];
+	char hex[2 * HASH_SIZE + 1];
+	sha256_of(json, hash);
+	text_hex(BYTES(hash, sizeof(hash)), hex);
+	snprintf(text, sizeof(text), "%s" STATEMENT_JSON "%s\n", words, hex);
+	CHECK(statement_has_json(BYTES_STR(text), json));
+	CHECK(!statement_has_json(BYTES_STR(text), other));
+	CHECK(!statement_has_json(BYTES_STR(words), json));
+	/* Only as its last line: a text of somebody else inside it says nothing. */
+	size_t len = strlen(text);
+	snprintf(text + len, sizeof(text) - len, "and more\n");
+	CHECK(!statement_has_json(BYTES_STR(text), json));
 }
 
 /* The log's key under the log's name signs checkpoints: such a note is no report, whatever it says. */
@@ -101,4 +118,4 @@ static void a_checkpoint_is_no_report(void)
 }
 
 CHECK_MAIN(CHECK_CASE(every_byte_counts), CHECK_CASE(others_do_not_speak_for_the_log),
-	CHECK_CASE(a_checkpoint_is_no_report))
+	CHECK_CASE(names_the_text_for_programs), CHECK_CASE(a_checkpoint_is_no_report))

@@ -8,7 +8,9 @@
 
 #include <errno.h>
 
+#include "broker/audit/recent.h"
 #include "broker/audit/test-life.h"
+#include "proto/base/file.h"
 #include "test/kit/check.h"
 
 enum { EVENTS_MAX = 16 };
@@ -74,21 +76,38 @@ static struct case_index *updated(
 static void walk(
 	struct audit *audit, struct case_index *index, const uint8_t *id, struct seen_events *seen)
 {
+	_cleanup_(case_entries_deinit) struct case_entries entries = {};
 	struct found found;
 	found_init(&found);
 	*seen = (struct seen_events){};
-	CHECK_INT(timeline_walk(audit, index, id, see, seen, &found.report), 0);
+	CHECK_INT(case_index_entries(index, audit->keyring, id, &entries), 0);
+	CHECK_INT(timeline_walk(audit, &entries, see, seen, &found.report), 0);
 	found_none(&found);
 }
 
-static size_t count_cases(struct case_index *index)
+static size_t entries_of(struct audit *audit, struct case_index *index, const uint8_t *id)
 {
-	struct case_summary one, before;
+	_cleanup_(case_entries_deinit) struct case_entries entries = {};
+	CHECK_INT(case_index_entries(index, audit->keyring, id, &entries), 0);
+	return entries.count;
+}
+
+/* All cases, newest first, each with what the index has of it. */
+static size_t count_cases(struct audit *audit, struct case_index *index)
+{
+	_cleanup_(case_recent_deinit) struct case_recent recent = {.audit = audit};
+	struct case_summary one, before = {.last = UINT64_MAX};
+	uint8_t id[CASE_ID_SIZE];
 	size_t count = 0;
 	int r;
-	while ((r = case_index_recent(index, count ? &before : NULL, &one)) == 0) {
-		CHECK(count == 0 || one.last <= before.last);
+	CHECK_INT(audit_refresh(audit), 0);
+	while ((r = case_recent_next(&recent, id)) == 0) {
+		_cleanup_(case_entries_deinit) struct case_entries entries = {};
+		CHECK_INT(case_index_entries(index, audit->keyring, id, &entries), 0);
+		CHECK_INT(case_summarize(audit, id, &entries, &one), 0);
+		CHECK(one.last <= before.last);
 		CHECK(one.first <= one.last && one.entries >= 1);
+		CHECK(one.first_ms > 0 && one.first_ms <= one.last_ms);
 		before = one;
 		count++;
 	}
@@ -96,17 +115,33 @@ static size_t count_cases(struct case_index *index)
 	return count;
 }
 
+static void case_of(struct audit *audit, uint64_t message, uint8_t ret[CASE_ID_SIZE])
+{
+	_cleanup_(arena_free) struct arena *arena = arena_new(ENTRY_ARENA);
+	struct audit_entry entry;
+	CHECK_INT(audit_refresh(audit), 0);
+	CHECK_INT(audit_entry_read(audit->reader, message, arena, &entry), 0);
+	CHECK(entry.header && entry.header->case_id.len == CASE_ID_SIZE);
+	memcpy(ret, entry.header->case_id.data, CASE_ID_SIZE);
+}
+
 static void tells_the_life_of_a_case(void)
 {
 	_cleanup_(life_deinit) struct life life;
 	_cleanup_(audit_close) struct audit audit;
+	_cleanup_(case_entries_deinit) struct case_entries entries = {};
 	struct seen_events seen;
 	struct case_summary summary;
+	uint8_t id[CASE_ID_SIZE];
 	life_init(&life, check_tmpdir(), "case");
 	_cleanup_(case_index_free) struct case_index *index = updated(
 		&life, life.journal.dir, &audit, false);
-	CHECK_INT(case_index_find(index, BYTES(life.case_id, 4), &summary), 0);
-	CHECK_MEM(summary.id, life.case_id, CASE_ID_SIZE);
+	CHECK_INT(case_find(&audit, BYTES(life.case_id, 4), id), 0);
+	CHECK_MEM(id, life.case_id, CASE_ID_SIZE);
+	CHECK_INT(case_index_entries(index, audit.keyring, id, &entries), 0);
+	CHECK_INT(entries.messages_count, 1);
+	CHECK_INT(entries.messages[0], life.first_notice);
+	CHECK_INT(case_summarize(&audit, id, &entries, &summary), 0);
 	CHECK_INT(summary.entries, 2);
 	CHECK_INT(summary.first, life.first_notice);
 	CHECK_INT(summary.last, life.acknowledged);
@@ -127,9 +162,10 @@ static void tells_the_life_of_a_case(void)
 	CHECK_STR(e[1].who, "jobcenter");
 	CHECK(e[0].proven && e[1].proven);
 	/* A case for each message, refused ones with a readable header included. */
-	CHECK_INT(count_cases(index), 40 + 5 + 4 + 1 + 3 + 1 + 6 + 6);
+	CHECK_INT(count_cases(&audit, index), 40 + 5 + 4 + 1 + 3 + 1 + 6 + 6);
 	memset(life.case_id, 0, CASE_ID_SIZE);
-	CHECK_INT(case_index_find(index, BYTES(life.case_id, 16), &summary), DB_NOT_FOUND);
+	CHECK_INT(entries_of(&audit, index, life.case_id), 0);
+	CHECK_INT(case_find(&audit, BYTES(life.case_id, 15), id), DB_NOT_FOUND);
 }
 
 static void tells_failures_and_ends(void)
@@ -142,7 +178,7 @@ static void tells_failures_and_ends(void)
 	_cleanup_(case_index_free) struct case_index *index = updated(
 		&life, life.journal.dir, &audit, false);
 	/* Failed once, waits again. */
-	CHECK_INT(case_index_of_message(index, life.first_message, id), 0);
+	case_of(&audit, life.first_message, id);
 	walk(&audit, index, id, &seen);
 	CHECK_INT(seen.count, 2);
 	CHECK_INT(seen.events[0].state, TIMELINE_WAITING);
@@ -150,21 +186,17 @@ static void tells_failures_and_ends(void)
 	CHECK_INT(seen.events[1].sequence, life.failed);
 	CHECK_STR(seen.events[1].who, "ministry");
 	/* Expired. */
-	CHECK_INT(case_index_of_message(index, life.expired - 2, id),
-		DB_NOT_FOUND); /* the start entry */
-	struct case_summary newest;
-	uint64_t expired = 0;
-	for (uint64_t i = life.second_registry; i < life.expired && !expired; i++)
-		if (case_index_of_message(index, i, id) == 0)
-			expired = i;
+	uint64_t expired = life.second_registry + 1;
+	case_of(&audit, expired, id);
 	walk(&audit, index, id, &seen);
 	CHECK_INT(seen.count, 2);
 	CHECK_INT(seen.events[0].end, END_EXPIRED);
 	CHECK_INT(seen.events[1].what, TIMELINE_EXPIRED);
 	CHECK_INT(seen.events[1].message, expired);
 	/* The newest case: a refusal. */
-	CHECK_INT(case_index_recent(index, NULL, &newest), 0);
-	walk(&audit, index, newest.id, &seen);
+	_cleanup_(case_recent_deinit) struct case_recent recent = {.audit = &audit};
+	CHECK_INT(case_recent_next(&recent, id), 0);
+	walk(&audit, index, id, &seen);
 	CHECK_INT(seen.count, 1);
 	CHECK_INT(seen.events[0].what, TIMELINE_REFUSED);
 	CHECK_STR(seen.events[0].who, "town");
@@ -178,7 +210,7 @@ static void goes_on_where_it_stopped(void)
 	struct journal_stats stats;
 	life_init(&life, check_tmpdir(), "more");
 	index = updated(&life, life.journal.dir, &audit, false);
-	size_t before = count_cases(index);
+	size_t before = count_cases(&audit, index);
 	case_index_free(index);
 	audit_close(&audit);
 	/* While the broker runs. */
@@ -191,15 +223,55 @@ static void goes_on_where_it_stopped(void)
 	char copy[300];
 	life_copy(&life, "now", copy);
 	index = updated(&life, copy, &audit, false);
-	CHECK_INT(count_cases(index), before + 100);
+	CHECK_INT(count_cases(&audit, index), before + 100);
 	case_index_free(index);
 	audit_close(&audit);
 	journal_fixture_stop(&life.journal);
 	/* Anew is the same. */
 	index = updated(&life, copy, &audit, true);
-	CHECK_INT(count_cases(index), before + 100);
+	CHECK_INT(count_cases(&audit, index), before + 100);
 	case_index_free(index);
 	audit_close(&audit);
+}
+
+/* Many messages of one case, over several steps and beyond what is read at a time. */
+static void finds_a_large_case(void)
+{
+	enum { MANY = 1000, EACH = 250 };
+	_cleanup_(life_deinit) struct life life;
+	_cleanup_(audit_close) struct audit audit;
+	_cleanup_(case_entries_deinit) struct case_entries entries = {};
+	static const uint8_t id[CASE_ID_SIZE] = {7, 7, 7};
+	uint64_t first = UINT64_MAX;
+	life_init(&life, check_tmpdir(), "large");
+	journal_fixture_start(&life.journal);
+	for (int i = 0; i < MANY / EACH; i++) {
+		struct parcel *parcel = journal_fixture_submit(
+			&life.journal, &(struct fixture_load){.count = EACH, .case_id = id});
+		journal_fixture_run(&life.journal, parcel);
+		if (parcel->submits[0].proof.sequence < first)
+			first = parcel->submits[0].proof.sequence;
+		parcel_free(parcel);
+	}
+	journal_fixture_stop(&life.journal);
+	_cleanup_(case_index_free) struct case_index *index = updated(
+		&life, life.journal.dir, &audit, false);
+	CHECK_INT(case_index_entries(index, audit.keyring, id, &entries), 0);
+	CHECK_INT(entries.messages_count, MANY);
+	CHECK_INT(entries.count, MANY);
+	for (size_t i = 0; i < MANY; i++)
+		CHECK_INT(entries.all[i], first + i);
+	CHECK(case_entries_have(&entries, first + 999) && !case_entries_have(&entries, first - 1));
+	/* From somewhere in the middle. */
+	_cleanup_(case_walk_deinit) struct case_walk walk = {
+		.index = index, .keyring = audit.keyring, .from = first + 990};
+	uint64_t sequence;
+	memcpy(walk.id, id, CASE_ID_SIZE);
+	for (size_t i = 990; i < MANY; i++) {
+		CHECK_INT(case_walk_next(&walk, &sequence), 0);
+		CHECK_INT(sequence, first + i);
+	}
+	CHECK_INT(case_walk_next(&walk, &sequence), DB_NOT_FOUND);
 }
 
 static void notices_another_journal(void)
@@ -207,31 +279,43 @@ static void notices_another_journal(void)
 	_cleanup_(life_deinit) struct life life, other;
 	struct audit audit;
 	struct case_index *index;
-	uint8_t id[CASE_ID_SIZE];
 	life_init(&life, check_tmpdir(), "one");
 	life_init(&other, check_tmpdir(), "two");
 	index = updated(&life, life.journal.dir, &audit, false);
-	CHECK_INT(case_index_of_message(index, life.first_notice, id), 0);
-	CHECK_MEM(id, life.case_id, CASE_ID_SIZE);
+	CHECK_INT(entries_of(&audit, index, life.case_id), 2);
 	case_index_free(index);
 	audit_close(&audit);
 	/* The same folder, used for the other journal. */
-	char path[300], other_path[300];
+	char path[300];
 	struct found found;
 	char error[512];
 	index_path(&life, path);
-	index_path(&other, other_path);
 	life_open(&other, other.journal.dir, &audit);
 	CHECK_INT(case_index_open(path, &index, error, sizeof(error)), 0);
 	found_init(&found);
 	CHECK_INT(case_index_update(index, &audit, false, &found.report), 0);
 	CHECK_INT(case_index_begin(index), 0);
-	CHECK_INT(case_index_of_message(index, other.first_notice, id), 0);
-	CHECK_MEM(id, other.case_id, CASE_ID_SIZE);
-	struct case_summary summary;
-	CHECK_INT(case_index_find(index, BYTES(life.case_id, 16), &summary), DB_NOT_FOUND);
+	CHECK_INT(entries_of(&audit, index, other.case_id), 2);
+	CHECK_INT(entries_of(&audit, index, life.case_id), 0);
 	case_index_free(index);
 	audit_close(&audit);
+}
+
+/* Whoever finds the file learns no case id from it, nor which entries belong together. */
+static void names_no_case(void)
+{
+	_cleanup_(life_deinit) struct life life;
+	struct audit audit;
+	char path[400];
+	_cleanup_(heap_free) uint8_t *data = NULL;
+	size_t len = 0;
+	life_init(&life, check_tmpdir(), "secret");
+	case_index_free(updated(&life, life.journal.dir, &audit, false));
+	audit_close(&audit);
+	CHECK(snprintf(path, sizeof(path), "%s-index/data.mdb", life.journal.dir) < 400);
+	CHECK_INT(file_read(path, 64 << 20, &data, &len), 0);
+	CHECK(len > 4096 && memmem(data, len, life.case_id, CASE_ID_SIZE) == NULL);
+	CHECK(memmem(data, len, "city", 4) == NULL);
 }
 
 static void says_where_it_cannot_be(void)
@@ -243,5 +327,6 @@ static void says_where_it_cannot_be(void)
 }
 
 CHECK_MAIN(CHECK_CASE(tells_the_life_of_a_case), CHECK_CASE(tells_failures_and_ends),
-	CHECK_CASE(goes_on_where_it_stopped), CHECK_CASE(notices_another_journal),
+	CHECK_CASE(goes_on_where_it_stopped), CHECK_CASE(finds_a_large_case),
+	CHECK_CASE(notices_another_journal), CHECK_CASE(names_no_case),
 	CHECK_CASE(says_where_it_cannot_be))

@@ -15,8 +15,8 @@
 
 struct timeline {
 	struct audit *audit;
-	struct case_index *index;
-	const uint8_t *id;
+	const struct case_entries *entries; /* of the case; NULL: only what is about ... */
+	uint64_t message;                   /* ... this one */
 	int (*event)(void *context, const struct timeline_event *event);
 	void *context;
 	struct arena *arena;
@@ -136,6 +136,7 @@ static struct timeline_event event_of(const struct audit_entry *entry, enum time
 		.what = what,
 		.sequence = entry->sequence,
 		.batch_ms = entry->disclosed.batch_ms,
+		.registry_version = entry->disclosed.registry_version,
 		.message = entry->sequence,
 	};
 }
@@ -183,12 +184,9 @@ static int tell_refused(struct timeline *t, const struct audit_entry *entry)
 }
 
 /* Of an entry that is about several messages, only those of this case. */
-static int is_ours(struct timeline *t, uint64_t message, bool *ret)
+static bool is_ours(const struct timeline *t, uint64_t message)
 {
-	uint8_t id[CASE_ID_SIZE];
-	int r = case_index_of_message(t->index, message, id);
-	*ret = r == 0 && memcmp(id, t->id, CASE_ID_SIZE) == 0;
-	return r < 0 ? r : 0;
+	return t->entries ? case_entries_have(t->entries, message) : message == t->message;
 }
 
 static int tell_ack(struct timeline *t, const struct audit_entry *entry, size_t nth)
@@ -196,13 +194,10 @@ static int tell_ack(struct timeline *t, const struct audit_entry *entry, size_t 
 	const Dienstweg__Ack *ack = entry->batch->acks[nth];
 	struct timeline_event event = event_of(
 		entry, ack->accepted ? TIMELINE_ACCEPTED : TIMELINE_REJECTED);
-	bool ours;
 	if (nth >= entry->decision->n_verdicts ||
-		entry->decision->verdicts[nth] == DIENSTWEG__ACK_VERDICT__ACK_UNKNOWN)
+		entry->decision->verdicts[nth] == DIENSTWEG__ACK_VERDICT__ACK_UNKNOWN ||
+		!is_ours(t, ack->sequence))
 		return 0;
-	int r = is_ours(t, ack->sequence, &ours);
-	if (r || !ours)
-		return r;
 	if (entry->decision->verdicts[nth] == DIENSTWEG__ACK_VERDICT__ACK_ALREADY)
 		event.what = TIMELINE_LATE;
 	event.message = ack->sequence;
@@ -218,10 +213,8 @@ static int tell_affected(struct timeline *t, const struct audit_entry *entry, si
 	const Dienstweg__Affected *affected = entry->decision->affected[nth];
 	bool failed = entry->stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED;
 	struct timeline_event event = event_of(entry, failed ? TIMELINE_FAILED : TIMELINE_EXPIRED);
-	bool ours;
-	int r = is_ours(t, affected->sequence, &ours);
-	if (r || !ours)
-		return r;
+	if (!is_ours(t, affected->sequence))
+		return 0;
 	event.message = affected->sequence;
 	event.who = BYTES_PB(affected->party);
 	event.attempts = affected->attempts;
@@ -252,35 +245,60 @@ static int tell_entry(struct timeline *t, const struct audit_entry *entry)
 	}
 }
 
-int timeline_walk(struct audit *audit, struct case_index *index, const uint8_t id[CASE_ID_SIZE],
+/* An entry that cannot be read is a finding, and no end. */
+static int tell_sequence(struct timeline *t, uint64_t sequence, struct audit_report *report)
+{
+	struct audit_entry entry;
+	arena_reset(t->arena);
+	int r = audit_entry_read(t->audit->reader, sequence, t->arena, &entry);
+	if (r == 0)
+		return tell_entry(t, &entry);
+	if (r > 0)
+		audit_report_finding(report, sequence, "entry-unreadable",
+			"it cannot be read any more: audit verify tells more");
+	return r < 0 ? r : 0;
+}
+
+int timeline_walk(struct audit *audit, const struct case_entries *entries,
 	int (*event)(void *context, const struct timeline_event *event), void *context,
 	struct audit_report *report)
 {
 	_cleanup_(arena_free) struct arena *arena = arena_new(ENTRY_ARENA);
 	struct timeline t = {
 		.audit = audit,
-		.index = index,
-		.id = id,
+		.entries = entries,
 		.event = event,
 		.context = context,
 		.arena = arena,
 	};
-	uint64_t sequence = 0;
 	int r = arena ? audit_refresh(audit) : -ENOMEM;
 	if (r == 0)
 		r = take_newest(&t);
-	while (r == 0 && (r = case_index_next_entry(index, id, sequence, &sequence)) == 0) {
-		struct audit_entry entry;
-		arena_reset(arena);
-		r = audit_entry_read(audit->reader, sequence, arena, &entry);
-		if (r > 0) {
-			audit_report_finding(report, sequence, "entry-unreadable",
-				"it cannot be read any more: audit verify tells more");
-			r = 0;
-		} else if (r == 0) {
-			r = tell_entry(&t, &entry);
-		}
-		sequence++;
+	for (size_t i = 0; r == 0 && i < entries->count; i++)
+		r = tell_sequence(&t, entries->all[i], report);
+	return r;
+}
+
+int timeline_message(struct audit *audit, struct case_index *index, struct timeline_place *place,
+	int (*event)(void *context, const struct timeline_event *event), void *context,
+	struct audit_report *report)
+{
+	_cleanup_(arena_free) struct arena *arena = arena_new(ENTRY_ARENA);
+	struct timeline t = {
+		.audit = audit,
+		.message = place->message,
+		.event = event,
+		.context = context,
+		.arena = arena,
+	};
+	int r = arena ? take_newest(&t) : -ENOMEM;
+	if (r == 0)
+		r = tell_sequence(&t, place->message, report);
+	while (r == 0 && (r = case_index_next_about(
+				  index, place->message, place->entry, &place->entry)) == 0) {
+		r = tell_sequence(&t, place->entry, report);
+		if (r == 0)
+			place->entry++;
 	}
 	return r == DB_NOT_FOUND ? 0 : r;
 }

@@ -43,6 +43,7 @@ struct timeline_event {
 	enum timeline_what what;
 	uint64_t sequence; /* of the entry */
 	uint64_t batch_ms;
+	uint64_t registry_version;
 	uint64_t message;   /* sequence of the message that it is about; for recorded, its own */
 	bool proven;        /* its audit path leads to the newest checkpoint */
 	uint64_t proven_by; /* entries of that checkpoint */
@@ -64,14 +65,34 @@ const char *timeline_what_name(enum timeline_what what);
 
 /**
  * timeline_walk() - tell the events of a case, oldest first
- * @audit:   open, with a keyring
- * @index:   up to date, begun
- * @id:      of the case
- * @event:   called for each; 0, or negative errno to end the walk
+ * @audit:   open, with a keyring; its snapshot is renewed
+ * @entries: of the case
+ * @event:   called for each; 0, or anything else to end the walk with
  * @context: for @event
  * @report:  gets a finding for each entry that cannot be read
- * Return: 0 or negative errno.
+ * Return: 0, what @event gave, or negative errno.
  */
-int timeline_walk(struct audit *audit, struct case_index *index, const uint8_t id[CASE_ID_SIZE],
+int timeline_walk(struct audit *audit, const struct case_entries *entries,
+	int (*event)(void *context, const struct timeline_event *event), void *context,
+	struct audit_report *report);
+
+/* Where a walk over what is about a message stands. */
+struct timeline_place {
+	uint64_t message;
+	uint64_t entry; /* the next one */
+};
+
+/**
+ * timeline_message() - tell the events of one message: itself, and then what is about it
+ * @audit:   refreshed
+ * @index:   up to date, begun
+ * @place:   where to begin, but for the message's own event, which is always told first; moved with the walk, so
+ *           that an entry at which @event ended it comes again
+ * @event:   called for each; 0, or anything else to end the walk with
+ * @context: for @event
+ * @report:  gets a finding for each entry that cannot be read
+ * Return: as timeline_walk().
+ */
+int timeline_message(struct audit *audit, struct case_index *index, struct timeline_place *place,
 	int (*event)(void *context, const struct timeline_event *event), void *context,
 	struct audit_report *report);

@@ -5,18 +5,14 @@
  * believed beyond a few weeks without somebody who has looked at it.
  */
 #include <errno.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "broker/journal/erase.h"
 #include "broker/journal/writer.h"
-#include "proto/base/file.h"
 #include "proto/base/log.h"
 
 enum {
 	WEEK_LEAP = 2,
 	LEAP_WEEKS = 5,
-	INDEX_DAYS = ERASE_KEYRING_COPY_DAYS,
 };
 #define WEEK_KEY BYTES_STR("erase-week")
 
@@ -120,28 +116,6 @@ static void note_leap(struct journal *journal, bool leapt)
 			"If so, order it with dienstweg erase --due");
 }
 
-/*
- * Whoever asks for a case brings the index up to date, and it forgets what was erased. When nobody asks any more it
- * would know for ever which cases there were: an erasure is complete after seven days, so it goes by then.
- */
-static void sweep_case_index(const struct journal *journal)
-{
-	static const char *const files[] = {"data.mdb", "lock.mdb"};
-	const char *dir = journal->options.case_index;
-	uint64_t now_s = clock_wall_ms(journal->options.clock) / 1000;
-	char path[4096];
-	struct stat st;
-	if (!dir || path_join(path, sizeof(path), dir, files[0]) != 0 || stat(path, &st) != 0 ||
-		(uint64_t)st.st_mtime + INDEX_DAYS * UINT64_C(86400) > now_s)
-		return;
-	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		if (path_join(path, sizeof(path), dir, files[i]) == 0 && unlink(path) != 0 &&
-			errno != ENOENT)
-			log_error("erasure", "the case index cannot be deleted: delete it by hand",
-				F_STR("file", path), F_ERR(-errno));
-	}
-}
-
 /* By age before on instruction: what goes by itself needs no instruction. */
 int erase_begin(struct journal *journal)
 {
@@ -152,8 +126,6 @@ int erase_begin(struct journal *journal)
 		return 0;
 	erase->checked_day = today_of(journal);
 	erase->wanted = erase->ordered = false;
-	if (daily)
-		sweep_case_index(journal);
 	if (daily || ordered) { /* who orders it has looked at the clock, also later on that day */
 		int r = week_turned(journal, ordered);
 		if (r < 0)

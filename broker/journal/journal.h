@@ -45,7 +45,6 @@ struct journal_options {
 	const struct key_secret *log_keys[JOURNAL_LOG_KEYS_MAX]; /* NULL: none */
 	bool registry_pinned; /* the given registry bears the policy's roots; else it must follow one here */
 	struct keyring *keyring;
-	const char *case_index; /* folder of the tools' index of cases, beside the journal; NULL: there is none */
 	const char *highwater; /* file of the newest signed checkpoint, beside the keyring; NULL: none is kept */
 	const struct clock *clock;
 	struct queue *done; /* parcels come back here, in commit order; room for parcels_max + JOURNAL_TICKS */

@@ -174,3 +174,13 @@ int row_open(struct keyring *keyring, const struct row_place *place, struct byte
  * Return: 0, or 1 when it is not sealed.
  */
 int row_label(struct bytes value, uint32_t *ret);
+
+/**
+ * row_index_key() - the key under which an index keeps what it knows of rows that are sealed under another one
+ * @keyring: keys; any thread
+ * @class:   of the rows
+ * @label:   of their key
+ * @ret:     follows from that key, and is gone with it; wipe it after use
+ * Return: 0 or KEYRING_MISSING.
+ */
+int row_index_key(struct keyring *keyring, uint8_t class, uint32_t label, uint8_t ret[HASH_SIZE]);

@@ -465,6 +465,17 @@ int journal_read_present(struct journal_reader *reader, uint64_t sequence)
 	return record_present(&source, sequence);
 }
 
+int journal_read_label(struct journal_reader *reader, uint64_t sequence, uint32_t *ret)
+{
+	struct key key = key_u64(sequence);
+	struct bytes value;
+	assert(reader->begun);
+	int r = db_get(reader->txn, reader->tables.record, KEY_BYTES_OF(key), &value);
+	if (r == 0 && row_label(value, ret) == 0)
+		return 0;
+	return r < 0 ? r : READER_NOT_FOUND;
+}
+
 /* ---- the newest marks ---- */
 
 int journal_read_confirmed(struct journal_reader *reader, uint32_t party, uint64_t *ret)

@@ -305,6 +305,15 @@ int journal_read_pruned(struct journal_reader *reader, struct journal_pruned *re
  */
 int journal_read_present(struct journal_reader *reader, uint64_t sequence);
 
+/**
+ * journal_read_label() - under which key is the record of an entry sealed?
+ * @reader:   begun
+ * @sequence: of the entry
+ * @ret:      the label
+ * Return: 0, READER_NOT_FOUND when there is no record or it stands in clear, negative errno.
+ */
+int journal_read_label(struct journal_reader *reader, uint64_t sequence, uint32_t *ret);
+
 enum journal_table {
 	JOURNAL_STUB,
 	JOURNAL_RECORD,

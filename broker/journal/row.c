@@ -84,3 +84,18 @@ int row_label(struct bytes value, uint32_t *ret)
 	*ret = be32_get(value.data + 1);
 	return 0;
 }
+
+int row_index_key(struct keyring *keyring, uint8_t class, uint32_t label, uint8_t ret[HASH_SIZE])
+{
+	static const char domain[] = "dienstweg/v1/case-index";
+	uint8_t key[AEAD_KEY_SIZE];
+	struct blake2b state;
+	if (keyring_find(keyring, class, label, key))
+		return KEYRING_MISSING;
+	blake2b_init(&state, BYTES(key, sizeof(key)));
+	blake2b_add(&state, BYTES((const uint8_t *)domain, sizeof(domain)));
+	blake2b_finish(&state, ret);
+	secret_wipe(key, sizeof(key));
+	secret_wipe(&state, sizeof(state));
+	return 0;
+}

@@ -581,34 +581,6 @@ static void a_clock_that_leaps_erases_nothing(void)
 	parcel_free(sent);
 }
 
-/* The index of cases that the tools keep: one that nobody has used for a week does not outlive what it names. */
-static void a_forgotten_case_index_goes(void)
-{
-	_cleanup_(erasing_deinit) struct erasing e;
-	char dir[300], data[320], lock[320];
-	struct timespec week[2] = {
-		{.tv_sec = FIXTURE_NOW_MS / 1000}, {.tv_sec = FIXTURE_NOW_MS / 1000}};
-	erasing_init(&e, "index");
-	snprintf(dir, sizeof(dir), "%s-case-index", e.journal.dir);
-	snprintf(data, sizeof(data), "%s/data.mdb", dir);
-	snprintf(lock, sizeof(lock), "%s/lock.mdb", dir);
-	CHECK_INT(dir_make(dir, 0700), 0);
-	CHECK_INT(file_replace(data, BYTES_STR("which case had which entries"), 0600), 0);
-	CHECK_INT(file_replace(lock, BYTES_STR("x"), 0600), 0);
-	CHECK_INT(utimensat(AT_FDCWD, data, week, 0), 0);
-	e.journal.options.case_index = dir;
-	e.journal.options.erase_daily = true;
-	journal_fixture_start(&e.journal);
-	for (int day = 1; day <= 8; day++) {
-		clock_fake_advance(&e.journal.clock, ERASING_DAY_MS);
-		parcel_free(erasing_submit(&e, &(struct fixture_load){.count = 1}));
-		parcel_free(erasing_submit(&e, &(struct fixture_load){.count = 1}));
-		CHECK_INT(access(data, F_OK), day < 7 ? 0 : -1);
-		CHECK_INT(access(lock, F_OK), day < 7 ? 0 : -1);
-	}
-	journal_fixture_stop(&e.journal);
-}
-
 /* ---- beside traffic ---- */
 
 static void traffic_goes_on(void)
@@ -690,5 +662,5 @@ CHECK_MAIN(CHECK_CASE(content_goes_on_its_day), CHECK_CASE(records_go_on_theirs)
 	CHECK_CASE(open_cases_keep_their_content), CHECK_CASE(holds_keep),
 	CHECK_CASE(a_survey_says_what_would_go), CHECK_CASE(a_case_goes_before_its_day),
 	CHECK_CASE(nothing_goes_without_its_instruction), CHECK_CASE(instructions_wait_for_monday),
-	CHECK_CASE(a_clock_that_leaps_erases_nothing), CHECK_CASE(a_forgotten_case_index_goes),
-	CHECK_CASE(traffic_goes_on), CHECK_CASE(a_master_key_that_cannot_be_replaced))
+	CHECK_CASE(a_clock_that_leaps_erases_nothing), CHECK_CASE(traffic_goes_on),
+	CHECK_CASE(a_master_key_that_cannot_be_replaced))
