@@ -8,6 +8,7 @@
  */
 #include "broker/audit/exporter.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -113,6 +114,32 @@ static int compare_before(struct exporter *e)
 	return 0;
 }
 
+/* Files of the same names mean something else elsewhere: a state folder's `policy` pins the roots. What an
+   interrupted run left behind has tiles. */
+static int check_ours(struct exporter *e)
+{
+	static const char *const ours[] = {"tile", "policy", "disclosed"};
+	const char *other = NULL;
+	bool tile = faccessat(e->dir_fd, "tile", F_OK, 0) == 0;
+	int fd = openat(e->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int r = 0;
+	if (!dir)
+		return fd < 0 ? -errno : (close(fd), -ENOMEM);
+	for (struct dirent *entry; !other && (entry = readdir(dir));) {
+		bool known = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+		for (size_t i = 0; tile && !known && i < ARRAY_LEN(ours); i++)
+			known = strcmp(entry->d_name, ours[i]) == 0;
+		other = known ? NULL : entry->d_name;
+	}
+	if (other)
+		r = exporter_refuse(e, EXPORT_REFUSED,
+			"%s: holds %s and is no export: name an empty folder, or a new one",
+			e->options->dir, other);
+	closedir(dir);
+	return r;
+}
+
 static int take_before(struct exporter *e)
 {
 	uint8_t *buf = arena_alloc(e->arena, NOTE_FILE_MAX);
@@ -121,7 +148,7 @@ static int take_before(struct exporter *e)
 		return -ENOMEM;
 	int r = export_get(e->dir_fd, "checkpoint", buf, NOTE_FILE_MAX, &len);
 	if (r == -ENOENT)
-		return 0;
+		return check_ours(e);
 	if (r < 0)
 		return r;
 	if (r > 0 || parse_note(BYTES(buf, len), &e->before) != 0)

@@ -291,6 +291,31 @@ static void keeps_out_of_other_logs(void)
 	close(fd);
 }
 
+/* A folder of something else, whose policy pins somebody's roots, say. What an interrupted run left is ours. */
+static void keeps_out_of_other_folders(void)
+{
+	_cleanup_(world_deinit) struct world w;
+	struct found found;
+	char why[512], path[480];
+	world_init(&w, "folder", 0);
+	CHECK_INT(mkdir(w.dir, 0700), 0);
+	path_of(&w, "policy", path);
+	CHECK_INT(file_replace(path, BYTES_STR("root pinned\n"), 0600), 0);
+	CHECK_INT(export_fails(&w, &(struct audit_export_options){}, why), EXPORT_REFUSED);
+	CHECK(strstr(why, "holds policy and is no export: name an empty folder"));
+	_cleanup_(heap_free) uint8_t *data = NULL;
+	size_t len;
+	CHECK_INT(file_read(path, 100, &data, &len), 0);
+	CHECK_INT(len, strlen("root pinned\n"));
+	CHECK_INT(unlink(path), 0);
+	export(&w, &(struct audit_export_options){});
+	path_of(&w, "checkpoint", path);
+	CHECK_INT(unlink(path), 0);
+	export(&w, &(struct audit_export_options){});
+	check(&w, NULL, 0, &found);
+	found_none(&found);
+}
+
 /* A journal whose stubs are not the signed ones is not exported as if they were. */
 static void exports_no_damage(void)
 {
@@ -542,7 +567,7 @@ static void compares_with_a_held_checkpoint(void)
 
 CHECK_MAIN(CHECK_CASE(is_what_was_signed), CHECK_CASE(goes_on_where_it_was), CHECK_CASE(has_levels),
 	CHECK_CASE(needs_only_what_is_new), CHECK_CASE(survives_an_interruption),
-	CHECK_CASE(keeps_out_of_other_logs), CHECK_CASE(exports_no_damage),
-	CHECK_CASE(discloses_what_was_asked_for), CHECK_CASE(proves_without_a_journal),
-	CHECK_CASE(finds_damage_in_every_file), CHECK_CASE(finds_every_changed_bit),
-	CHECK_CASE(compares_with_a_held_checkpoint))
+	CHECK_CASE(keeps_out_of_other_logs), CHECK_CASE(keeps_out_of_other_folders),
+	CHECK_CASE(exports_no_damage), CHECK_CASE(discloses_what_was_asked_for),
+	CHECK_CASE(proves_without_a_journal), CHECK_CASE(finds_damage_in_every_file),
+	CHECK_CASE(finds_every_changed_bit), CHECK_CASE(compares_with_a_held_checkpoint))
