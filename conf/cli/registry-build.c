@@ -12,6 +12,7 @@
 #include "conf/cli/registry-file.h"
 #include "conf/source.h"
 #include "proto/base/clock.h"
+#include "proto/base/file.h"
 
 static const char help[] =
 	"usage: dienstweg registry build --source DIR --keys DIR (--first | --previous FILE) --out "
@@ -24,7 +25,9 @@ static const char help[] =
 	"  --keys DIR       NAME.keys of every party, of the bus and of the roots\n"
 	"  --first          this is version 1\n"
 	"  --previous FILE  the signed registry in force; the new one is its next version\n"
-	"  --out FILE       the result, to be signed by two roots: dienstweg registry sign\n"
+	"  --out FILE       the result, to be signed by two roots: dienstweg registry sign; a file "
+	"that\n"
+	"                   a root has signed is not overwritten\n"
 	"  --sign SECRET    sign at once with NAME.secret of a root; may be repeated\n";
 
 struct build {
@@ -65,13 +68,37 @@ static int sign(struct build *build, struct bytes *bytes, const Dienstweg__Regis
 	return 0;
 }
 
+/* What roots have signed is in force somewhere, and nobody makes it again: it is never overwritten. */
+static int keep_signed(const struct build *build)
+{
+	_cleanup_(heap_free) uint8_t *data = NULL;
+	struct registry_head head;
+	Dienstweg__RegistryContent *content;
+	struct bytes names[3];
+	char ignored[WHY_SIZE];
+	size_t len = 0;
+	if (file_read(build->out, REGISTRY_BYTES_MAX, &data, &len) != 0)
+		return 0;
+	int r = registry_peek(
+		BYTES(data, len), build->arena, &head, &content, ignored, sizeof(ignored));
+	if (r < 0)
+		return cli_fail(CLI_FAILED, "%s: %s", build->out, strerrordesc_np(-r));
+	if (r > 0 || registry_file_signers(BYTES(data, len), content, names) == 0)
+		return 0;
+	return cli_fail(CLI_NEGATIVE,
+		"%s is a signed registry, version %llu: name another file with --out", build->out,
+		(unsigned long long)head.version);
+}
+
 static int compose(struct build *build, const struct source *source)
 {
 	const Dienstweg__RegistryContent *content = source_content(source);
 	struct registry_head head;
 	struct bytes bytes, names[3];
 	char why[WHY_SIZE] = "", day[25];
-	int code = follow(build, source, &head);
+	int code = keep_signed(build);
+	if (code == 0)
+		code = follow(build, source, &head);
 	if (code)
 		return code;
 	head.issued_ms = clock_wall_ms(clock_system()) / 1000 * 1000;

@@ -288,14 +288,16 @@ static void who_would_receive(void)
 static void versions_follow_each_other(void)
 {
 	prepare();
-	says(0, "version 1", BUILD SIGN(1) SIGN(2) "--first --out r1");
-	says(0, "version 2", BUILD SIGN(1) SIGN(3) "--previous r1 --out r2");
-	says(0, "version 3", BUILD SIGN(1) SIGN(3) "--previous r2 --out r3");
-	says(0, "good", "registry check r2 --policy policy --previous r1");
-	says(1, "it is older", "registry check r1 --policy policy --previous r2");
+	says(0, "version 1", BUILD SIGN(1) SIGN(2) "--first --out v1");
+	says(0, "version 2", BUILD SIGN(1) SIGN(3) "--previous v1 --out v2");
+	says(0, "version 3", BUILD SIGN(1) SIGN(3) "--previous v2 --out v3");
+	says(1, "v2 is a signed registry, version 2: name another file",
+		BUILD "--previous v1 --out v2");
+	says(0, "good", "registry check v2 --policy policy --previous v1");
+	says(1, "it is older", "registry check v1 --policy policy --previous v2");
 	says(1, "does not build on the one in force",
-		"registry check r3 --policy policy --previous r1");
-	says(0, "", BUILD SIGN(1) "--previous r1 --out half");
+		"registry check v3 --policy policy --previous v1");
+	says(0, "", BUILD SIGN(1) "--previous v1 --out half");
 	says(1, "signed by 1 of", BUILD "--previous half --out r4");
 	says(3, "nowhere", BUILD "--previous nowhere --out r4");
 }
