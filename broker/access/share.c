@@ -59,7 +59,7 @@ static void put_agreement(
 	out_put_name(object, "agreement", agreement);
 	for (size_t i = 0; content && i < content->n_agreements; i++)
 		if (bytes_equal(BYTES_PB(content->agreements[i]->id), agreement))
-			out_put_name(object, "legal_basis",
+			out_put_line(object, "legal_basis",
 				BYTES_PB(content->agreements[i]->legal_basis));
 }
 
@@ -73,7 +73,7 @@ static void put_class(struct making *m, json_t *object, const Dienstweg__Registr
 	for (size_t i = 0; content && i < content->n_classes; i++) {
 		if (content->classes[i]->number != stub.class)
 			continue;
-		out_put_name(object, "class", BYTES_PB(content->classes[i]->name));
+		out_put_line(object, "class", BYTES_PB(content->classes[i]->name));
 		out_put(object, "content_days", content->classes[i]->content_days);
 		out_put(object, "record_days", content->classes[i]->record_days);
 	}

@@ -171,6 +171,23 @@ static void print_after(const struct audit_checked *checked)
 
 /* ---- a proof ---- */
 
+/* What more has to be given, so that the signature of sender or recipient can be judged. */
+static void print_who_signed(
+	const struct audit_trust *trust, const struct audit_checked *checked, uint8_t kind)
+{
+	uint64_t version = checked->disclosed.registry_version;
+	bool bytes = checked->header || checked->batch;
+	bool registry = trust->chain.current && registry_version(trust->chain.current) == version;
+	char wanted[64] = "";
+	if (!registry)
+		snprintf(wanted, sizeof(wanted), "the registry of version %" PRIu64, version);
+	printf("  Who signed: give %s%s%s.\n",
+		bytes                                           ? ""
+		: kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED ? "the message's header"
+								: "the batch of acknowledgements",
+		!bytes && !registry ? ", and " : "", wanted);
+}
+
 static void print_unproven(const struct audit_trust *trust, const struct audit_checked *checked)
 {
 	uint8_t kind = checked->file.entry.stub[1];
@@ -186,12 +203,7 @@ static void print_unproven(const struct audit_trust *trust, const struct audit_c
 	if ((kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED ||
 		    kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED) &&
 		checked->file.entry.whole && !checked->signed_by_party)
-		printf("  Who signed: give %sthe registry of version %" PRIu64 ".\n",
-			checked->header || checked->batch ? ""
-			: kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED
-				? "the message's header, and "
-				: "the batch of acknowledgements, and ",
-			checked->disclosed.registry_version);
+		print_who_signed(trust, checked, kind);
 	if (checked->file.entry.whole)
 		printf("  When it was recorded. %s is the broker's word alone%s.\n",
 			out_time(checked->disclosed.batch_ms, time),

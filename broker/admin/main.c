@@ -16,63 +16,73 @@
 #include "proto/base/crypto.h"
 #include "proto/base/log.h"
 
-static const char help[] =
-	"usage: dienstweg status [OPTION...]\n"
-	"       dienstweg queue list [OPTION...]\n"
-	"       dienstweg case show CASE [OPTION...]\n"
-	"       dienstweg case list [OPTION...]\n"
-	"       dienstweg hold|release CASE --ground FILE [OPTION...]\n"
-	"       dienstweg erase --due|--case CASE|--now [OPTION...]\n"
-	"       dienstweg backup DIR [OPTION...]\n"
-	"       dienstweg audit verify|replay|rebuild|list|show|prove|check|export|prune|report "
-	"[OPTION...]\n"
-	"\n"
-	"  status        how the broker is; when it does not run, what its journal says\n"
-	"  queue list    what waits for whom\n"
-	"  case show     the timeline of a case\n"
-	"  case list     the cases in which something happened last\n"
-	"  hold          put a case under legal hold\n"
-	"  release       release it\n"
-	"  erase         what is due, or a case before its day\n"
-	"  backup        a copy of the journal as it is at one moment\n"
-	"  audit verify  is the journal what was signed?\n"
-	"  audit replay  did the broker decide what its rules say?\n"
-	"  audit rebuild make the tables that follow from the entries anew\n"
-	"  audit list    entries, one a line\n"
-	"  audit show    one entry, opened\n"
-	"  audit prove   the proof that an entry is in the log, as a file\n"
-	"  audit check   does a proof, or an exported log, hold?\n"
-	"  audit export  the log as a folder that others can check\n"
-	"  audit prune   take out of the journal what an export holds and nobody needs\n"
-	"  audit report  what of a case one party may see, for subject access\n"
-	"\n"
-	"VERB --help tells more. Exit codes: 0 yes or done, 1 a negative finding, 2 wrong usage, 3 "
-	"failure.\n"
-	"Manual: dienstweg-admin(1).\n";
-
-static const struct {
+static const struct verb {
 	const char *verb, *second; /* of two words, or NULL */
+	const char *arguments, *about;
 	int (*run)(int argc, char **argv);
 } verbs[] = {
-	{"status", NULL, status_run},
-	{"queue", "list", queue_list_run},
-	{"case", "show", case_show_run},
-	{"case", "list", case_list_run},
-	{"hold", NULL, hold_run},
-	{"release", NULL, release_run},
-	{"erase", NULL, erase_run},
-	{"backup", NULL, backup_run},
-	{"audit", "verify", audit_verify_run},
-	{"audit", "replay", audit_replay_run},
-	{"audit", "rebuild", audit_rebuild_run},
-	{"audit", "list", audit_list_run},
-	{"audit", "show", audit_show_run},
-	{"audit", "prove", audit_prove_run},
-	{"audit", "prune", audit_prune_run},
-	{"audit", "check", audit_check_run},
-	{"audit", "export", audit_export_run},
-	{"audit", "report", audit_report_run},
+	{"status", NULL, "", "how the broker is; when it does not run, what its journal says",
+		status_run},
+	{"queue", "list", "", "what waits for whom", queue_list_run},
+	{"case", "show", " CASE", "the timeline of a case", case_show_run},
+	{"case", "list", "", "the cases in which something happened last", case_list_run},
+	{"hold", NULL, " CASE --ground FILE", "put a case under legal hold", hold_run},
+	{"release", NULL, " CASE --ground FILE", "release it", release_run},
+	{"erase", NULL, " --due|--case CASE|--now", "what is due, or a case before its day",
+		erase_run},
+	{"backup", NULL, " DIR", "a copy of the journal as it is at one moment", backup_run},
+	{"audit", "verify", "", "is the journal what was signed?", audit_verify_run},
+	{"audit", "replay", "", "did the broker decide what its rules say?", audit_replay_run},
+	{"audit", "rebuild", "", "make the tables that follow from the entries anew",
+		audit_rebuild_run},
+	{"audit", "list", "", "entries, one a line", audit_list_run},
+	{"audit", "show", " SEQUENCE", "one entry, opened", audit_show_run},
+	{"audit", "prove", " WHICH|--from SIZE", "the proof that an entry is in the log, as a file",
+		audit_prove_run},
+	{"audit", "check", " FILE|DIR --policy FILE", "does a proof, or an exported log, hold?",
+		audit_check_run},
+	{"audit", "export", " DIR", "the log as a folder that others can check", audit_export_run},
+	{"audit", "prune", " --before SIZE --archive DIR",
+		"take out of the journal what an export holds and nobody needs", audit_prune_run},
+	{"audit", "report", " --party PARTY --case CASE",
+		"what of a case one party may see, for subject access", audit_report_run},
 };
+
+/* Of all verbs, or of those that begin with a word. */
+static void print_help(FILE *file, const char *word)
+{
+	const char *usage = "usage:";
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		const struct verb *v = &verbs[i];
+		if (word && strcmp(v->verb, word) != 0)
+			continue;
+		fprintf(file, "%-6s dienstweg %s%s%s%s [OPTION...]\n", usage, v->verb,
+			v->second ? " " : "", v->second ? v->second : "", v->arguments);
+		usage = "";
+	}
+	fputs("\n", file);
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		const struct verb *v = &verbs[i];
+		char name[32];
+		snprintf(name, sizeof(name), "%s%s%s", v->verb, v->second ? " " : "",
+			v->second ? v->second : "");
+		if (!word || strcmp(v->verb, word) == 0)
+			fprintf(file, "  %-13s  %s\n", name, v->about);
+	}
+	fputs("\nVERB --help tells more. Exit codes: 0 yes or done, 1 a negative finding, 2 wrong "
+	      "usage, 3 "
+	      "failure.\nManual: dienstweg-admin(1).\n",
+		file);
+}
+
+/* Is it the first of a verb's two words? */
+static bool is_group(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (verbs[i].second && strcmp(verbs[i].verb, word) == 0)
+			return true;
+	return false;
+}
 
 static int dispatch(int argc, char **argv)
 {
@@ -84,8 +94,12 @@ static int dispatch(int argc, char **argv)
 		if (argc > 2 && strcmp(argv[2], verbs[i].second) == 0)
 			return verbs[i].run(argc - 2, argv + 2);
 	}
-	fprintf(stderr, "dienstweg: no such verb: %s%s%s\n%s", argv[1], argc > 2 ? " " : "",
-		argc > 2 ? argv[2] : "", help);
+	if (is_group(argv[1]) && (argc == 2 || argv[2][0] == '-'))
+		fprintf(stderr, "dienstweg: %s wants one more word behind it\n", argv[1]);
+	else
+		fprintf(stderr, "dienstweg: no such verb: %s%s%s\n", argv[1], argc > 2 ? " " : "",
+			argc > 2 ? argv[2] : "");
+	print_help(stderr, is_group(argv[1]) ? argv[1] : NULL);
 	return CLI_USAGE;
 }
 
@@ -101,15 +115,6 @@ static void journal_cut_short(int signal_number)
 	_exit(CLI_FAILED);
 }
 
-/* Is it the first of a verb's two words? */
-static bool is_group(const char *word)
-{
-	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-		if (verbs[i].second && strcmp(verbs[i].verb, word) == 0)
-			return true;
-	return false;
-}
-
 /* Is help asked for instead of a verb, or of the first of a verb's two words? */
 static bool wants_help(int argc, char **argv)
 {
@@ -121,11 +126,11 @@ static bool wants_help(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
-		fputs(help, stderr);
+		print_help(stderr, NULL);
 		return CLI_USAGE;
 	}
 	if (wants_help(argc, argv)) {
-		fputs(help, stdout);
+		print_help(stdout, argc == 3 ? argv[1] : NULL);
 		return cli_flush(CLI_DONE);
 	}
 	if (strcmp(argv[1], "--version") == 0) {

@@ -13,6 +13,7 @@
 #include "broker/audit/words.h"
 #include "proto/base/clock.h"
 #include "proto/base/text.h"
+#include "proto/registry/content.h"
 
 const char *out_time(uint64_t wall_ms, char buf[OUT_TEXT_MAX])
 {
@@ -74,6 +75,14 @@ void out_put_name(json_t *object, const char *name, struct bytes value)
 {
 	char buf[OUT_TEXT_MAX];
 	out_put_text(object, name, out_name(value, buf));
+}
+
+void out_put_line(json_t *object, const char *name, struct bytes text)
+{
+	if (content_text_ok(text, OUT_TEXT_MAX))
+		json_object_set_new(object, name, json_stringn((const char *)text.data, text.len));
+	else
+		out_put_name(object, name, text);
 }
 
 void out_put_hex(json_t *object, const char *name, struct bytes value)

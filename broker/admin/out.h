@@ -26,6 +26,7 @@ const char *out_name(struct bytes name, char buf[OUT_TEXT_MAX]);
 void out_put(json_t *object, const char *name, uint64_t value);
 void out_put_text(json_t *object, const char *name, const char *text);
 void out_put_name(json_t *object, const char *name, struct bytes value);
+void out_put_line(json_t *object, const char *name, struct bytes text); /* for people: UTF-8 stays */
 void out_put_hex(json_t *object, const char *name, struct bytes value); /* at most 127 bytes of it */
 void out_put_time(json_t *object, const char *name, uint64_t wall_ms);  /* absent when 0 */
 

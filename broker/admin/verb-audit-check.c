@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "broker/admin/check-words.h"
 #include "broker/admin/findings.h"
+#include "broker/admin/held.h"
 #include "broker/admin/out.h"
 #include "broker/admin/verbs.h"
 #include "broker/audit/check-export.h"
@@ -244,11 +246,22 @@ static void print_export(const struct options *options, const struct audit_trust
 	}
 }
 
+/* What audit report --out wrote is no export: its files are checked one by one. */
+static bool is_report(const char *dir)
+{
+	char path[4096];
+	return path_join(path, sizeof(path), dir, "report.txt") == 0 && access(path, F_OK) == 0;
+}
+
 static int check_folder(
 	const struct options *options, const struct audit_trust *trust, const struct bytes *held)
 {
 	struct export_checked checked;
 	struct findings findings;
+	if (is_report(options->subject))
+		return cli_fail(
+			CLI_FAILED, "%s: is the folder of a report: check report.txt and each .tlog-proof in it",
+			options->subject);
 	findings_init(&findings, options->json);
 	int r = audit_check_export(trust, options->subject, held, options->checkpoints->count,
 		&findings.report, &checked);
@@ -274,9 +287,11 @@ static int run(const struct options *options)
 		return cli_fail(CLI_FAILED, "%s", why);
 	for (size_t i = 0; i < options->checkpoints->count; i++) {
 		int r = input_read(inputs[i], options->checkpoints->items[i], PROOF_FILE_MAX);
+		if (r == 0)
+			r = held_checkpoint(
+				options->checkpoints->items[i], input_bytes(inputs[i]), &held[i]);
 		if (r)
 			return r;
-		held[i] = input_bytes(inputs[i]);
 	}
 	if (stat(options->subject, &st) != 0)
 		return cli_fail(CLI_FAILED, "%s: %m", options->subject);

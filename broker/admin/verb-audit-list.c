@@ -31,6 +31,7 @@ struct listing {
 	uint64_t from, to;
 	uint8_t kind; /* 0: all */
 	bool json;
+	uint64_t listed;
 	struct arena *arena;
 };
 
@@ -66,7 +67,7 @@ static void print_entry(
 		out_time(entry->disclosed.batch_ms, time), audit_kind_name(stub->kind), text);
 }
 
-static int list_one(struct audit *audit, const struct listing *listing, uint64_t sequence)
+static int list_one(struct audit *audit, struct listing *listing, uint64_t sequence)
 {
 	struct audit_entry entry;
 	struct stub stub;
@@ -81,6 +82,7 @@ static int list_one(struct audit *audit, const struct listing *listing, uint64_t
 	r = audit_entry_read(audit->reader, sequence, listing->arena, &entry);
 	if (r < 0)
 		return r;
+	listing->listed++;
 	if (listing->json)
 		out_line(entry_json_brief(sequence, &stub, r ? NULL : &entry));
 	else
@@ -116,6 +118,8 @@ static int run(const struct folders *folders, struct listing *listing)
 		return exit;
 	listing->arena = arena;
 	int r = arena ? list(&audit, listing) : -ENOMEM;
+	if (r == 0 && listing->listed == 0 && !listing->json)
+		printf("There is no such entry.\n");
 	return r ? cli_fail(CLI_FAILED, "%s: %s", folders->journal, strerrordesc_np(-r)) : CLI_DONE;
 }
 
@@ -125,6 +129,14 @@ static int parse_number(
 	if (text && text_parse_u64(BYTES_STR(text), ret))
 		return cli_usage(verb, "%s is the number of an entry, not %s", name, text);
 	return 0;
+}
+
+static int unknown_kind(const struct cli_verb *verb, const char *kind)
+{
+	char known[600];
+	audit_kind_list(known, sizeof(known));
+	return cli_usage(
+		verb, "--kind %s: there is no such kind of entry; there are %s", kind, known);
 }
 
 int audit_list_run(int argc, char **argv)
@@ -152,7 +164,9 @@ int audit_list_run(int argc, char **argv)
 	if (r == 0)
 		r = parse_number(&verb, "--to", to, &listing.to);
 	if (r == 0 && kind && (listing.kind = audit_kind_parse(kind)) == 0)
-		r = cli_usage(&verb, "--kind %s: there is no such kind of entry", kind);
+		r = unknown_kind(&verb, kind);
+	if (r == 0 && listing.from > listing.to)
+		r = cli_usage(&verb, "--from %s lies behind --to %s", from, to);
 	if (r == 0)
 		r = folders_find(&folders, &verb, FOLDERS_KEYS);
 	return r ? r : run(&folders, &listing);

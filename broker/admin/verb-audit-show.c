@@ -244,7 +244,7 @@ static int run(const struct folders *folders, struct inspect *inspect, uint64_t 
 			"entry %" PRIu64
 			" (%s) cannot be read: %s; dienstweg audit verify tells more",
 			sequence, audit_kind_name(entry.stub.kind),
-			r == READER_ERASED ? "its record, or the key to it, is missing"
+			r == READER_ERASED ? "its record was erased, or the key to it is missing"
 					   : "it is damaged");
 	if (r == 0)
 		r = find_standing(&audit, sequence, &standing);

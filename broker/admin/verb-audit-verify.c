@@ -14,11 +14,13 @@
 #include "broker/admin/findings.h"
 #include "broker/admin/out.h"
 #include "broker/admin/folders.h"
+#include "broker/admin/held.h"
 #include "broker/admin/verbs.h"
 #include "broker/audit/verified.h"
 #include "broker/audit/verify.h"
 #include "proto/base/file.h"
 #include "proto/base/text.h"
+#include "proto/receipt/proof-file.h"
 
 enum { JOBS_MAX = 64 };
 
@@ -33,7 +35,8 @@ static const char help[] =
 	"the registry in force at its entry. Works while the broker runs, and without one.\n"
 	"\n" FOLDERS_HELP "  --policy FILE      the pinned roots\n"
 	"  --depth tree|full  tree needs no keys; default: full when the keys are named\n"
-	"  --checkpoint FILE  a signed checkpoint kept elsewhere: the journal must extend it\n"
+	"  --checkpoint FILE  a signed checkpoint kept elsewhere, or a receipt: the journal must "
+	"extend it\n"
 	"  --verified FILE    go on where the last verification without findings ended, and "
 	"remember this one\n"
 	"  --archive DIR      the export that holds what was pruned: it is verified, too\n"
@@ -78,6 +81,11 @@ static void print(const struct options *options, const struct audit *audit,
 		printf("  records      %" PRIu64
 		       " opened, and compared with their stubs in the tree\n",
 			result->records);
+		if (result->gone_records + result->gone_contents > 0)
+			printf("  erased       %" PRIu64 " records, and the content of %" PRIu64
+			       " more%s\n",
+				result->gone_records, result->gone_contents,
+				found ? "" : ", as the erased entries say");
 		printf("  signatures   %" PRIu64 " of senders and recipients\n", result->signatures);
 	}
 	printf("  registries   %" PRIu64 ", version %" PRIu64 " in force\n", result->registries,
@@ -109,6 +117,8 @@ static void print_json(const struct options *options, const struct audit *audit,
 	out_put(object, "pruned", result->pruned);
 	json_object_set_new(object, "archive", json_boolean(result->archive));
 	out_put(object, "records", result->records);
+	out_put(object, "gone_records", result->gone_records);
+	out_put(object, "gone_contents", result->gone_contents);
 	out_put(object, "signatures", result->signatures);
 	out_put(object, "registries", result->registries);
 	out_put(object, "registry_version", result->registry_version);
@@ -168,14 +178,15 @@ static int take_verified(const struct options *options, const struct audit *audi
 	return 0;
 }
 
-static int take_held(const struct options *options, uint8_t **ret, size_t *ret_len)
+static int take_held(const struct options *options, uint8_t **ret_file, struct bytes *ret)
 {
-	int r = options->checkpoint
-			? file_read(options->checkpoint, CHECKPOINT_NOTE_MAX, ret, ret_len)
-			: 0;
+	size_t len = 0;
+	if (!options->checkpoint)
+		return 0;
+	int r = file_read(options->checkpoint, PROOF_FILE_MAX, ret_file, &len);
 	return r ? cli_fail(CLI_FAILED, "%s: no checkpoint can be read here: %s",
 			   options->checkpoint, r < 0 ? strerrordesc_np(-r) : "too large")
-		 : 0;
+		 : held_checkpoint(options->checkpoint, BYTES(*ret_file, len), ret);
 }
 
 static int verify_and_tell(
@@ -203,9 +214,7 @@ static int verify(const struct options *options, struct audit_verify_options *ho
 	_cleanup_(audit_close) struct audit audit = {};
 	_cleanup_(heap_free) uint8_t *held = NULL;
 	struct verified from, next = {};
-	size_t len = 0;
-	int exit = take_held(options, &held, &len);
-	how->held = BYTES(held, len);
+	int exit = take_held(options, &held, &how->held);
 	how->remember = &next;
 	if (exit == 0)
 		exit = folders_open(options->folders, &audit);

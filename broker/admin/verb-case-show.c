@@ -35,7 +35,8 @@ static const char help[] =
 
 struct show {
 	json_t *events; /* NULL: print */
-	uint64_t open;  /* messages that have not ended for somebody */
+	uint64_t events_count;
+	uint64_t open; /* messages that have not ended for somebody */
 	struct disputes disputes;
 };
 
@@ -228,6 +229,7 @@ static json_t *event_json(const struct timeline_event *event, const struct dispu
 static int take_event(void *context, const struct timeline_event *event)
 {
 	struct show *show = context;
+	show->events_count++;
 	for (size_t i = 0; i < event->recipients_count; i++)
 		show->open += event->recipients[i].state != TIMELINE_ENDED;
 	const struct dispute *dispute = disputes_find(
@@ -308,6 +310,10 @@ static int run(const struct folders *folders, struct inspect *inspect, const cha
 		printf("%" PRIu64
 		       " entries of this case cannot be read: dienstweg audit verify tells more\n",
 			report.findings);
+	else if (show.events_count == 0)
+		printf("Nothing is left to show: its records were erased. dienstweg audit list "
+		       "--kind "
+		       "erased tells when,\ndienstweg audit verify whether lawfully.\n");
 	return CLI_DONE;
 }
 

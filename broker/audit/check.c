@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "broker/audit/entry.h"
 #include "broker/verify/acks.h"
 #include "proto/journal.pb-c.h"
 #include "proto/receipt/proof-check.h"
@@ -44,8 +45,8 @@ static int wants_kind(const struct audit_checked *checked, bool fits, const char
 {
 	if (fits)
 		return 0;
-	return proof_fault(fault, PROOF_BYTES, field, "the entry is of kind %u and not about %s",
-		checked->file.entry.stub[1], what);
+	return proof_fault(fault, PROOF_BYTES, field, "the entry is of kind %s and not about %s",
+		audit_kind_name(checked->file.entry.stub[1]), what);
 }
 
 static int hold_header(struct audit_checked *checked, struct bytes header, const char *field,

@@ -8,6 +8,7 @@
 #include "broker/audit/entry.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static int take_header(struct arena *arena, struct audit_entry *entry)
@@ -149,4 +150,16 @@ uint8_t audit_kind_parse(const char *name)
 		if (kinds[kind] && strcmp(kinds[kind], name) == 0)
 			return kind;
 	return 0;
+}
+
+void audit_kind_list(char *buf, size_t size)
+{
+	size_t len = 0;
+	buf[0] = 0;
+	for (uint8_t kind = 1; kind < ARRAY_LEN(kinds); kind++) {
+		if (!kinds[kind])
+			continue;
+		int n = snprintf(buf + len, size - len, "%s%s", len ? ", " : "", kinds[kind]);
+		len += n > 0 && (size_t)n < size - len ? (size_t)n : 0;
+	}
 }

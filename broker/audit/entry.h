@@ -75,3 +75,10 @@ const char *audit_kind_name(uint8_t kind);
  * Return: EntryKind, 0 when there is none.
  */
 uint8_t audit_kind_parse(const char *name);
+
+/**
+ * audit_kind_list() - all of them, for whoever named one that is none
+ * @buf:  result: names with commas in between; cut when too long
+ * @size: of @buf
+ */
+void audit_kind_list(char *buf, size_t size);

@@ -19,9 +19,8 @@ enum { GAP_MAX = 1000000 /* stubs missing in a row that are told one by one */ }
 static int parse_unjudged(struct bytes note, struct checkpoint *ret)
 {
 	const uint8_t *end = memmem(note.data, note.len, "\n\n", 2);
-	if (!end || note.len > CHECKPOINT_NOTE_MAX)
-		return NOTE_MALFORMED;
-	return checkpoint_parse(BYTES(note.data, (size_t)(end - note.data) + 1), ret);
+	return end ? checkpoint_parse(BYTES(note.data, (size_t)(end - note.data) + 1), ret)
+		   : NOTE_MALFORMED;
 }
 
 static int take_newest(struct verifier *v)
@@ -30,7 +29,8 @@ static int take_newest(struct verifier *v)
 	int r = journal_read_checkpoint(v->audit->reader, v->size, &note);
 	if (r < 0)
 		return r;
-	if (r == 0 && parse_unjudged(note, &v->newest) == 0 && v->newest.size == v->size) {
+	if (r == 0 && note.len <= CHECKPOINT_NOTE_MAX && parse_unjudged(note, &v->newest) == 0 &&
+		v->newest.size == v->size) {
 		memcpy(v->newest_note, note.data, note.len);
 		v->newest_len = note.len;
 		return 0;

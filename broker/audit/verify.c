@@ -130,6 +130,10 @@ static int verify_absent(struct verifier *v)
 			"an erased entry should stand here, and does not: what was erased before "
 			"it "
 			"cannot be told from what is missing");
+	for (size_t c = 0; c < ABSENCE_CLASSES; c++) {
+		v->result->gone_records += v->absent.rows[ERASED_RECORD][c];
+		v->result->gone_contents += v->absent.rows[ERASED_CONTENT][c];
+	}
 	uint64_t more = absence_count_more(&absence, &v->absent, &table, &class);
 	if (more > 0)
 		audit_report_finding(v->report, absence.newest ? absence.newest - 1 : 0,

@@ -30,12 +30,14 @@ struct audit_verify_options {
 
 struct audit_verify_result {
 	uint64_t entries;
-	uint64_t before;      /* of them verified before, and not looked at again */
-	uint64_t pruned;      /* entries below are archived */
-	bool archive;         /* and were verified out of the archive */
-	uint64_t records;     /* opened; 0 at depth tree */
-	uint64_t signatures;  /* of messages and of batches of acknowledgements, judged */
-	uint64_t checkpoints; /* kept ones, judged */
+	uint64_t before;  /* of them verified before, and not looked at again */
+	uint64_t pruned;  /* entries below are archived */
+	bool archive;     /* and were verified out of the archive */
+	uint64_t records; /* opened; 0 at depth tree */
+	uint64_t gone_records,
+		gone_contents; /* lawfully; a content is counted where its record is left */
+	uint64_t signatures;   /* of messages and of batches of acknowledgements, judged */
+	uint64_t checkpoints;  /* kept ones, judged */
 	uint64_t registries;
 	uint64_t registry_version;
 	uint64_t batch_ms;        /* of the last commit */

@@ -72,6 +72,7 @@ void bus_init_usual(struct bus *bus, const char *dir)
 	registry_fixture_service(f, "alg2.decision");
 	Dienstweg__Agreement *a = registry_fixture_agreement(
 		f, "city-jobcenter-2021", "2021-07-01", NULL);
+	a->legal_basis = registry_fixture_text(f, BYTES_STR("§ 6a SGB II"));
 	registry_fixture_flow(f, a, "alg2.application", "city", "jobcenter", "05124");
 	registry_fixture_flow(f, a, "alg2.status,alg2.decision", "jobcenter", "city", NULL);
 }

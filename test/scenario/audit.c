@@ -150,7 +150,14 @@ static void check_entries(const struct bus *bus)
 	holds(admin(bus, 0, "audit", "list", "--kind", "accepted", "--from", "3", "--json", NULL),
 		"\"kind\":\"accepted\"", "\"sender\":\"jobcenter\"", "\"service\":\"alg2.status\"",
 		NULL);
-	holds(admin(bus, 2, "audit", "list", "--kind", "gone", NULL), "no such kind", NULL);
+	holds(admin(bus, 2, "audit", "list", "--kind", "gone", NULL), "no such kind",
+		"there are accepted, refused,", NULL);
+	holds(admin(bus, 2, "audit", "list", "--from", "3", "--to", "2", NULL),
+		"--from 3 lies behind --to 2", NULL);
+	holds(admin(bus, 0, "audit", "list", "--kind", "erased", NULL), "There is no such entry",
+		NULL);
+	holds(admin(bus, 2, "queue", NULL), "queue wants one more word behind it",
+		"dienstweg queue list", NULL);
 	holds(admin(bus, 0, "audit", "show", "2", NULL), "Entry 2, accepted", "decision",
 		"accepted for jobcenter under agreement city-jobcenter-2021",
 		"sealed for its recipient", "leaf 2 of", NULL);
@@ -201,10 +208,10 @@ static void check_report(const struct bus *bus)
 	holds(admin(bus, 0, "audit", "report", "--party", "city", "--case", "ca5e1d", "--out", dir,
 		      NULL),
 		"for city", "recorded  alg2.application", "city -> jobcenter, entry 2",
-		"under agreement city-jobcenter-2021", "kept, sealed for its recipient",
-		"kept: content 21 days, this record 730 days", "state: accepted", "delivery-failed",
-		"accepted  message 2", "recorded  alg2.status, in progress", "jobcenter -> city",
-		NULL);
+		"under agreement city-jobcenter-2021, legal basis § 6a SGB II",
+		"kept, sealed for its recipient", "kept: content 21 days, this record 730 days",
+		"state: accepted", "delivery-failed", "accepted  message 2",
+		"recorded  alg2.status, in progress", "jobcenter -> city", NULL);
 	const char *const check[] = {
 		program_path("broker/dienstweg-admin", program, sizeof(program)), "audit", "check",
 		proof, "--policy", bus_path(bus, "policy"), "--registry",
@@ -214,6 +221,9 @@ static void check_report(const struct bus *bus)
 	snprintf(proof, sizeof(proof), "%s/report.txt", dir);
 	CHECK_INT(process_run(check, &output, TOOL_MS), 0);
 	holds(output, "signed by the keeper of the log test.demo/0", NULL);
+	snprintf(proof, sizeof(proof), "%s", dir);
+	CHECK_INT(process_run(check, &output, TOOL_MS), 3);
+	holds(output, "is the folder of a report", NULL);
 	CHECK_INT(access(bus_path(bus, "answer/report.json"), R_OK), 0);
 	holds(admin(bus, 0, "audit", "report", "--party", "jobcenter", "--case", "ca5e1d", "--json",
 		      NULL),
@@ -500,6 +510,11 @@ static void what_is_proven_holds_elsewhere(void)
 	holds(check(&bus, 0, bus_path(&bus, "log"), "--registry", registry, "--checkpoint", held,
 		      NULL),
 		"No findings", NULL);
+	/* A receipt holds a checkpoint; a file that holds none says nothing about the journal. */
+	snprintf(held, sizeof(held), "%s", bus_path(&bus, "message.tlog-proof"));
+	holds(admin(&bus, 0, "audit", "verify", "--checkpoint", held, NULL), "No findings", NULL);
+	holds(admin(&bus, 3, "audit", "verify", "--checkpoint", registry, NULL),
+		"holds no checkpoint", NULL);
 	holds(admin(&bus, 0, "audit", "export", bus_path(&bus, "log"), "--disclose", "2-2", NULL),
 		"the journal records that this was opened: entry",
 		"disclosed    entries 2 to 2: 1 in clear", "keep a note", NULL);

@@ -128,6 +128,9 @@ static void a_case_is_held_and_then_goes(void)
 	says(admin(&bus, 0, "audit", "list", "--kind", "erased", NULL), "on instruction");
 	says(admin(&bus, 0, "audit", "list", "--kind", "accepted", NULL), "its record is gone");
 	says(admin(&bus, 0, "audit", "verify", NULL), "No findings");
+	says(admin(&bus, 0, "audit", "verify", NULL),
+		"erased       1 records, and the content of 0 more, as the erased entries say");
+	says(admin(&bus, 1, "audit", "show", "2", NULL), "its record was erased");
 	says(admin(&bus, 0, "status", NULL), "erasure      last at");
 	says(admin(&bus, 0, "case", "list", "--json", "--rebuild", NULL), "\"entries\":2");
 	says(admin(&bus, 1, "case", "show", case_text, NULL), "knows no case");
