@@ -8,6 +8,7 @@
  */
 #include "adapters/sdk/compose.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -38,14 +39,8 @@ static int resolve(const struct composer *composer, const Dienstweg__Header *hea
 static int seal_keys(const struct resolve_result *route, struct sealing_recipient *keys,
 	char *reterr, size_t size)
 {
-	if (route->count > SEALED_RECIPIENTS_MAX) {
-		snprintf(reterr, size,
-			"service: %zu parties would receive this, content can be sealed for %d: "
-			"the "
-			"registrar must split it by region or make the service broker-readable",
-			route->count, SEALED_RECIPIENTS_MAX);
-		return DW_UNROUTABLE;
-	}
+	static_assert(
+		(int)SEALED_RECIPIENTS_MAX >= (int)RESOLVE_MAX, "all recipients can be sealed for");
 	for (size_t i = 0; i < route->count; i++) {
 		const Dienstweg__Party *party = route->recipients[i];
 		const Dienstweg__Key *key = registry_party_key(party, KEY_SEAL);

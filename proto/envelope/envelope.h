@@ -18,7 +18,7 @@ enum {
 	NAME_BYTES_MAX = 63,
 	BATCH_MAX = 32,             /* leaves of one signature */
 	SUBMIT_MAX = 1024,          /* envelopes of one Submit */
-	SEALED_RECIPIENTS_MAX = 24, /* the header's 2 KiB bound it anyway */
+	SEALED_RECIPIENTS_MAX = 64, /* as many as an event may have; their ids fill half a header */
 	ATTACHMENTS_MAX = 16,
 	MESSAGE_ID_FUTURE_MS = 10 * 60 * 1000,
 };

@@ -157,9 +157,19 @@ static void sealed_put(uint8_t *p, const struct layout *layout, const struct sea
 struct summary {
 	uint8_t hash[HASH_SIZE];
 	uint8_t commitment[HASH_SIZE];
-	ProtobufCBinaryData ids[SEALED_RECIPIENTS_MAX];
-	uint8_t id_bytes[SEALED_RECIPIENTS_MAX][KEY_ID_SIZE];
+	ProtobufCBinaryData *ids; /* one for each recipient */
+	uint8_t (*id_bytes)[KEY_ID_SIZE];
 };
+
+static struct summary *summary_new(struct arena *arena, size_t count)
+{
+	struct summary *summary = arena_alloc(arena, sizeof(*summary));
+	if (!summary)
+		return NULL;
+	summary->ids = arena_alloc(arena, count * sizeof(*summary->ids));
+	summary->id_bytes = arena_alloc(arena, count * sizeof(*summary->id_bytes));
+	return summary->ids && summary->id_bytes ? summary : NULL;
+}
 
 static void header_finish(Dienstweg__Header *header, struct summary *summary, struct bytes content,
 	const struct sealing_recipient *recipients, size_t count)
@@ -214,7 +224,7 @@ int sealing_seal(struct sealing_batch *batch, Dienstweg__Header *header, struct 
 	struct layout layout = layout_make(body, count);
 	if (layout.payload > CONTENT_BYTES_MAX)
 		return SEALING_TOO_LARGE;
-	struct summary *summary = arena_alloc(arena, sizeof(*summary));
+	struct summary *summary = summary_new(arena, count);
 	uint8_t *content = arena_alloc(arena, layout.payload);
 	if (!summary || !content)
 		return -ENOMEM;
