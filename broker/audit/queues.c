@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "broker/audit/entry.h"
+#include "broker/journal/store.h"
+#include "broker/routing/common.h"
 
 enum { SLICE_ROWS = 8192, KEY_MAX = 511, PARTIES_STEP = 64 };
 
@@ -43,20 +45,23 @@ static int walk_next(struct walk *walk, struct bytes *ret_key, struct bytes *ret
 }
 
 static int walk_table(struct audit *audit, struct queue_list *list, enum state_table table,
-	int (*row)(struct queue_list *list, struct bytes key, struct bytes value))
+	int (*row)(
+		struct audit *audit, struct queue_list *list, struct bytes key, struct bytes value))
 {
 	struct walk walk = {.audit = audit, .list = list, .table = table};
 	struct bytes key, value;
 	int r = audit_refresh(audit);
 	while (r == 0 && (r = walk_next(&walk, &key, &value)) == 0)
-		r = row(list, key, value);
+		r = row(audit, list, key, value);
 	return r == READER_NOT_FOUND ? 0 : r > 0 ? -EBADMSG : r;
 }
 
 /* ---- rows ---- */
 
-static int add_party(struct queue_list *list, struct bytes key, struct bytes value)
+static int add_party(
+	struct audit *audit, struct queue_list *list, struct bytes key, struct bytes value)
 {
+	(void)audit;
 	if (value.len != 4 || key.len == 0 || key.len >= sizeof(list->items->name))
 		return -EBADMSG;
 	if (list->count % PARTIES_STEP == 0) {
@@ -91,7 +96,13 @@ static void add_message(struct queue_figures *party, struct queue_sum *sum, uint
 	party->oldest_ms = uuid_time_ms(row->message_id);
 }
 
-static int add_queued(struct queue_list *list, struct bytes key, struct bytes value)
+static int join(struct audit *audit, uint64_t sequence, struct queue_row *row)
+{
+	return common_join(&journal_reader_store(audit->reader)->state, sequence, row);
+}
+
+static int add_queued(
+	struct audit *audit, struct queue_list *list, struct bytes key, struct bytes value)
 {
 	struct queue_row row;
 	uint64_t sequence;
@@ -99,6 +110,8 @@ static int add_queued(struct queue_list *list, struct bytes key, struct bytes va
 	uint8_t lane;
 	if (queue_key_decode(key, &number, &lane, &sequence))
 		return -EBADMSG;
+	if (number == PARTY_COMMON)
+		return 0;
 	struct queue_figures *party = figures_of(list, number);
 	if (!party || lane >= LANES)
 		return -EBADMSG;
@@ -106,13 +119,14 @@ static int add_queued(struct queue_list *list, struct bytes key, struct bytes va
 		party->outcomes++;
 		return 0;
 	}
-	if (queue_row_decode(value, &row))
+	if (queue_row_decode(value, &row) || join(audit, sequence, &row))
 		return -EBADMSG;
 	add_message(party, &party->lanes[lane], sequence, &row);
 	return 0;
 }
 
-static int add_delayed(struct queue_list *list, struct bytes key, struct bytes value)
+static int add_delayed(
+	struct audit *audit, struct queue_list *list, struct bytes key, struct bytes value)
 {
 	struct queue_row row;
 	uint64_t due_ms, sequence;
@@ -123,7 +137,7 @@ static int add_delayed(struct queue_list *list, struct bytes key, struct bytes v
 	if (what != TIMER_RELEASE)
 		return 0;
 	struct queue_figures *party = figures_of(list, number);
-	if (!party || release_row_decode(value, &lane, &row))
+	if (!party || release_row_decode(value, &lane, &row) || join(audit, sequence, &row))
 		return -EBADMSG;
 	add_message(party, &party->delayed, sequence, &row);
 	return 0;

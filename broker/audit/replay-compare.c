@@ -123,7 +123,9 @@ static bool same_value(
 static void add_party(struct replayer *p, struct words *words, uint32_t number)
 {
 	struct bytes name;
-	if (party_name(p->rules.state, number, &name) == 0)
+	if (number == PARTY_COMMON)
+		words_add(words, "all recipients of a message");
+	else if (party_name(p->rules.state, number, &name) == 0)
 		words_name(words, name);
 	else
 		words_add(words, "party number %" PRIu32, number);

@@ -13,6 +13,7 @@
 #include <inttypes.h>
 
 #include "broker/audit/replayer.h"
+#include "broker/routing/common.h"
 #include "broker/routing/place.h"
 #include "broker/routing/total.h"
 
@@ -156,6 +157,12 @@ static int open_lost(struct replayer *p, const struct rules_item *item)
 	return 0;
 }
 
+/* Would its rows share one, by the rules that decided it? */
+static bool shares(const Dienstweg__Decision *decision)
+{
+	return decision->rules_version >= 1 && decision->n_recipients > 1;
+}
+
 /* The row of a message that waits, as it was when it was recorded. 0, READER_*, negative errno. */
 static int row_of(struct replayer *p, uint64_t sequence, struct queue_row *ret, uint8_t *ret_lane)
 {
@@ -168,6 +175,7 @@ static int row_of(struct replayer *p, uint64_t sequence, struct queue_row *ret, 
 		return r;
 	const Dienstweg__Header *header = entry.header;
 	*ret = (struct queue_row){
+		.sharing = shares(entry.decision),
 		.bytes = (uint32_t)entry.header_bytes.len + header->content_length,
 		.expires_ms = header->expires_ms,
 	};
@@ -188,6 +196,30 @@ static int put_expiry(struct replayer *p, const struct rules_item *item,
 	return put(p, STATE_TIMER, BYTES(key, sizeof(key)), BYTES(&lane, 1));
 }
 
+/* The first of its recipients that waits brings it; each of the others adds one. */
+static int put_common(struct replayer *p, uint64_t sequence, const struct queue_row *row)
+{
+	struct audit_entry entry;
+	struct common_row common;
+	int r = common_get(p->rules.state, sequence, &common);
+	if (r == STATE_NOT_FOUND) {
+		common = (struct common_row){.row = *row};
+		common.row.sharing = false;
+		common.row.attempts = 0;
+		arena_reset(p->entry_arena);
+		r = audit_entry_read(p->audit->reader, sequence, p->entry_arena, &entry);
+		if (r == 0 && entry.decision->n_recipients > COMMON_RECIPIENTS_MAX)
+			r = -EBADMSG;
+		for (size_t i = 0; r == 0 && i < entry.decision->n_recipients; i++)
+			r = number_of(p, entry.decision->recipients[i],
+				&common.recipients[common.count++]);
+	}
+	if (r != 0)
+		return r < 0 ? r : -EBADMSG; /* row_of() has just read it */
+	common.row.attempts++;
+	return common_put(p->rules.state, sequence, &common);
+}
+
 static int open_message(
 	struct replayer *p, const struct rules_item *item, uint16_t attempts, uint64_t due_ms)
 {
@@ -197,7 +229,10 @@ static int open_message(
 	if (r)
 		return r < 0 ? r : open_lost(p, item);
 	row.attempts = attempts;
-	r = put_expiry(p, item, &row, lane);
+	r = row.sharing ? 0 : put_expiry(p, item, &row, lane);
+	/* Those that were tried and are in `queue` are named twice, by their lane first. */
+	if (r == 0 && row.sharing && (attempts == 0 || due_ms != 0))
+		r = put_common(p, item->sequence, &row);
 	if (r)
 		return r;
 	return due_ms ? place_delay(p->rules.state, item, due_ms, lane, &row)

@@ -229,7 +229,7 @@ static void send_some(struct traffic *t)
 		.bad_signature = random_below(t, 8) == 0,
 	};
 	if (!load.sender && random_below(t, 2) == 0)
-		load.service = "notice";
+		load.service = random_below(t, 2) ? "notice" : "event";
 	if (random_below(t, 4) == 0)
 		load.not_before_ms = now_ms + 1 + random_below(t, 20 * MINUTE_MS);
 	if (random_below(t, 4) == 0)
@@ -242,10 +242,13 @@ static void send_some(struct traffic *t)
 		t->sent[t->count++] = parcel;
 }
 
-static const char *recipient_of(const struct parcel *parcel)
+static const char *recipient_of(struct traffic *t, const struct parcel *parcel)
 {
-	ProtobufCBinaryData service = parcel->submits[0].facts.header->service;
-	return service.len == 6 ? "jobcenter" : "ministry";
+	static const char *const subscribers[] = {"town", "jobcenter", "ministry"};
+	const Dienstweg__Header *header = parcel->submits[0].facts.header;
+	if (header->recipient.len == 0)
+		return subscribers[random_below(t, ARRAY_LEN(subscribers))];
+	return header->service.len == 6 ? "jobcenter" : "ministry";
 }
 
 /* Some of a parcel's messages; late ones too, which change nothing. */
@@ -255,7 +258,7 @@ static void acknowledge_some(struct traffic *t, const struct parcel *parcel)
 	size_t from = random_below(t, parcel->submits_count);
 	part.submits += from;
 	part.submits_count = 1 + random_below(t, parcel->submits_count - from);
-	struct parcel *acks = journal_fixture_acks(t->f, recipient_of(parcel), &part);
+	struct parcel *acks = journal_fixture_acks(t->f, recipient_of(t, parcel), &part);
 	journal_fixture_run(t->f, acks);
 	parcel_free(acks);
 }
@@ -266,11 +269,14 @@ static void act_on_some(struct traffic *t, const struct parcel *parcel, enum par
 	size_t count = 1 + random_below(t, parcel->submits_count);
 	act->items = arena_zalloc(act->arena, count * sizeof(*act->items));
 	CHECK(act->items);
-	for (; act->items_count < count; act->items_count++)
+	for (; act->items_count < count; act->items_count++) {
+		const struct parcel_submit *submit = &parcel->submits[act->items_count];
+		size_t nth = random_below(t, submit->decision.recipients_count);
 		act->items[act->items_count] = (struct rules_item){
-			.party = parcel->submits[act->items_count].decision.recipients[0],
-			.sequence = parcel->submits[act->items_count].proof.sequence,
+			.party = submit->decision.recipients[nth],
+			.sequence = submit->proof.sequence,
 		};
+	}
 	act->cause = "session-lost";
 	act->backoff = random_below(t, 2);
 	act->delay_ms = random_below(t, 3) == 0 ? 90000 : 0;

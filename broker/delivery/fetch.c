@@ -2,17 +2,18 @@
 
 /*
  * Content is read, opened and joined here, on the clerk's thread, because the pages may have to come
- * from the disk. The envelope is put together from the recorded row: header bytes and signature exactly
- * as they were received, so that the recipient checks what the sender signed.
+ * from the disk.
  */
 #include "broker/delivery/fetch.h"
 
 #include <errno.h>
 
+#include "broker/delivery/letter.h"
 #include "broker/delivery/outcome.h"
 #include "broker/field.h"
+#include "broker/journal/store.h"
+#include "broker/routing/common.h"
 #include "proto/base/log.h"
-#include "proto/signature/signature.h"
 
 static const unsigned int lane_weights[LANE_OUTCOME] = {
 	[LANE_URGENT] = 4, [LANE_NORMAL] = 2, [LANE_BULK] = 1};
@@ -40,30 +41,8 @@ static int envelope_read(const struct reading *reading, uint64_t sequence, Diens
 {
 	struct arena *arena = reading->fetch->arena;
 	Dienstweg__Row *row = NULL;
-	struct disclosed disclosed;
-	struct bytes content;
-	Dienstweg__Envelope *envelope = arena_alloc(arena, sizeof(*envelope));
-	Dienstweg__Signature *signature = arena_alloc(arena, sizeof(*signature));
-	if (!envelope || !signature)
-		return -ENOMEM;
 	int r = journal_read_row(reading->reader, sequence, arena, &row);
-	if (r == 0)
-		r = journal_read_content(reading->reader, sequence, arena, &content);
-	if (r != 0)
-		return r;
-	if (disclosed_decode(BYTES_PB(row->disclosed), &disclosed) != 0)
-		return READER_DAMAGED;
-	dienstweg__signature__init(signature);
-	r = signature_from_core(disclosed.rest, arena, signature);
-	if (r != 0)
-		return r < 0 ? r : READER_DAMAGED;
-	dienstweg__envelope__init(envelope);
-	envelope->header = row->original;
-	envelope->content = field_bytes(content);
-	envelope->signature = signature;
-	item->envelope = envelope;
-	item->batch_ms = disclosed.batch_ms;
-	return 0;
+	return r ? r : letter_of(reading->reader, sequence, row, arena, item);
 }
 
 static int message_read(
@@ -104,10 +83,16 @@ static int message_next(struct reading *reading, uint8_t lane, uint64_t *from, b
 		return READER_NOT_FOUND;
 	if (r != 0)
 		return r;
-	if (queue_row_decode(value, &row) != 0) {
+	if (queue_row_decode(value, &row) != 0)
+		r = -EBADMSG;
+	if (r == 0)
+		r = common_join(&journal_reader_store(reading->reader)->state, sequence, &row);
+	if (r == -EBADMSG) {
 		*from = sequence + 1;
 		return pass_over(reading, sequence, READER_DAMAGED);
 	}
+	if (r < 0)
+		return r;
 	bool fits = reading->bytes + row.bytes <= fetch->bytes_max;
 	reading->full = reading->messages >= fetch->messages_max || !fits;
 	if (!fits && reading->messages == 0)

@@ -232,6 +232,8 @@ int notes_registry(struct journal *journal, struct batch *batch, struct parcel *
 	parcel->verdict = judge(journal, next);
 	if (parcel->verdict < 0)
 		return parcel->verdict;
+	if (parcel->verdict == 0 && parcel->act)
+		parcel->act->sequence = journal->log.sequence;
 	if (parcel->verdict == 0)
 		return adopt(journal, batch, next);
 	log_error("journal", "a registry was refused: the one in force stays",

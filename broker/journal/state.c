@@ -171,6 +171,8 @@ static int take_queue(
 	if (queue_key_decode(key, &item.party, &lane, &item.sequence))
 		return -EBADMSG;
 	state_digest_row(maker, STATE_QUEUE, key, value);
+	if (item.party == PARTY_COMMON)
+		return 0; /* follows from the others */
 	int r = add_step(maker, &walk->lane, &walk->last, item.party, lane, item.sequence);
 	if (r || lane == LANE_OUTCOME)
 		return r;

@@ -60,6 +60,12 @@ static void make_registry(struct journal_fixture *fixture, uint32_t quorum)
 		parties, "a-all", "2021-07-01", NULL);
 	registry_fixture_flow(parties, agreement, "figures", "city,town", "ministry", NULL);
 	registry_fixture_flow(parties, agreement, "notice", "city", "jobcenter", NULL);
+	Dienstweg__Service *event = registry_fixture_service(parties, "event");
+	event->confidentiality = DIENSTWEG__CONFIDENTIALITY__CONFIDENTIALITY_BROKER_READABLE;
+	event->event = true;
+	for (size_t i = 1; i < ARRAY_LEN(names); i++)
+		registry_fixture_flow(parties, agreement, "event", "city", names[i], NULL);
+	fixture->agreement = agreement;
 	if (quorum > 0) {
 		registry_fixture_witness(parties, "city");
 		registry_fixture_witness(parties, "jobcenter");
@@ -119,6 +125,19 @@ static void make_path(char path[256], const char *dir, const char *name, const c
 {
 	int n = snprintf(path, 256, "%s/%s/%s", dir, name, part);
 	DIE_UNLESS(n > 0 && n < 256);
+}
+
+void journal_fixture_subscribe(struct journal_fixture *fixture, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		char name[32];
+		snprintf(name, sizeof(name), "subscriber-%02zu", i);
+		registry_fixture_party(fixture->parties, name, NULL);
+		registry_fixture_flow(
+			fixture->parties, fixture->agreement, "event", "city", name, NULL);
+	}
+	registry_unref(fixture->registry);
+	fixture->registry = registry_fixture_load(fixture->parties, 1, NULL);
 }
 
 static void fixture_init(
@@ -271,6 +290,7 @@ static void make_envelope(struct journal_fixture *fixture, const struct fixture_
 	Dienstweg__Header header = DIENSTWEG__HEADER__INIT;
 	uint8_t id[UUID_SIZE], *body = need(parcel, load->content_bytes), *packed;
 	bool notice = load->service && strcmp(load->service, "notice") == 0;
+	bool event = load->service && strcmp(load->service, "event") == 0;
 	uint64_t now_ms = clock_wall_ms(&fixture->clock);
 	struct bytes content;
 	uuid_next(&fixture->ids, now_ms, id);
@@ -281,8 +301,10 @@ static void make_envelope(struct journal_fixture *fixture, const struct fixture_
 	header.message_id = pb_bytes(id, UUID_SIZE);
 	header.kind = DIENSTWEG__KIND__KIND_SUBMISSION;
 	header.sender = pb_text(load->sender ? load->sender : "city");
-	header.recipient = pb_text(notice ? "jobcenter" : "ministry");
-	header.service = pb_text(notice ? "notice" : "figures");
+	header.recipient = pb_text(event ? "" : notice ? "jobcenter" : "ministry");
+	header.service = pb_text(load->service ? load->service : "figures");
+	if (event)
+		header.kind = DIENSTWEG__KIND__KIND_EVENT;
 	header.case_id = pb_bytes(need(parcel, 16), 16);
 	random_fill(header.case_id.data, 16);
 	if (load->case_id)

@@ -11,12 +11,14 @@
  * verify's own function. A failure ends the program with a line on standard error. For tests only.
  *
  * Parties city, town, jobcenter, ministry. Services: figures (readable, class 1, city and town ->
- * ministry), notice (readable, class 2, city -> jobcenter).
+ * ministry), notice (readable, class 2, city -> jobcenter), event (readable, class 1, city -> all others who
+ * subscribe: town, jobcenter, ministry).
  */
 struct journal_fixture {
 	char dir[256], keys[256], master[256];
 	struct registry_fixture *parties;
-	struct registry *registry; /* given to journal_open() */
+	struct registry *registry;       /* given to journal_open() */
+	Dienstweg__Agreement *agreement; /* the only one */
 	struct keyring *keyring;
 	struct clock clock; /* fake */
 	struct queue *done;
@@ -41,6 +43,9 @@ void journal_fixture_init_witnessed(
 	struct journal_fixture *fixture, const char *dir, const char *name, uint32_t quorum);
 void journal_fixture_deinit(struct journal_fixture *fixture);
 DEFINE_CLEANUP_PTR(struct journal_fixture, journal_fixture_deinit);
+
+/* Before it is opened: so many parties more, named subscriber-00 and on, that subscribe to the event. */
+void journal_fixture_subscribe(struct journal_fixture *fixture, size_t count);
 
 int journal_fixture_open(struct journal_fixture *fixture);   /* what journal_open() said */
 void journal_fixture_start(struct journal_fixture *fixture); /* open, which must succeed, and start */

@@ -141,12 +141,13 @@ void waiting_free(struct waiting *waiting)
 	free(waiting);
 }
 
+/* The case of those that share a row is in their common row, which is met like any other. */
 static int take(struct waiting *waiting, uint64_t sequence, const struct queue_row *row)
 {
 	uint8_t item[ITEM_SIZE];
 	entry_item(sequence, item);
 	int r = add(waiting, &waiting->entries, item);
-	return r ? r : add(waiting, &waiting->cases, row->case_id);
+	return r || row->sharing ? r : add(waiting, &waiting->cases, row->case_id);
 }
 
 /* An outcome that its sender has not confirmed is made of the entry's record when it is delivered. */
@@ -159,6 +160,7 @@ static int take_outcome(struct waiting *waiting, uint64_t entry)
 
 static int take_row(struct waiting *waiting, struct bytes key, struct bytes value)
 {
+	struct common_row common;
 	struct queue_row row;
 	uint64_t due_ms, sequence;
 	uint32_t party;
@@ -168,6 +170,10 @@ static int take_row(struct waiting *waiting, struct bytes key, struct bytes valu
 			return -EBADMSG;
 		if (lane == LANE_OUTCOME)
 			return take_outcome(waiting, sequence);
+		if (party == PARTY_COMMON)
+			return common_row_decode(value, &common)
+				       ? -EBADMSG
+				       : take(waiting, sequence, &common.row);
 		return queue_row_decode(value, &row) ? -EBADMSG : take(waiting, sequence, &row);
 	}
 	if (timer_key_decode(key, &due_ms, &sequence, &party, &what))

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "broker/routing/common.h"
 #include "broker/routing/decision.h"
 #include "broker/routing/total.h"
 
@@ -63,7 +64,8 @@ int ending_add(struct ending *ending, const struct rules_item *item, const struc
 	int r = place_remove(rules->state, item, place);
 	if (r < 0)
 		return r;
-	r = remove_expiry(rules, item, &place->row);
+	r = place->row.sharing ? common_leave(rules->state, item->sequence)
+			       : remove_expiry(rules, item, &place->row);
 	if (r < 0)
 		return r;
 	r = write_end(rules, item, state, index);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "broker/routing/common.h"
 #include "broker/routing/place.h"
 #include "proto/base/cleanup.h"
 
@@ -49,11 +50,35 @@ static int count_open(
 			walk, "message %" PRIu64 " names a party that has no name", item->sequence);
 	walk->totals[item->party].first++;
 	walk->totals[item->party].second += row->bytes;
-	timer_key_encode(row->expires_ms, item->sequence, item->party, TIMER_EXPIRE, key);
+	timer_key_encode(row->expires_ms, item->sequence,
+		row->sharing ? (uint32_t)PARTY_COMMON : item->party, TIMER_EXPIRE, key);
 	if (row->expires_ms != 0 && !exists(walk, STATE_TIMER, key, sizeof(key)))
 		return contradict(
 			walk, "message %" PRIu64 " expires, but has no timer", item->sequence);
 	return 0;
+}
+
+/* Does it wait for as many recipients as it says? */
+static int visit_common(const struct walk *walk, uint64_t sequence, struct bytes value)
+{
+	struct common_row common;
+	uint16_t open = 0;
+	if (common_row_decode(value, &common) != 0)
+		return contradict(walk, "common row of message %" PRIu64 " is none", sequence);
+	for (size_t i = 0; i < common.count; i++) {
+		struct rules_item item = {.party = common.recipients[i], .sequence = sequence};
+		struct place place;
+		int r = place_find(walk->state, &item, &place);
+		if (r < 0)
+			return r;
+		bool waits = place.where == PLACE_QUEUE || place.where == PLACE_TIMER;
+		open = (uint16_t)(open + (waits && place.row.sharing));
+	}
+	return open == common.row.attempts ? 0
+					   : contradict(walk,
+						     "common row of message %" PRIu64
+						     " waits for %u recipients, their rows are %u",
+						     sequence, common.row.attempts, open);
 }
 
 static int visit_queue(const struct walk *walk, struct bytes key, struct bytes value)
@@ -64,11 +89,13 @@ static int visit_queue(const struct walk *walk, struct bytes key, struct bytes v
 	uint8_t lane, other[QUEUE_KEY_SIZE], end[END_KEY_SIZE];
 	if (queue_key_decode(key, &item.party, &lane, &item.sequence) != 0)
 		return contradict(walk, "a key in queue is none");
+	if (item.party == PARTY_COMMON)
+		return visit_common(walk, item.sequence, value);
 	if (lane == LANE_OUTCOME)
 		return outcome_item_decode(value, 0, &outcome) == 0
 			       ? 0
 			       : contradict(walk, "outcome %" PRIu64 " is none", item.sequence);
-	if (queue_row_decode(value, &row) != 0)
+	if (queue_row_decode(value, &row) != 0 || common_join(walk->state, item.sequence, &row) != 0)
 		return contradict(walk, "message %" PRIu64 " in queue is none", item.sequence);
 	for (uint8_t i = 0; i < LANE_OUTCOME; i++) {
 		queue_key_encode(item.party, i, item.sequence, other);
@@ -89,7 +116,8 @@ static int visit_release(
 	struct queue_row row;
 	struct place place;
 	uint8_t lane;
-	if (release_row_decode(value, &lane, &row) != 0)
+	if (release_row_decode(value, &lane, &row) != 0 ||
+		common_join(walk->state, item->sequence, &row) != 0)
 		return contradict(walk, "message %" PRIu64 " in timer is none", item->sequence);
 	if (place_find(walk->state, item, &place) != 0 || place.where != PLACE_TIMER ||
 		place.due_ms != due_ms || place.lane != lane)
@@ -101,6 +129,7 @@ static int visit_release(
 static int visit_timer(const struct walk *walk, struct bytes key, struct bytes value)
 {
 	struct rules_item item;
+	struct common_row common;
 	struct place place;
 	uint64_t due_ms;
 	uint8_t what, counter[REFUSALS_KEY_SIZE];
@@ -114,6 +143,13 @@ static int visit_timer(const struct walk *walk, struct bytes key, struct bytes v
 			       ? 0
 			       : contradict(walk, "a summary has no refusals");
 	}
+	if (item.party == PARTY_COMMON)
+		return common_get(walk->state, item.sequence, &common) == 0 &&
+				       common.row.expires_ms == due_ms
+			       ? 0
+			       : contradict(walk,
+					 "expiry of message %" PRIu64 " finds no common row",
+					 item.sequence);
 	if (place_find(walk->state, &item, &place) != 0 || place.where == PLACE_NONE ||
 		place.where == PLACE_ENDED || place.row.expires_ms != due_ms)
 		return contradict(

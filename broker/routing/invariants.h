@@ -12,7 +12,7 @@
  * @size:   of @reterr
  *
  * Every open message is in exactly one place and has no end; what expires has its timer; queue totals
- * equal the rows; refusal counters and their timers come in pairs; names and numbers are one to one.
+ * equal the rows; a common row waits for as many as share it; refusal counters and their timers come in pairs; names and numbers are one to one.
  *
  * Return: 0, STATE_CONTRADICTS, negative errno.
  */

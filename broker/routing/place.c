@@ -10,6 +10,8 @@
 
 #include <errno.h>
 
+#include "broker/routing/common.h"
+
 static int find_in_queue(struct state *state, const struct rules_item *item, struct place *ret)
 {
 	static const uint8_t lanes[] = {LANE_NORMAL, LANE_URGENT, LANE_BULK};
@@ -24,7 +26,9 @@ static int find_in_queue(struct state *state, const struct rules_item *item, str
 			return r;
 		ret->where = PLACE_QUEUE;
 		ret->lane = lanes[i];
-		return queue_row_decode(value, &ret->row) ? -EBADMSG : 0;
+		return queue_row_decode(value, &ret->row)
+			       ? -EBADMSG
+			       : common_join(state, item->sequence, &ret->row);
 	}
 	return 0;
 }
@@ -39,7 +43,7 @@ static int find_in_timer(struct state *state, const struct rules_item *item, str
 		return r;
 	if (r == STATE_NOT_FOUND || release_row_decode(value, &ret->lane, &ret->row) != 0)
 		return -EBADMSG;
-	return 0;
+	return common_join(state, item->sequence, &ret->row);
 }
 
 int place_find(struct state *state, const struct rules_item *item, struct place *ret)
@@ -73,8 +77,8 @@ int place_queue(struct state *state, const struct rules_item *item, uint8_t lane
 {
 	uint8_t key[QUEUE_KEY_SIZE], value[QUEUE_ROW_SIZE];
 	queue_key_encode(item->party, lane, item->sequence, key);
-	queue_row_encode(row, value);
-	return state_put(state, STATE_QUEUE, BYTES(key, sizeof(key)), BYTES(value, sizeof(value)));
+	size_t len = queue_row_encode(row, value);
+	return state_put(state, STATE_QUEUE, BYTES(key, sizeof(key)), BYTES(value, len));
 }
 
 int place_delay(struct state *state, const struct rules_item *item, uint64_t due_ms, uint8_t lane,
@@ -82,8 +86,8 @@ int place_delay(struct state *state, const struct rules_item *item, uint64_t due
 {
 	uint8_t key[TIMER_KEY_SIZE], value[RELEASE_ROW_SIZE];
 	timer_key_encode(due_ms, item->sequence, item->party, TIMER_RELEASE, key);
-	release_row_encode(lane, row, value);
-	int r = state_put(state, STATE_TIMER, BYTES(key, sizeof(key)), BYTES(value, sizeof(value)));
+	size_t len = release_row_encode(lane, row, value);
+	int r = state_put(state, STATE_TIMER, BYTES(key, sizeof(key)), BYTES(value, len));
 	if (r < 0)
 		return r;
 	uint8_t end_key[END_KEY_SIZE], end_value[END_ROW_SIZE];

@@ -31,6 +31,11 @@ void queue_key_encode(uint32_t party, uint8_t lane, uint64_t sequence, uint8_t b
 	be64_put(buf + 5, sequence);
 }
 
+void common_key_encode(uint64_t sequence, uint8_t buf[QUEUE_KEY_SIZE])
+{
+	queue_key_encode(PARTY_COMMON, LANE_URGENT, sequence, buf);
+}
+
 int queue_key_decode(struct bytes key, uint32_t *party, uint8_t *lane, uint64_t *sequence)
 {
 	if (key.len != QUEUE_KEY_SIZE || key.data[4] >= LANES)
@@ -109,21 +114,29 @@ size_t quota_key_encode(uint32_t month, struct bytes agreement, uint8_t buf[QUOT
 
 /* ---- values ---- */
 
-void queue_row_encode(const struct queue_row *row, uint8_t buf[QUEUE_ROW_SIZE])
+size_t queue_row_encode(const struct queue_row *row, uint8_t buf[QUEUE_ROW_SIZE])
 {
 	be16_put(buf, row->attempts);
+	if (row->sharing)
+		return SHARING_ROW_SIZE;
 	be32_put(buf + 2, row->sender);
 	be32_put(buf + 6, row->bytes);
 	be64_put(buf + 10, row->expires_ms);
 	memcpy(buf + 18, row->h, HASH_SIZE);
 	memcpy(buf + 50, row->message_id, UUID_SIZE);
 	memcpy(buf + 66, row->case_id, sizeof(row->case_id));
+	return QUEUE_ROW_SIZE;
 }
 
 int queue_row_decode(struct bytes value, struct queue_row *ret)
 {
+	if (value.len == SHARING_ROW_SIZE) {
+		*ret = (struct queue_row){.sharing = true, .attempts = be16_get(value.data)};
+		return 0;
+	}
 	if (value.len != QUEUE_ROW_SIZE || be32_get(value.data + 2) == 0)
 		return 1;
+	ret->sharing = false;
 	ret->attempts = be16_get(value.data);
 	ret->sender = be32_get(value.data + 2);
 	ret->bytes = be32_get(value.data + 6);
@@ -134,18 +147,39 @@ int queue_row_decode(struct bytes value, struct queue_row *ret)
 	return 0;
 }
 
-void release_row_encode(uint8_t lane, const struct queue_row *row, uint8_t buf[RELEASE_ROW_SIZE])
+size_t common_row_encode(const struct common_row *common, uint8_t buf[COMMON_ROW_MAX])
+{
+	size_t len = queue_row_encode(&common->row, buf);
+	assert(!common->row.sharing && common->count <= COMMON_RECIPIENTS_MAX);
+	for (size_t i = 0; i < common->count; i++, len += 4)
+		be32_put(buf + len, common->recipients[i]);
+	return len;
+}
+
+int common_row_decode(struct bytes value, struct common_row *ret)
+{
+	if (value.len <= QUEUE_ROW_SIZE || value.len > COMMON_ROW_MAX ||
+		value.len % 4 != QUEUE_ROW_SIZE % 4 ||
+		queue_row_decode(BYTES(value.data, QUEUE_ROW_SIZE), &ret->row) != 0)
+		return 1;
+	ret->count = (value.len - QUEUE_ROW_SIZE) / 4;
+	for (size_t i = 0; i < ret->count; i++)
+		ret->recipients[i] = be32_get(value.data + QUEUE_ROW_SIZE + 4 * i);
+	return ret->row.attempts < 1 || ret->row.attempts > ret->count;
+}
+
+size_t release_row_encode(uint8_t lane, const struct queue_row *row, uint8_t buf[RELEASE_ROW_SIZE])
 {
 	buf[0] = lane;
-	queue_row_encode(row, buf + 1);
+	return 1 + queue_row_encode(row, buf + 1);
 }
 
 int release_row_decode(struct bytes value, uint8_t *lane, struct queue_row *ret)
 {
-	if (value.len != RELEASE_ROW_SIZE || value.data[0] >= LANE_OUTCOME)
+	if (value.len == 0 || value.data[0] >= LANE_OUTCOME)
 		return 1;
 	*lane = value.data[0];
-	return queue_row_decode(BYTES(value.data + 1, QUEUE_ROW_SIZE), ret);
+	return queue_row_decode(BYTES(value.data + 1, value.len - 1), ret);
 }
 
 void outcome_item_encode(const struct outcome_item *item, uint8_t buf[OUTCOME_ITEM_SIZE])

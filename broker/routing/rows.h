@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,7 @@ enum counter_kind {
 enum {
 	QUEUE_KEY_SIZE = 4 + 1 + 8,
 	QUEUE_ROW_SIZE = 2 + 4 + 4 + 8 + 32 + 16 + 16,
+	SHARING_ROW_SIZE = 2, /* of a message for several recipients: the rest is in its common row */
 	OUTCOME_ITEM_SIZE = 8 + 4 + 1 + 1 + 32 + 16 + 16,
 	OUTCOME_ITEMS_MAX = 32,
 	TIMER_KEY_SIZE = 8 + 8 + 4 + 1,
@@ -58,9 +60,18 @@ enum {
 	RELEASE_ROW_SIZE = 1 + QUEUE_ROW_SIZE, /* value of TIMER_RELEASE */
 };
 
+/* Nobody's number: under it stands what the rows of a message for several recipients have in common. */
+enum {
+	PARTY_COMMON = 0,
+	COMMON_RECIPIENTS_MAX = 64,
+	COMMON_ROW_MAX = QUEUE_ROW_SIZE + 4 * COMMON_RECIPIENTS_MAX
+};
+
 /* A message waiting for a recipient. Carries what acknowledgement and outcome need, so that the hot path
-   never reads the record again. */
+   never reads the record again. Where several wait for one message, each row has its attempts only, and one
+   common row has the rest (broker/routing/common.h). */
 struct queue_row {
+	bool sharing; /* not stored: the length tells */
 	uint16_t attempts;
 	uint32_t sender;     /* party number */
 	uint32_t bytes;      /* header + content, for counters and credits */
@@ -68,6 +79,13 @@ struct queue_row {
 	uint8_t h[HASH_SIZE];
 	uint8_t message_id[UUID_SIZE];
 	uint8_t case_id[16];
+};
+
+/* What several recipients' rows have in common. */
+struct common_row {
+	struct queue_row row;                       /* its attempts: how many it still waits for */
+	uint32_t recipients[COMMON_RECIPIENTS_MAX]; /* all that it was for */
+	size_t count;
 };
 
 /* One end state, on its way to the sender. */
@@ -117,10 +135,16 @@ void refusals_key_encode(uint32_t party, uint64_t minute, uint8_t buf[REFUSALS_K
 /* An agreement id is a name, at most 63 bytes. Return: length of the key. */
 size_t quota_key_encode(uint32_t month, struct bytes agreement, uint8_t buf[QUOTA_KEY_MAX]);
 
-/* Values. Decoders: 0, or 1 when the bytes are no such row. */
-void queue_row_encode(const struct queue_row *row, uint8_t buf[QUEUE_ROW_SIZE]);
+/* Where the common row of a message stands in `queue`. */
+void common_key_encode(uint64_t sequence, uint8_t buf[QUEUE_KEY_SIZE]);
+
+/* Values. Decoders: 0, or 1 when the bytes are no such row. Encoders of rows of two lengths: the length. A
+   sharing row comes back with its attempts alone: common_join() fills in the rest. */
+size_t queue_row_encode(const struct queue_row *row, uint8_t buf[QUEUE_ROW_SIZE]);
 int queue_row_decode(struct bytes value, struct queue_row *ret);
-void release_row_encode(uint8_t lane, const struct queue_row *row, uint8_t buf[RELEASE_ROW_SIZE]);
+size_t common_row_encode(const struct common_row *common, uint8_t buf[COMMON_ROW_MAX]);
+int common_row_decode(struct bytes value, struct common_row *ret);
+size_t release_row_encode(uint8_t lane, const struct queue_row *row, uint8_t buf[RELEASE_ROW_SIZE]);
 int release_row_decode(struct bytes value, uint8_t *lane, struct queue_row *ret);
 void outcome_item_encode(const struct outcome_item *item, uint8_t buf[OUTCOME_ITEM_SIZE]);
 /* The @nth item of an outcome row, from 0; 1 also past its last. */

@@ -2,12 +2,15 @@
 
 /*
  * What an accepted message leaves in the state: the only writer of new queue rows. One row per
- * recipient, whatever their number; the content is stored once by the journal.
+ * recipient, whatever their number, and where there are several one for all; the content is stored once by the
+ * journal.
  */
 #include "broker/routing/submission.h"
 
+#include <assert.h>
 #include <errno.h>
 
+#include "broker/routing/common.h"
 #include "broker/routing/decision.h"
 #include "broker/routing/place.h"
 #include "broker/routing/total.h"
@@ -35,6 +38,7 @@ static int write_quota(struct submission *s)
 static struct queue_row row_of(const struct submission *s)
 {
 	struct queue_row row = {
+		.sharing = s->rules->version >= 1 && s->route.count > 1,
 		.sender = s->sender,
 		.bytes = (uint32_t)s->facts->header_bytes.len + s->facts->content_length,
 		.expires_ms = s->header->expires_ms,
@@ -48,10 +52,19 @@ static struct queue_row row_of(const struct submission *s)
 static int write_expiry(struct submission *s, const struct rules_item *item, uint8_t lane)
 {
 	uint8_t key[TIMER_KEY_SIZE];
-	if (s->header->expires_ms == 0)
-		return 0;
 	timer_key_encode(s->header->expires_ms, item->sequence, item->party, TIMER_EXPIRE, key);
 	return state_put(s->rules->state, STATE_TIMER, BYTES(key, sizeof(key)), BYTES(&lane, 1));
+}
+
+static int write_common(struct submission *s, const struct queue_row *row)
+{
+	struct common_row common = {.row = *row, .count = s->route.count};
+	static_assert(
+		(int)COMMON_RECIPIENTS_MAX >= (int)RESOLVE_MAX, "a common row has room for all");
+	common.row.sharing = false;
+	common.row.attempts = (uint16_t)s->route.count;
+	memcpy(common.recipients, s->ret->recipients, s->route.count * sizeof(common.recipients[0]));
+	return common_put(s->rules->state, s->rules->sequence, &common);
 }
 
 static int enqueue(struct submission *s, size_t nth, const struct queue_row *row)
@@ -64,7 +77,8 @@ static int enqueue(struct submission *s, size_t nth, const struct queue_row *row
 	int r = total_queue_put(rules->state, item.party, &s->totals[nth]);
 	if (r < 0)
 		return r;
-	r = write_expiry(s, &item, lane);
+	if (row->expires_ms != 0 && !row->sharing)
+		r = write_expiry(s, &item, lane);
 	if (r < 0)
 		return r;
 	if (s->ret->due_ms != 0)
@@ -118,6 +132,10 @@ int submission_accept(struct submission *s)
 	if (r < 0)
 		return r;
 	r = write_quota(s);
+	if (r < 0)
+		return r;
+	if (row.sharing)
+		r = write_common(s, &row);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < s->route.count; i++) {

@@ -235,6 +235,7 @@ static void test_agreement_dates(void)
 	check_refused(&f, rules_fixture_message(&f, &m), "agreement-not-yet-valid", "agreement");
 }
 
+/* By the first rules a record was one value. */
 static void test_row_size(void)
 {
 	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
@@ -253,7 +254,12 @@ static void test_row_size(void)
 	}
 	rules_fixture_adopt(&f);
 	struct fixture_message m = {.service = "many.events", .id = 1};
+	f.rules.version = 0;
 	check_refused(&f, rules_fixture_message(&f, &m), "too-many-recipients", "service");
+	f.rules.version = RULES_VERSION;
+	m.id = 3;
+	CHECK_INT(rules_fixture_submit(&f, rules_fixture_message(&f, &m)).recipients_count, 60);
+	f.rules.version = 0;
 	agreement->n_flows = 40;
 	rules_fixture_adopt(&f);
 	m.id = 2;

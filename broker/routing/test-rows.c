@@ -77,6 +77,38 @@ static void test_queue(void)
 	CHECK_INT(queue_row_decode(BYTES(value, QUEUE_ROW_SIZE), &got), 1);
 }
 
+/* Of several recipients each has its attempts, and one row has the rest. */
+static void test_common(void)
+{
+	uint8_t key[QUEUE_KEY_SIZE], value[COMMON_ROW_MAX + 4];
+	struct queue_row row = sample_row(), got;
+	struct common_row common = {.row = sample_row(), .recipients = {7, 0x01020304}, .count = 2};
+	struct common_row back;
+	row.sharing = true;
+	row.attempts = 3;
+	CHECK_INT(queue_row_encode(&row, value), SHARING_ROW_SIZE);
+	check_hex(value, SHARING_ROW_SIZE, "0003");
+	CHECK_INT(queue_row_decode(BYTES(value, SHARING_ROW_SIZE), &got), 0);
+	CHECK(got.sharing && got.attempts == 3 && got.sender == 0);
+
+	common_key_encode(0x0102030405060708, key);
+	check_hex(key, sizeof(key), "00000000000102030405060708");
+	common.row.attempts = 2;
+	size_t len = common_row_encode(&common, value);
+	CHECK_INT(len, QUEUE_ROW_SIZE + 8);
+	check_hex(value, 2, "0002");
+	check_hex(value + QUEUE_ROW_SIZE, 8, "0000000701020304");
+	CHECK_INT(common_row_decode(BYTES(value, len), &back), 0);
+	CHECK(back.count == 2 && back.recipients[1] == 0x01020304 && back.row.attempts == 2);
+	CHECK_INT(common_row_decode(BYTES(value, len - 1), &back), 1);
+	CHECK_INT(common_row_decode(BYTES(value, QUEUE_ROW_SIZE), &back), 1);
+	CHECK_INT(common_row_decode(BYTES(value, sizeof(value)), &back), 1);
+	value[1] = 3; /* more wait than it was for */
+	CHECK_INT(common_row_decode(BYTES(value, len), &back), 1);
+	value[1] = 0;
+	CHECK_INT(common_row_decode(BYTES(value, len), &back), 1);
+}
+
 static void test_timer(void)
 {
 	uint8_t key[TIMER_KEY_SIZE], value[RELEASE_ROW_SIZE];
@@ -227,5 +259,6 @@ static void test_month(void)
 	CHECK_INT(quota_month(first - 1) + 1, quota_month(first));
 }
 
-CHECK_MAIN(CHECK_CASE(test_queue), CHECK_CASE(test_timer), CHECK_CASE(test_outcome),
-	CHECK_CASE(test_seen_end), CHECK_CASE(test_counters), CHECK_CASE(test_month))
+CHECK_MAIN(CHECK_CASE(test_queue), CHECK_CASE(test_common), CHECK_CASE(test_timer),
+	CHECK_CASE(test_outcome), CHECK_CASE(test_seen_end), CHECK_CASE(test_counters),
+	CHECK_CASE(test_month))

@@ -4,6 +4,7 @@
  * What an accepted, repeated or put-off message leaves behind, row by row. Refusals have a test of
  * their own.
  */
+#include "broker/routing/common.h"
 #include "broker/routing/fixture.h"
 #include "broker/routing/invariants.h"
 #include "proto/base/clock.h"
@@ -27,8 +28,10 @@ static bool has_queue(struct rules_fixture *f, const char *party, uint8_t lane, 
 	queue_key_encode(rules_fixture_number(f, party), lane, sequence, key);
 	int r = state_get(f->rules.state, STATE_QUEUE, BYTES(key, sizeof(key)), &value);
 	CHECK(r == 0 || r == STATE_NOT_FOUND);
-	if (r == 0)
+	if (r == 0) {
 		CHECK_INT(queue_row_decode(value, ret), 0);
+		CHECK_INT(common_join(f->rules.state, sequence, ret), 0);
+	}
 	return r == 0;
 }
 

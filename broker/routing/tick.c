@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "broker/routing/common.h"
 #include "broker/routing/decision.h"
 #include "broker/routing/place.h"
 #include "broker/routing/refusals.h"
@@ -44,7 +45,10 @@ static int release(struct rules *rules, const struct due *due)
 	struct place place = {.where = PLACE_TIMER, .due_ms = due->due_ms};
 	if (release_row_decode(due->value, &place.lane, &place.row) != 0)
 		return -EBADMSG;
-	int r = place_remove(rules->state, &due->item, &place);
+	int r = common_join(rules->state, due->item.sequence, &place.row);
+	if (r < 0)
+		return r;
+	r = place_remove(rules->state, &due->item, &place);
 	if (r < 0)
 		return r;
 	r = place_queue(rules->state, &due->item, place.lane, &place.row);
@@ -53,10 +57,28 @@ static int release(struct rules *rules, const struct due *due)
 	return effect_place(rules, EFFECT_QUEUED, &due->item, place.lane, &place.row);
 }
 
+/* Of a message for several recipients: all that still wait. */
+static int announce_all(struct rules *rules, const struct due *due)
+{
+	struct common_row common;
+	int r = common_get(rules->state, due->item.sequence, &common);
+	for (size_t i = 0; r == 0 && i < common.count; i++) {
+		struct rules_item item = {
+			.party = common.recipients[i], .sequence = due->item.sequence};
+		struct place place;
+		r = place_find(rules->state, &item, &place);
+		if (r == 0 && (place.where == PLACE_QUEUE || place.where == PLACE_TIMER))
+			r = effect_place(rules, EFFECT_EXPIRE, &item, place.lane, NULL);
+	}
+	return r == STATE_NOT_FOUND ? -EBADMSG : r;
+}
+
 static int announce(struct rules *rules, const struct due *due)
 {
 	if (due->value.len != 1)
 		return -EBADMSG;
+	if (due->item.party == PARTY_COMMON)
+		return announce_all(rules, due);
 	return effect_place(rules, EFFECT_EXPIRE, &due->item, due->value.data[0], NULL);
 }
 
@@ -96,7 +118,9 @@ int rules_tick(struct rules *rules, size_t max, struct tick_cursor *announced_un
 			return r;
 		memcpy(announced_until->key, due.key, sizeof(due.key));
 		announced_until->set = true;
-		handled++;
+		/* What expires for many is as much work, and as many effects, as many rows. */
+		bool many = due.what == TIMER_EXPIRE && due.item.party == PARTY_COMMON;
+		handled += many ? COMMON_RECIPIENTS_MAX : 1;
 	}
 	return (int)handled;
 }

@@ -41,6 +41,10 @@ def u8(number):
     return number.to_bytes(1, "big")
 
 
+def u16(number):
+    return number.to_bytes(2, "big")
+
+
 def u32(number):
     return number.to_bytes(4, "big")
 

@@ -2,12 +2,13 @@
 """The tables of a journal that follow from its entries (docs/journal.md "Derived tables", "State entries"),
 compared with what the entries give. It does not run the broker's rules: what these alone can tell is left out.
 """
-from envelope import sha256, u8, u32, u64
+from envelope import sha256, u8, u16, u32, u64
 from journal_store import number
 from proto import journal_pb2 as pb
 
 ACCEPTED, REJECTED, EXPIRED = 1, 2, 3
 RELEASE, SUMMARY, OUTCOMES = 1, 3, 3
+COMMON = 0  # under this number stands what the rows of several recipients of a message have in common
 
 
 def check(verifier):
@@ -97,17 +98,40 @@ class Tables:
         size = u32(self.verifier.header_bytes[sequence] + header.content_length)
         return sender + size + u64(header.expires_ms) + h + header.message_id + header.case_id
 
+    def recipient_row(self, sequence):
+        """The same of one recipient's row: nothing where the row of several has a common one."""
+        message = self.verifier.messages.get(sequence)
+        if message and message[2].rules_version >= 1 and len(message[2].recipients) > 1:
+            return b""
+        return self.queue_row(sequence)
+
+    def commons(self, commons, waiting):
+        """A message for several recipients has one common row, as long as somebody waits for it."""
+        sharing = {sequence for sequence, _ in waiting
+                   if sequence in self.verifier.messages and self.recipient_row(sequence) == b""}
+        for sequence in sharing | set(commons):
+            if sequence in self.verifier.unread:
+                continue
+            count = len([row for row in waiting if row[0] == sequence])
+            recipients = self.verifier.messages[sequence][2].recipients
+            if commons.get(sequence) != u16(count) + self.queue_row(sequence) + b"".join(
+                    u32(self.numbers.get(name, 0)) for name in recipients):
+                self.find(sequence, "queue", "its common row is not of this message and those it waits for")
+
     def open(self):
         """What has not ended waits in `queue` or in `timer`, and nothing else does."""
-        waiting, delayed = set(), {}
+        waiting, delayed, commons = set(), {}, {}
         for key, value in self.journal.rows("queue"):
             party, lane, sequence = number(key[:4]), key[4], number(key[5:])
             if lane == OUTCOMES:
                 self.outcome(party, sequence, value)
                 continue
+            if party == COMMON:
+                commons[sequence] = value
+                continue
             waiting.add((sequence, party))
             message = self.verifier.messages.get(sequence)
-            if message and (message[1].priority != lane or value[2:] != self.queue_row(sequence)):
+            if message and (message[1].priority != lane or value[2:] != self.recipient_row(sequence)):
                 self.find(sequence, "queue", f"party {party}: another lane or message")
         for key, value in self.journal.rows("timer"):
             due, sequence, party, what = (number(key[:8]), number(key[8:16]), number(key[16:20]),
@@ -117,14 +141,17 @@ class Tables:
                 waiting.add((sequence, party))
                 delayed[sequence, party] = (due, value[:1])
                 if message and (message[1].priority != value[0] or
-                                value[3:] != self.queue_row(sequence)):
+                                value[3:] != self.recipient_row(sequence)):
                     self.find(sequence, "timer", "is not of this message")
             elif what == 2:
-                if message and (message[1].expires_ms != due or value != u8(message[1].priority)):
+                lane = message and (0 if party == COMMON else message[1].priority)
+                if message and (message[1].expires_ms != due or value != u8(lane) or
+                                (party == COMMON) != (self.recipient_row(sequence) == b"")):
                     self.find(sequence, "timer", "expires at another time, or in another lane")
             elif what != SUMMARY or value or due != 60_000 * (sequence + 1) or \
                     self.journal.get("counter", b"r" + u32(party) + u64(sequence)) is None:
                 self.find(self.journal.size, "timer", f"sums up nothing: {key.hex()}")
+        self.commons(commons, waiting)
         there = {row for row in waiting if row[0] not in self.verifier.unread}
         for sequence, party in there ^ self.deliveries(self.journal.size):
             self.find(sequence, "open", f"party {party}: waits or has ended, and the tables say otherwise")
