@@ -55,7 +55,9 @@ static const char help[] =
 	"  --version      name and version\n"
 	"\n"
 	"Exit codes: 0 drained (or checked), 1 refused to start, 2 wrong usage, 3 failure.\n"
-	"Signals: TERM and INT drain, a second one ends at once; HUP looks for a newer registry.\n";
+	"Signals: TERM and INT drain, a second one ends at once; HUP looks for a newer registry "
+	"(dienstweg registry\n"
+	"reload tells how that ended).\n";
 
 struct arguments {
 	const char *config;

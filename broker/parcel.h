@@ -92,7 +92,9 @@ struct operator_act {
 	struct inspection inspection; /* OPERATOR_INSPECT */
 	const uint64_t *sequences;    /* OPERATOR_ERASE_CASE */
 	size_t count;
+	const void *asker; /* PARCEL_REGISTRY: who wants to know, of the room that sent it */
 	/* by the journal */
+	int verdict;       /* PARCEL_REGISTRY: 0 in force, or REGISTRY_* */
 	bool changed;      /* false: it was so already, or there was nothing to do */
 	uint64_t sequence; /* of the entry, where there is one */
 	size_t taken;      /* OPERATOR_ERASE_CASE: entries that wait now */
@@ -124,7 +126,7 @@ struct parcel {
 	const char *cause; /* PARCEL_FAIL: in the arena */
 	uint32_t delay_ms;
 	bool backoff;
-	struct operator_act *act; /* PARCEL_OPERATE */
+	struct operator_act *act; /* PARCEL_OPERATE; PARCEL_REGISTRY when somebody asked for it, else NULL */
 	uint32_t party;           /* PARCEL_CONFIRM; PARCEL_FORGET: the speaker's number */
 	uint64_t sequence; /* PARCEL_CONFIRM; PARCEL_FORGET: the session's serial; PARCEL_STATE: of its entry */
 

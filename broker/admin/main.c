@@ -2,7 +2,7 @@
 
 /*
  * The verbs that look into a broker: `dienstweg` starts this program for them. None but the
- * orders (hold, release, erase) changes anything, and none but those needs the broker: what it is asked while it runs can be read from its journal when
+ * orders (hold, release, erase, registry reload) changes anything, and none but those needs the broker: what it is asked while it runs can be read from its journal when
  * it does not.
  */
 #include <signal.h>
@@ -24,6 +24,7 @@ static const struct verb {
 	{"status", NULL, "", "how the broker is; when it does not run, what its journal says",
 		status_run},
 	{"queue", "list", "", "what waits for whom", queue_list_run},
+	{"registry", "reload", "", "have the broker look at its registry file", registry_reload_run},
 	{"case", "show", " CASE", "the timeline of a case", case_show_run},
 	{"case", "list", "", "the cases in which something happened last", case_list_run},
 	{"hold", NULL, " CASE --ground FILE", "put a case under legal hold", hold_run},

@@ -13,6 +13,7 @@
 
 #include "broker/admin/operate.h"
 #include "broker/routing/rows.h"
+#include "broker/transport/reload.h"
 
 enum { QUEUES_MAX = 4096, QUEUE_ARENA = 64 * 1024 };
 
@@ -360,6 +361,31 @@ static void inquiry_done(struct errand *errand)
 	free(inquiry);
 }
 
+static void reload_told(void *context, uint64_t ticket, const struct reload_result *result)
+{
+	json_t *object = json_object();
+	put(object, "version", result->version);
+	if (result->end == RELOAD_REFUSED)
+		json_object_set_new(object, "refused", json_string(result->why));
+	else
+		json_object_set_new(object, "changed", json_boolean(result->end == RELOAD_IN_FORCE));
+	if (result->end == RELOAD_IN_FORCE)
+		put(object, "sequence", result->sequence);
+	reply(context, ticket, object);
+}
+
+static void reload_request(struct status *status, uint64_t ticket)
+{
+	const struct transport *transport = status->options.transport;
+	struct reload_asker asker = {.told = reload_told, .context = status, .ticket = ticket};
+	if (transport_held(transport) || transport_draining(transport))
+		reply_error(status, ticket,
+			"the broker is stopping, or its journal is in doubt: it takes no registry "
+			"now");
+	else
+		transport_reload(status->options.transport, &asker);
+}
+
 void status_request(void *context, const char *line, uint64_t ticket, uint32_t account)
 {
 	struct status *status = context;
@@ -367,9 +393,14 @@ void status_request(void *context, const char *line, uint64_t ticket, uint32_t a
 		operate_request(&status->operate, line, ticket, account);
 		return;
 	}
+	if (strcmp(line, "registry reload") == 0) {
+		reload_request(status, ticket);
+		return;
+	}
 	if (strcmp(line, "status") != 0) {
 		reply_error(status, ticket,
-			"unknown request: this socket knows status, hold, release and erase");
+			"unknown request: this socket knows status, registry reload, hold, release "
+			"and erase");
 		return;
 	}
 	struct inquiry *inquiry = calloc(1, sizeof(*inquiry));

@@ -8,6 +8,7 @@ int case_show_run(int argc, char **argv);
 int case_list_run(int argc, char **argv);
 int backup_run(int argc, char **argv);
 int erase_run(int argc, char **argv);
+int registry_reload_run(int argc, char **argv);
 int hold_run(int argc, char **argv);
 int release_run(int argc, char **argv);
 int audit_verify_run(int argc, char **argv);

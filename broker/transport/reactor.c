@@ -12,12 +12,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "broker/transport/reload.h"
 #include "proto/base/log.h"
 #include "proto/base/queue.h"
 
@@ -125,31 +125,6 @@ void reactor_drain(struct reactor *reactor)
 	phase_set(reactor, PHASE_DRAINING, reactor->options.config->drain_ms);
 }
 
-static void registry_reload(struct reactor *reactor)
-{
-	char why[512] = "";
-	const struct reactor_options *options = &reactor->options;
-	const struct registry *held = transport_registry_now(options->transport);
-	_cleanup_(registry_unref) struct registry *next = NULL;
-	/* The one in force decides whose signatures count, not the policy: roots change over the years. */
-	int r = registry_read(options->config->registry, NULL, &next, why, sizeof(why));
-	if (r == 0)
-		r = registry_check_successor(held, next);
-	if (r > 0 && !why[0])
-		snprintf(why, sizeof(why), "it %s", registry_verdict_text(r));
-	if (r != 0) {
-		log_error("broker", "the registry file is refused, the old registry stays",
-			F_STR("file", options->config->registry), F_STR("why", why), F_ERR(r));
-		return;
-	}
-	if (registry_version(next) == registry_version(held)) {
-		log_info("broker", "the registry file holds the registry in force",
-			F_U64("version", registry_version(held)));
-		return;
-	}
-	transport_registry(options->transport, steal(&next));
-}
-
 static void signals_take(struct reactor *reactor)
 {
 	struct signalfd_siginfo info;
@@ -159,7 +134,7 @@ static void signals_take(struct reactor *reactor)
 		if (info.ssi_signo == SIGHUP) {
 			if (reactor->phase == PHASE_SERVING &&
 				!transport_held(reactor->options.transport))
-				registry_reload(reactor);
+				transport_reload(reactor->options.transport, NULL);
 			continue;
 		}
 		if (reactor->phase != PHASE_SERVING) {

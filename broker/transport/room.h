@@ -59,6 +59,8 @@ struct transport {
 	struct bars bars;              /* who flooded */
 	size_t waiting;                /* sessions whose outbox is not empty, at most */
 	bool ending;                   /* a session is to be closed at the end of the turn */
+	bool reloading;    /* the registry file is being looked at, or on its way to the journal */
+	bool reload_again; /* it may have changed since */
 	bool draining;
 	bool stopping; /* PARCEL_STOP was pushed: nothing may follow it */
 	bool stopped;  /* it came back */

@@ -202,19 +202,7 @@ void transport_tick(struct transport *transport)
 	candidate_tick(transport, now_ns);
 }
 
-/* ---- registry, drain ---- */
-
-void transport_registry(struct transport *transport, struct registry *registry)
-{
-	struct parcel *parcel = parcel_take(transport->options.pool, PARCEL_REGISTRY);
-	if (!parcel) {
-		log_warn("transport", "too busy to reload the registry, try again");
-		registry_unref(registry);
-		return;
-	}
-	parcel->registry = registry;
-	transport_act(transport, parcel);
-}
+/* ---- drain ---- */
 
 void transport_act(void *context, struct parcel *parcel)
 {

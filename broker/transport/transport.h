@@ -99,9 +99,6 @@ void transport_tick(struct transport *transport);
 /* Are frames waiting for slow peers? Then flush again soon. */
 bool transport_waiting(const struct transport *transport);
 
-/* A newer registry file, already verified under the pinned roots: goes to the journal. Takes the reference. */
-void transport_registry(struct transport *transport, struct registry *registry);
-
 /* Drain: new messages are put off from now on. Nothing is inside any more? Then stop the journal; after its
    stop entry came back, transport is stopped. */
 void transport_drain(struct transport *transport);

@@ -66,6 +66,14 @@ static void frame_done(struct transport *transport, struct parcel *parcel)
 	session->turn_tail = &parcel->next;
 }
 
+static void registry_told(struct parcel *parcel)
+{
+	if (!parcel->act)
+		return;
+	parcel->act->verdict = parcel->verdict;
+	parcel->act->done(parcel->act);
+}
+
 static void registry_done(struct transport *transport, struct parcel *parcel)
 {
 	size_t slot = 0;
@@ -74,6 +82,7 @@ static void registry_done(struct transport *transport, struct parcel *parcel)
 		log_error("transport", "the new registry was refused, the old one stays",
 			F_U64("version", registry_version(parcel->registry)),
 			F_ERR(parcel->verdict));
+		registry_told(parcel);
 		return;
 	}
 	registry_unref(transport->registry);
@@ -84,6 +93,7 @@ static void registry_done(struct transport *transport, struct parcel *parcel)
 		if (!transport_may_speak(transport, session))
 			transport_end(transport, session, "not-operated");
 	}
+	registry_told(parcel);
 }
 
 static void stop_done(struct transport *transport, struct parcel *parcel)

@@ -21,7 +21,9 @@ static const char help[] =
 	"bus.\n"
 	"\n"
 	"  keygen    make the keys of a party, a bus, a root, or a broker's master key\n"
-	"  registry  build, sign, check and show the registry of parties, services and agreements\n"
+	"  registry  build, sign, check and show the registry of parties, services and "
+	"agreements;\n"
+	"            reload: have a running broker look at it\n"
 	"  config    print every configuration parameter\n"
 	"\n"
 	"  status    how the broker is\n"
@@ -65,9 +67,10 @@ struct neighbour {
 		"../../adapters", "../../adapters/cli"                                             \
 	}
 
-static const struct neighbour neighbours[] = {{"status", ADMIN}, {"queue", ADMIN}, {"case", ADMIN},
-	{"audit", ADMIN}, {"hold", ADMIN}, {"release", ADMIN}, {"erase", ADMIN}, {"backup", ADMIN},
-	{"send", PARTY}, {"receive", PARTY}, {"evidence", PARTY}};
+static const struct neighbour neighbours[] = {{"registry", ADMIN}, {"status", ADMIN},
+	{"queue", ADMIN}, {"case", ADMIN}, {"audit", ADMIN}, {"hold", ADMIN}, {"release", ADMIN},
+	{"erase", ADMIN}, {"backup", ADMIN}, {"send", PARTY}, {"receive", PARTY},
+	{"evidence", PARTY}};
 
 /* Folder of the running program: neither PATH nor the working folder decide what is started. */
 static int own_folder(char *buf, size_t size)
@@ -103,7 +106,9 @@ static int start(const struct neighbour *neighbour, char **argv)
 /* argv[0] becomes the neighbour's name; the verb stays its first argument. */
 static int dispatch(const char *verb, int argc, char **argv)
 {
-	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+	/* Of the registrar's verbs, the one that asks a broker. */
+	bool reload = argc > 2 && strcmp(verb, "registry") == 0 && strcmp(argv[2], "reload") == 0;
+	for (size_t i = 0; i < ARRAY_LEN(own) && !reload; i++)
 		if (strcmp(verb, own[i].name) == 0)
 			return own[i].run(argc - 1, argv + 1);
 	for (size_t i = 0; i < ARRAY_LEN(neighbours); i++)

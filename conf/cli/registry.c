@@ -20,7 +20,8 @@ static const char help[] = "usage: dienstweg registry VERB [OPTION...]\n"
 			   "  sign    add a root's signature\n"
 			   "  policy  write the file that pins the roots\n"
 			   "  check   verify a registry, and name what is doubtful in it\n"
-			   "  show    print it, or who would receive a message\n";
+			   "  show    print it, or who would receive a message\n"
+			   "  reload  have a running broker look at its registry file\n";
 
 int registry_run(int argc, char **argv)
 {
