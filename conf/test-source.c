@@ -55,7 +55,7 @@ static struct world world(void)
 	static const enum key_use bus[] = {KEY_LOG, KEY_TRANSPORT}, root[] = {KEY_ROOT};
 	static const char *const parties[] = {"city.wuppertal", "youthoffice.wuppertal",
 		"businessportal.wuppertal", "waterworks.wuppertal", "jobcenter.wuppertal",
-		"ministry.mkffi"};
+		"ministry.mkffi", "cooperative.bergisch", "rs-p-05120000", "sg-p-05122000"};
 	static const char *const roots[] = {
 		"root1.wuppertal.demo", "root2.wuppertal.demo", "root3.wuppertal.demo"};
 	struct world w;
@@ -134,7 +134,7 @@ static void the_shipped_source_compiles(void)
 	if (source_compile(w.source, w.keys, &source, why, sizeof(why)))
 		CHECK_FAIL("%s", why);
 	const Dienstweg__RegistryContent *content = source_content(source);
-	CHECK_INT(content->n_parties, 6);
+	CHECK_INT(content->n_parties, 9);
 	CHECK_INT(content->n_classes, 3);
 	CHECK_INT(content->n_roots, 3);
 	CHECK_INT(source_stale_after_ms(source), 400LL * 86400000);

@@ -142,6 +142,9 @@ static int op_report(struct dw_adapter *adapter, void *context, const struct dw_
 	output_report(&send->output, report);
 	if (report->event == DW_REFUSED)
 		end(adapter, send, VERB_NEGATIVE);
+	/* The registry by which it was recorded may give it other recipients than the one of before. */
+	if (report->event == DW_RECORDED)
+		send->outcomes = recipients_count(adapter, send);
 	if (report->event == DW_RECORDED && send->wait == WAIT_RECORDED)
 		end(adapter, send, VERB_DONE);
 	if (report->event != DW_ENDED || send->wait != WAIT_ENDED)

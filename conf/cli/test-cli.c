@@ -135,7 +135,7 @@ static void prepare(void)
 		"bus.yaml", "parties.yaml", "services.yaml", "agreements.yaml"};
 	static const char *const parties[] = {"city.wuppertal", "youthoffice.wuppertal",
 		"businessportal.wuppertal", "waterworks.wuppertal", "jobcenter.wuppertal",
-		"ministry.mkffi"};
+		"ministry.mkffi", "cooperative.bergisch", "rs-p-05120000", "sg-p-05122000"};
 	CHECK_INT(dir_make(in_tmp("source"), 0700), 0);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		copy_source(names[i]);
@@ -231,7 +231,7 @@ static void keygen(void)
 static void from_source_to_two_signatures(void)
 {
 	prepare();
-	says(0, "version 1 of wuppertal.demo, 6 parties, 10 services, 4 agreements",
+	says(0, "version 1 of wuppertal.demo, 9 parties, 13 services, 7 agreements",
 		BUILD "--first --out r1");
 	says(1, "signed by 0 of the pinned 3 roots", "registry check r1 --policy policy");
 	says(0, "Signed by 0 of 3 roots; not verified", "registry show r1");
@@ -421,7 +421,10 @@ static void parties(const char *city, const char *jobcenter)
 		"  - name: youthoffice.wuppertal\n    operated_by: city.wuppertal\n"
 		"  - name: businessportal.wuppertal\n    operated_by: city.wuppertal\n"
 		"  - name: waterworks.wuppertal\n    operated_by: city.wuppertal\n"
-		"  - name: jobcenter.wuppertal\n%s  - name: ministry.mkffi\n",
+		"  - name: jobcenter.wuppertal\n%s  - name: ministry.mkffi\n"
+		"  - name: cooperative.bergisch\n"
+		"  - name: rs-p-05120000\n    operated_by: cooperative.bergisch\n"
+		"  - name: sg-p-05122000\n    operated_by: cooperative.bergisch\n",
 		city, jobcenter);
 	CHECK_INT(file_replace(in_tmp("source/parties.yaml"), BYTES_STR(text), 0644), 0);
 }

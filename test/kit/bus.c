@@ -146,11 +146,24 @@ static void parties_write(struct bus *bus)
 	Dienstweg__RegistryContent *content = registry_fixture_content(bus->fixture);
 
 	for (size_t i = 0; i < content->n_parties; i++) {
-		char name[64];
+		char name[64], file[80];
 		snprintf(name, sizeof(name), "%.*s", (int)content->parties[i]->name.len,
 			(const char *)content->parties[i]->name.data);
-		secret_write(bus, name, name, uses, ARRAY_LEN(uses));
+		snprintf(file, sizeof(file), "keys/%s.secret", name);
+		if (access(bus_path(bus, file), F_OK) != 0)
+			secret_write(bus, name, name, uses, ARRAY_LEN(uses));
 	}
+}
+
+void bus_registry_next(struct bus *bus)
+{
+	struct registry *next = registry_fixture_load(
+		bus->fixture, registry_version(bus->registry) + 1, bus->registry);
+	registry_unref(bus->registry);
+	bus->registry = next;
+	parties_write(bus);
+	CHECK_INT(file_replace(bus_path(bus, "registry.signed"), registry_signed_bytes(next), 0644),
+		0);
 }
 
 void bus_config_write(const struct bus *bus, const char *extra)

@@ -37,6 +37,9 @@ void bus_init_usual(struct bus *bus, const char *dir);
 /* Writes registry.signed, policy (with the registry's witnesses, when it names any), keys/, broker.yaml. Fails the test on any error. */
 void bus_write(struct bus *bus);
 
+/* What the fixture holds by now becomes the next version, in registry.signed; the broker has not looked yet. */
+void bus_registry_next(struct bus *bus);
+
 /* Writes broker.yaml anew, with other lines at its end: for the next start. */
 void bus_config_write(const struct bus *bus, const char *extra);
 

@@ -123,6 +123,7 @@ static void deliver_take(struct party *party, const Dienstweg__Deliver *deliver)
 			o->sequence = item->outcome->message_sequence;
 			CHECK_INT(item->outcome->h.len, 32);
 			memcpy(o->h, item->outcome->h.data, 32);
+			text_of(item->outcome->recipient, o->recipient, sizeof(o->recipient));
 			text_of(item->outcome->state, o->state, sizeof(o->state));
 			text_of(item->outcome->code, o->code, sizeof(o->code));
 			continue;
@@ -267,7 +268,7 @@ static void header_fill(struct party *party, const struct party_draft *draft,
 	dienstweg__header__init(header);
 	header->bus = pb(BYTES_STR("test.demo"));
 	header->message_id = pb(BYTES(draft->message_id ? draft->message_id : id, 16));
-	header->kind = DIENSTWEG__KIND__KIND_SUBMISSION;
+	header->kind = draft->event ? DIENSTWEG__KIND__KIND_EVENT : DIENSTWEG__KIND__KIND_SUBMISSION;
 	header->sender = pb(BYTES_STR(party->name));
 	if (draft->recipient)
 		header->recipient = pb(BYTES_STR(draft->recipient));
@@ -284,32 +285,35 @@ static void header_fill(struct party *party, const struct party_draft *draft,
 	header->priority = 1;
 }
 
-static size_t recipient_of(struct party *party, const struct party_draft *draft,
-	const Dienstweg__Header *header, struct sealing_recipient *ret)
+static void key_take(const Dienstweg__Party *to, struct sealing_recipient *ret)
 {
-	const Dienstweg__Party *to = NULL;
-
-	if (draft->clear)
-		return 0;
-	if (draft->seal_for) {
-		to = registry_party(party->bus->registry, BYTES_STR(draft->seal_for));
-	} else {
-		struct resolve_query query = {.sender = BYTES_PB(header->sender),
-			.recipient = BYTES_PB(header->recipient),
-			.region = BYTES_PB(header->region),
-			.service = BYTES_PB(header->service),
-			.at_ms = header->created_ms};
-		struct resolve_result result;
-		if (registry_resolve(party->bus->registry, &query, &result) == RESOLVE_OK)
-			to = result.recipients[0];
-		else /* unroutable on purpose: seal for somebody */
-			to = registry_party(party->bus->registry, BYTES_STR("jobcenter"));
-	}
-	CHECK(to);
-	const Dienstweg__Key *key = registry_party_key(to, KEY_SEAL);
+	const Dienstweg__Key *key = to ? registry_party_key(to, KEY_SEAL) : NULL;
 	CHECK(key);
 	memcpy(ret->key_id, key->id.data, KEY_ID_SIZE);
 	memcpy(ret->public, key->public_.data, BOX_KEY_SIZE);
+}
+
+static size_t recipients_of(struct party *party, const struct party_draft *draft,
+	const Dienstweg__Header *header, struct sealing_recipient ret[SEALED_RECIPIENTS_MAX])
+{
+	const struct registry *registry = party->bus->registry;
+	struct resolve_result result;
+	struct resolve_query query = {.sender = BYTES_PB(header->sender),
+		.recipient = BYTES_PB(header->recipient),
+		.region = BYTES_PB(header->region),
+		.service = BYTES_PB(header->service),
+		.at_ms = header->created_ms};
+
+	if (draft->clear)
+		return 0;
+	const char *to = draft->seal_for;
+	if (!to && registry_resolve(registry, &query, &result) == RESOLVE_OK) {
+		for (size_t i = 0; i < result.count; i++)
+			key_take(result.recipients[i], &ret[i]);
+		return result.count;
+	}
+	/* Unroutable on purpose: seal for somebody. */
+	key_take(registry_party(registry, BYTES_STR(to ? to : "jobcenter")), &ret[0]);
 	return 1;
 }
 
@@ -317,13 +321,13 @@ static void envelope_fill(struct party *party, const struct party_draft *draft,
 	struct sealing_batch *batch, Dienstweg__Envelope *envelope, struct arena *arena)
 {
 	Dienstweg__Header header;
-	struct sealing_recipient recipient;
+	struct sealing_recipient recipients[SEALED_RECIPIENTS_MAX];
 	struct bytes content, body = draft->body.data ? draft->body : BYTES_STR("a form");
 
 	header_fill(party, draft, &header, arena);
-	size_t recipients = recipient_of(party, draft, &header, &recipient);
-	CHECK_INT(sealing_seal(recipients ? batch : NULL, &header, body, &recipient, recipients,
-			  arena, &content),
+	size_t count = recipients_of(party, draft, &header, recipients);
+	CHECK_INT(sealing_seal(
+			  count ? batch : NULL, &header, body, recipients, count, arena, &content),
 		0);
 	if (draft->twist)
 		draft->twist(&header);

@@ -41,6 +41,7 @@ struct party_outcome {
 	uint64_t entry;
 	uint64_t sequence;
 	uint8_t h[32];
+	char recipient[64];
 	char state[16];
 	char code[64];
 };
@@ -83,8 +84,9 @@ struct party_draft {
 	const uint8_t *case_id;
 	uint64_t expires_ms;
 	uint64_t not_before_ms;
-	const char *seal_for; /* party whose seal key to use; NULL: the recipient of the registry */
+	const char *seal_for; /* party whose seal key to use; NULL: the recipients of the registry */
 	bool clear;           /* do not seal */
+	bool event;           /* for all who subscribe to the service */
 	void (*twist)(Dienstweg__Header *header);
 };
 
