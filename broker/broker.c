@@ -321,6 +321,12 @@ static int listen_all(struct broker *broker, const struct why *why)
 	for (size_t i = 0; i < listen->count; i++) {
 		int r = router_bind(
 			broker->router, listen->items[i], i == 0 ? broker->endpoint : NULL);
+		if (r == -EADDRINUSE || r == -EADDRNOTAVAIL || r == -EACCES || r == -ENODEV) {
+			snprintf(why->text,
+				why->size, "%s: listen: %s: %s; end the program that has it, or name another one",
+				broker->config->path, listen->items[i], strerrordesc_np(-r));
+			return BROKER_REFUSED;
+		}
 		if (r < 0)
 			return explain(why, r, "cannot listen on", listen->items[i]);
 	}

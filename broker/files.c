@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/base/file.h"
 
@@ -19,8 +20,9 @@ static int refuse(char *reterr, size_t size, int r, const char *file, const char
 {
 	if (r < 0)
 		snprintf(reterr, size, "%s: %s", file, strerrordesc_np(-r));
-	else
-		snprintf(reterr, size, "%s: %s", file, why);
+	else /* some sentences begin with the file, and the line in it */
+		snprintf(reterr, size, "%s%s%s", strncmp(why, file, strlen(file)) == 0 ? "" : file,
+			strncmp(why, file, strlen(file)) == 0 ? "" : ": ", why);
 	return r < 0 ? r : BROKER_FILES_REFUSED;
 }
 

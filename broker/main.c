@@ -193,7 +193,7 @@ int main(int argc, char **argv)
 	if (r == 0 && arguments.check)
 		r = broker_check(config, why, sizeof(why));
 	if (r != 0)
-		return arguments.check && *why ? refuse(1, why) : refuse(r, why);
+		return *why ? refuse(1, why) : refuse(r, why);
 	if (arguments.check) {
 		printf("%s: good\n", arguments.config);
 		return EXIT_DONE;

@@ -75,7 +75,8 @@ static const struct param rows[] = {
 		.doc = "Silence after which the adapter asks whether the broker is there."},
 
 	{"connector.kind", PARAM_CHOICE, .offset = AT(connector.kind), .choices = "folder none",
-		.fallback = "folder", .doc = "How the legacy system is reached."},
+		.fallback = "folder",
+		.doc = "How the legacy system is reached. dienstweg send and receive need none."},
 	{"connector.in", PARAM_PATH, .optional = true, .offset = AT(connector.in),
 		.doc = "Folder where the legacy system puts what is to be sent."},
 	{"connector.work", PARAM_PATH, .offset = AT(connector.work), .fallback = "STATE/work",
@@ -119,6 +120,9 @@ static int check_folders(
 	} folders[] = {{"connector.in", c->in}, {"connector.out", c->out},
 		{"connector.done", c->done}, {"connector.failed", c->failed}};
 	if (strcmp(c->kind, "folder") != 0)
+		return 0;
+	/* Who sends and receives with the command line has none; a folder adapter asks for its own. */
+	if (!c->in && !c->out && !c->done && !c->failed)
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
 		if (!folders[i].path)

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/base/file.h"
@@ -34,8 +35,12 @@ static int check_demo(const struct guard *guard, const char *path, const char *b
 {
 	static const char suffix[] = ".demo";
 	size_t len = strlen(bus), end = sizeof(suffix) - 1;
-	if (demo || len < end || strcmp(bus + len - end, suffix) != 0)
+	bool is_demo = len >= end && strcmp(bus + len - end, suffix) == 0;
+	if (demo == is_demo)
 		return 0;
+	if (demo)
+		return refuse(guard, GUARD_DEMO,
+			"%s: bus: %s is no demonstration; start without --demo", path, bus);
 	return refuse(guard, GUARD_DEMO,
 		"%s: bus: %s is a demonstration, whose keys protect nothing; start with --demo, or "
 		"name a "
@@ -114,6 +119,22 @@ static int check_trust(const struct guard *guard, const char *registry, const ch
 			   "fetch the bus's policy, and compare it with a paper copy");
 }
 
+/* One that is not there yet is made at start. */
+static int check_state(const struct guard *guard, const char *path, const char *state)
+{
+	struct stat found;
+	if (stat(state, &found) != 0 && errno == ENOENT)
+		return 0;
+	if (access(state, F_OK) == 0 && !S_ISDIR(found.st_mode))
+		return refuse(
+			guard, GUARD_STATE, "%s: state: %s is no folder; name one", path, state);
+	if (access(state, R_OK | W_OK | X_OK) != 0)
+		return refuse(guard, GUARD_STATE,
+			"%s: state: %s: %s; let this program's account read and write it", path,
+			state, strerrordesc_np(errno));
+	return 0;
+}
+
 int guard_broker(const struct config_broker *config, bool demo, char *reterr, size_t size)
 {
 	struct guard guard = {.reterr = reterr, .size = size};
@@ -122,6 +143,8 @@ int guard_broker(const struct config_broker *config, bool demo, char *reterr, si
 	int r = check_demo(&guard, config->path, config->bus, demo);
 	if (r == 0)
 		r = check_beside_all(&guard, beside, ARRAY_LEN(beside));
+	if (r == 0)
+		r = check_state(&guard, config->path, config->state);
 	if (r == 0)
 		r = check_folder(&guard, config->state);
 	if (r == 0)
@@ -140,6 +163,8 @@ int guard_adapter(const struct config_adapter *config, bool demo, char *reterr, 
 		r = check_beside_all(&guard, beside, ARRAY_LEN(beside));
 	if (r == 0)
 		r = check_beside_all(&guard, config->keys.items, config->keys.count);
+	if (r == 0)
+		r = check_state(&guard, config->path, config->state);
 	if (r == 0)
 		r = check_folder(&guard, config->state);
 	for (size_t i = 0; r == 0 && i < config->keys.count; i++)

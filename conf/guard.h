@@ -16,6 +16,7 @@ enum {
 	GUARD_ROOT_SECRET = 2, /* a root secret is readable in a folder that the configuration names */
 	GUARD_UNSAFE = 3,      /* a secret file is readable by others */
 	GUARD_MISSING = 4,     /* a file that must be there is not */
+	GUARD_STATE = 5,       /* the state folder is none, or not ours to use */
 };
 
 /**

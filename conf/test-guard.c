@@ -64,6 +64,7 @@ static void demo_buses_need_the_option(void)
 	expect(guard_broker(&config, true, why, sizeof(why)), 0, why, NULL);
 	config.bus = "wuppertal";
 	expect(guard_broker(&config, false, why, sizeof(why)), 0, why, NULL);
+	expect(guard_broker(&config, true, why, sizeof(why)), GUARD_DEMO, why, "without --demo");
 	config.bus = "demo";
 	expect(guard_broker(&config, false, why, sizeof(why)), 0, why, NULL);
 }
@@ -91,6 +92,26 @@ static void files_must_be_there(void)
 		expect(guard_broker(&config, true, why, sizeof(why)), GUARD_MISSING, why, files[i]);
 		put(files[i], 0600);
 	}
+}
+
+static void state_is_a_folder(void)
+{
+	struct paths paths;
+	struct config_broker config = broker(&paths);
+	char why[CONFIG_ERROR_SIZE] = "", nowhere[512];
+	const char *state = config.state;
+	config.state = config.policy;
+	expect(guard_broker(&config, true, why, sizeof(why)), GUARD_STATE, why,
+		"is no folder; name one");
+	config.state = in(nowhere, "etc", "made-at-start");
+	expect(guard_broker(&config, true, why, sizeof(why)), 0, why, NULL);
+	if (geteuid() == 0)
+		return; /* may write everywhere */
+	config.state = state;
+	CHECK_INT(chmod(state, 0500), 0);
+	expect(guard_broker(&config, true, why, sizeof(why)), GUARD_STATE, why,
+		"let this program's account read and write it");
+	CHECK_INT(chmod(state, 0700), 0);
 }
 
 static void write_root(const char *folder)
@@ -154,5 +175,5 @@ static void adapters_keep_the_same_rules(void)
 }
 
 CHECK_MAIN(CHECK_CASE(demo_buses_need_the_option), CHECK_CASE(secrets_are_private),
-	CHECK_CASE(files_must_be_there), CHECK_CASE(no_root_secret_within_reach),
-	CHECK_CASE(adapters_keep_the_same_rules))
+	CHECK_CASE(files_must_be_there), CHECK_CASE(state_is_a_folder),
+	CHECK_CASE(no_root_secret_within_reach), CHECK_CASE(adapters_keep_the_same_rules))

@@ -17,9 +17,9 @@
 enum { ARENA_BUDGET = 1 << 20 };
 
 static const char help[] =
-	"usage: dienstweg-party evidence --config FILE --message UUID [--out FILE] [--header "
+	"usage: dienstweg evidence --config FILE --message UUID [--out FILE] [--header "
 	"FILE] [--final FILE]\n"
-	"       dienstweg-party evidence --config FILE --acknowledged NUMBER [--out FILE] [--batch "
+	"       dienstweg evidence --config FILE --acknowledged NUMBER [--out FILE] [--batch "
 	"FILE]\n"
 	"\n"
 	"Prints the receipt of a message, or of the acknowledgement of a message that was "
@@ -83,7 +83,7 @@ static int parse(int argc, char **argv, struct arguments *ret)
 		else if (option == 'h')
 			ret->help = true;
 		else
-			return verb_fail(VERB_USAGE, "try: dienstweg-party evidence --help");
+			return verb_fail(VERB_USAGE, "try: dienstweg evidence --help");
 	}
 	return 0;
 }

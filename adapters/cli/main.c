@@ -9,13 +9,13 @@
 
 #include "adapters/cli/verb.h"
 
-static const char help[] = "usage: dienstweg-party VERB [OPTION...]\n"
+static const char help[] = "usage: dienstweg send|receive|evidence [OPTION...]\n"
 			   "\n"
 			   "  send      send a document as a party\n"
 			   "  receive   receive documents as a party\n"
 			   "  evidence  print the receipt of a message\n"
 			   "\n"
-			   "dienstweg-party VERB --help tells more. Manual: dienstweg-party(1).\n";
+			   "dienstweg VERB --help tells more. Manual: dienstweg-party(1).\n";
 
 static const struct {
 	const char *name;
@@ -25,9 +25,14 @@ static const struct {
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
+	char called[32];
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
-		if (strcmp(verb, verbs[i].name) == 0)
-			return verbs[i].run(argc - 1, argv + 1);
+		if (strcmp(verb, verbs[i].name) != 0)
+			continue;
+		/* By that name people started this program; getopt() complains under it. */
+		snprintf(called, sizeof(called), "dienstweg %s", verb);
+		argv[1] = called;
+		return verbs[i].run(argc - 1, argv + 1);
 	}
 	if (strcmp(verb, "--version") == 0) {
 		printf("dienstweg-party %s\n", DIENSTWEG_VERSION);

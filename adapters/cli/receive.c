@@ -122,7 +122,7 @@ static const struct dw_adapter_ops ops = {
 };
 
 static const char help[] =
-	"usage: dienstweg-party receive --config FILE [--out DIR] [OPTION...]\n"
+	"usage: dienstweg receive --config FILE [--out DIR] [OPTION...]\n"
 	"\n"
 	"Takes what waits for the party, checks it, writes each body to DIR/MESSAGE-ID.body with "
 	"a\n"
@@ -189,7 +189,7 @@ static int parse(int argc, char **argv, struct arguments *ret)
 			ret->help = true;
 			break;
 		default:
-			return verb_fail(VERB_USAGE, "try: dienstweg-party receive --help");
+			return verb_fail(VERB_USAGE, "try: dienstweg receive --help");
 		}
 	}
 	return 0;

@@ -176,7 +176,7 @@ static const struct dw_adapter_ops ops = {
 /* ---- arguments ---- */
 
 static const char help[] =
-	"usage: dienstweg-party send --config FILE --service SERVICE [--to PARTY | --region ARS]\n"
+	"usage: dienstweg send --config FILE --service SERVICE [--to PARTY | --region ARS]\n"
 	"                            --file FILE [OPTION...]\n"
 	"\n"
 	"Puts a document into the party's outbox, sends it, and waits.\n"
@@ -244,7 +244,7 @@ static int parse(int argc, char **argv, struct arguments *ret)
 		else if (option >= 0 && (size_t)option < ARRAY_LEN(texts))
 			*texts[option] = optarg;
 		else
-			return verb_fail(VERB_USAGE, "try: dienstweg-party send --help");
+			return verb_fail(VERB_USAGE, "try: dienstweg send --help");
 	}
 	if (optind < argc)
 		return verb_fail(VERB_USAGE, "%s: options only; the document goes behind --file",

@@ -18,7 +18,7 @@
 int verb_fail(int code, const char *format, ...)
 {
 	va_list list;
-	fputs("dienstweg-party: ", stderr);
+	fputs("dienstweg: ", stderr);
 	va_start(list, format);
 	vfprintf(stderr, format, list);
 	va_end(list);

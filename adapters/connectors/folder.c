@@ -21,6 +21,7 @@
 #include "proto/base/file.h"
 #include "proto/base/log.h"
 #include "proto/base/text.h"
+#include "proto/registry/registry.h"
 
 enum {
 	REMEMBER = 4096, /* letters put between two commits, beyond the broker's credit */
@@ -194,12 +195,78 @@ static int check_folders(const struct config_connector *config, char *reterr, si
 	return r;
 }
 
-int folder_check_agency(const struct config_adapter *config, char *reterr, size_t size)
+/* Of a folder that is not there yet: the one in which it will be made. */
+static int stat_nearest(const char *wanted, struct stat *ret)
+{
+	char path[PATH_SIZE];
+	snprintf(path, sizeof(path), "%s", wanted);
+	while (stat(path, ret) != 0) {
+		char *slash = strrchr(path, '/');
+		if (errno != ENOENT)
+			return -errno;
+		if (!slash)
+			return stat(".", ret) == 0 ? 0 : -errno;
+		slash[slash == path ? 1 : 0] = '\0';
+	}
+	return 0;
+}
+
+/* Files move between them by rename. */
+static int check_one_disk(const struct config_connector *config, char *reterr, size_t size)
+{
+	const struct {
+		const char *field, *path;
+	} folders[] = {{"in", config->in}, {"work", config->work}, {"done", config->done},
+		{"failed", config->failed}};
+	dev_t in = 0;
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		struct stat found;
+		int r = folders[i].path ? stat_nearest(folders[i].path, &found) : 0;
+		if (r < 0)
+			return bad(reterr, size, "connector.%s: %s: %s", folders[i].field,
+				folders[i].path, strerrordesc_np(-r));
+		if (i == 0)
+			in = found.st_dev;
+		if (folders[i].path && found.st_dev != in)
+			return bad(reterr, size,
+				"connector.%s: is on another file system than connector.in; files "
+				"are moved between them by renaming, so put both on one",
+				folders[i].field);
+	}
+	return 0;
+}
+
+/* What a document would otherwise be told, when it is late. */
+static int settings_look_up(const struct config_connector *config, const struct registry *registry,
+	char *reterr, size_t size)
+{
+	for (size_t i = 0; i < config->settings_count; i++) {
+		const struct config_setting *setting = &config->settings[i];
+		const char *service = strchr(setting->name, '.');
+		if (service && !registry_service(registry, BYTES_STR(service + 1)))
+			return bad(reterr, size,
+				"connector.settings: \"%.80s\" names no service of the registry",
+				setting->name);
+		if (setting->name[2] == 'c' && !registry_party(registry, BYTES_STR(setting->value)))
+			return bad(reterr, size,
+				"connector.settings: the value of \"%.80s\" is no party of the "
+				"registry",
+				setting->name);
+	}
+	return 0;
+}
+
+int folder_check_agency(const struct config_adapter *config, const struct registry *registry,
+	char *reterr, size_t size)
 {
 	const struct config_connector *connector = &config->connector;
 	int r = settings_check(connector, reterr, size);
 	if (r == 0)
+		r = settings_look_up(connector, registry, reterr, size);
+	if (r == 0)
 		r = check_folders(connector, reterr, size);
+	if (r == 0)
+		r = check_one_disk(connector, reterr, size);
 	return r ? r : check_distinct(connector, reterr, size);
 }
 

@@ -17,12 +17,14 @@
 
 /**
  * folder_check_agency() - check() of an adapter: its settings, and whether the folders are there and apart
- * @config: read
- * @reterr: room for a sentence
- * @size:   of @reterr
+ * @config:   read
+ * @registry: knows the parties and services that the settings name
+ * @reterr:   room for a sentence
+ * @size:     of @reterr
  * Return: 0, or > 0 with the reason.
  */
-int folder_check_agency(const struct config_adapter *config, char *reterr, size_t size);
+int folder_check_agency(const struct config_adapter *config, const struct registry *registry,
+	char *reterr, size_t size);
 
 /**
  * folder_open_agency() - open() of an adapter

@@ -15,6 +15,7 @@
 
 #include "proto/base/file.h"
 #include "proto/base/log.h"
+#include "proto/registry/fixture.h"
 #include "test/kit/check.h"
 
 enum { PATH_SIZE = 600 };
@@ -64,7 +65,7 @@ static int open_it(struct desk *desk)
 static void refused(struct desk *desk, const char *expected)
 {
 	char path[PATH_SIZE], why[1024] = "";
-	CHECK(folder_check_agency(&desk->config, why, sizeof(why)) > 0);
+	CHECK(folder_check_agency(&desk->config, NULL, why, sizeof(why)) > 0);
 	CHECK(strncmp(why, "connector.", 10) == 0);
 	_cleanup_(heap_free) uint8_t *text = NULL;
 	size_t len = 0;
@@ -80,8 +81,45 @@ static void refused(struct desk *desk, const char *expected)
 		CHECK_FAIL("\"%s\" does not say \"%s\"", (char *)text, expected);
 }
 
+/* Knows the party waterworks and the service xwasser.receipt. */
+static struct registry *make_registry(void)
+{
+	struct registry_fixture *fixture = registry_fixture_new("test.demo");
+	registry_fixture_party(fixture, "waterworks", NULL);
+	registry_fixture_service(fixture, "xwasser.receipt");
+	struct registry *registry = registry_fixture_load(fixture, 1, NULL);
+	registry_fixture_free(fixture);
+	return registry;
+}
+
+static void settings_name_what_the_registry_knows(void)
+{
+	_cleanup_(registry_unref) struct registry *registry = make_registry();
+	char why[1024];
+	struct desk desk;
+	desk_init(&desk);
+	desk.config.connector.settings_count = 1;
+	desk.settings[0] = (struct config_setting){"region.fax", "051240000000"};
+	CHECK(folder_check_agency(&desk.config, registry, why, sizeof(why)) > 0);
+	CHECK(strstr(why, "\"region.fax\" names no service of the registry"));
+	desk.settings[0] = (struct config_setting){"recipient.xwasser.receipt", "waterwork"};
+	CHECK(folder_check_agency(&desk.config, registry, why, sizeof(why)) > 0);
+	CHECK(strstr(why, "is no party of the registry"));
+}
+
+static void check_wants_one_disk(void)
+{
+	char why[1024];
+	struct desk desk;
+	desk_init(&desk);
+	desk.config.connector.done = "/proc/not-made-yet/done";
+	CHECK(folder_check_agency(&desk.config, NULL, why, sizeof(why)) > 0);
+	CHECK(strstr(why, "connector.done: is on another file system than connector.in"));
+}
+
 static void good_configuration_opens(void)
 {
+	_cleanup_(registry_unref) struct registry *registry = make_registry();
 	char why[1024];
 	struct desk desk;
 	struct stat st;
@@ -89,7 +127,7 @@ static void good_configuration_opens(void)
 	desk.settings[0] = (struct config_setting){"region", "051240000000"};
 	desk.settings[1] = (struct config_setting){"recipient.xwasser.receipt", "waterworks"};
 	desk.config.connector.settings_count = 2;
-	CHECK_INT(folder_check_agency(&desk.config, why, sizeof(why)), 0);
+	CHECK_INT(folder_check_agency(&desk.config, registry, why, sizeof(why)), 0);
 	CHECK_INT(access(desk.paths[0], F_OK), -1); /* a check makes nothing */
 	CHECK_INT(open_it(&desk), 0);
 	for (size_t i = 0; i < 5; i++)
@@ -152,19 +190,20 @@ static void check_names_unusable_folders(void)
 	desk_init(&desk);
 	snprintf(nowhere, sizeof(nowhere), "%s/no/in", desk.dir);
 	desk.config.connector.in = nowhere;
-	CHECK(folder_check_agency(&desk.config, why, sizeof(why)) > 0);
+	CHECK(folder_check_agency(&desk.config, NULL, why, sizeof(why)) > 0);
 	CHECK(strstr(why, "connector.in: ") && strstr(why, "/no: "));
 	desk.config.connector.in = desk.paths[0];
 	snprintf(file, sizeof(file), "%s", desk.paths[1]);
 	CHECK_INT(file_replace(file, BYTES_STR("x"), 0600), 0);
 	desk.config.connector.out = file;
-	CHECK(folder_check_agency(&desk.config, why, sizeof(why)) > 0);
+	CHECK(folder_check_agency(&desk.config, NULL, why, sizeof(why)) > 0);
 	CHECK(strstr(why, "connector.out: ") && strstr(why, "is no folder"));
 	desk.config.connector.out = NULL;
-	CHECK(folder_check_agency(&desk.config, why, sizeof(why)) > 0);
+	CHECK(folder_check_agency(&desk.config, NULL, why, sizeof(why)) > 0);
 	CHECK(strstr(why, "connector.out: missing"));
 }
 
 CHECK_MAIN(CHECK_CASE(good_configuration_opens), CHECK_CASE(settings_are_checked),
 	CHECK_CASE(check_names_unusable_folders), CHECK_CASE(kind_is_checked),
-	CHECK_CASE(folders_are_distinct))
+	CHECK_CASE(folders_are_distinct), CHECK_CASE(settings_name_what_the_registry_knows),
+	CHECK_CASE(check_wants_one_disk))

@@ -22,6 +22,7 @@
  * id (adapters/connectors/folder.h) exactly once.
  */
 struct dw_adapter;
+struct registry;
 
 enum dw_kind { DW_SUBMISSION = 1, DW_REPLY = 2, DW_EVENT = 3, DW_ENQUIRY = 4, DW_ANSWER = 5 };
 
@@ -141,9 +142,11 @@ struct dw_report {
 struct dw_adapter_ops {
 	const char *name; /* program name, e.g. "dienstweg-city" */
 
-	/* For --check: would open() find what it needs? Touches nothing. 0, or > 0 with a sentence that names
-	   the field and what to do. May be NULL. */
-	int (*check)(const struct config_adapter *config, char *reterr, size_t size);
+	/* For --check: would open() find what it needs, and does the registry at hand know what the settings
+	   name? Touches nothing. 0, or > 0 with a sentence that names the field and what to do. May be
+	   NULL. */
+	int (*check)(const struct config_adapter *config, const struct registry *registry,
+		char *reterr, size_t size);
 
 	/* Open the legacy system. @ret_context is handed to every other op. */
 	int (*open)(struct dw_adapter *adapter, const struct config_adapter *config,
@@ -202,7 +205,6 @@ int dw_adapter_run(
 
 /* For ops: the registry in force, e.g. to map official identifiers to parties. It may be another one in
    the next op. */
-struct registry;
 const struct registry *dw_adapter_registry(const struct dw_adapter *adapter);
 void *dw_adapter_user(const struct dw_adapter *adapter);
 void dw_adapter_stop(struct dw_adapter *adapter); /* end in order, as SIGTERM does */

@@ -15,6 +15,7 @@
 #include "adapters/sdk/core.h"
 #include "adapters/sdk/follow.h"
 #include "adapters/sdk/loop.h"
+#include "adapters/sdk/witness.h"
 #include "conf/guard.h"
 #include "proto/base/crypto.h"
 #include "proto/base/log.h"
@@ -90,7 +91,7 @@ static void usage(FILE *out, const char *name)
 	fprintf(out,
 		"usage: %s --config FILE [--check] [--demo]\n"
 		"\n"
-		"  --config FILE  configuration, see config(5)\n"
+		"  --config FILE  configuration, see dienstweg-config(5)\n"
 		"  --check        read and check everything, then end\n"
 		"  --demo         allow a bus whose id ends in .demo\n"
 		"  --help         this text\n"
@@ -151,6 +152,7 @@ static int check(const struct config_adapter *config, const struct dw_adapter_op
 	size_t size)
 {
 	struct follow follow;
+	char field[1024] = "";
 	_cleanup_(parties_free) struct parties *parties = NULL;
 	const struct follow_options options = {
 		config->policy, config->registry, config->state, config->bus};
@@ -158,8 +160,13 @@ static int check(const struct config_adapter *config, const struct dw_adapter_op
 	if (r)
 		return r;
 	r = parties_open(config, follow.registry, &parties, why, size);
+	if (r == 0 && config->witness)
+		r = witness_check(config, why, size);
+	if (r == 0 && ops->check &&
+		(r = ops->check(config, follow.registry, field, sizeof(field))) > 0)
+		snprintf(why, size, "%s: %.1000s", config->path, field);
 	follow_deinit(&follow);
-	return r == 0 && ops->check ? ops->check(config, why, size) : r;
+	return r;
 }
 
 int dw_adapter_main(int argc, char **argv, const struct dw_adapter_ops *ops)
@@ -181,7 +188,7 @@ int dw_adapter_main(int argc, char **argv, const struct dw_adapter_ops *ops)
 		r = check(config, ops, why, sizeof(why));
 	if (r) {
 		fprintf(stderr, "%s: %s\n", ops->name, why[0] ? why : strerrordesc_np(-r));
-		return r < 0 ? EXIT_BROKEN : EXIT_NEGATIVE;
+		return why[0] ? EXIT_NEGATIVE : EXIT_BROKEN;
 	}
 	if (arguments.check) {
 		printf("%s: configuration, policy, registry, keys and connector are in order\n",

@@ -100,6 +100,14 @@ static int cosigned_load(struct witness *witness, char *reterr, size_t size)
 	return r;
 }
 
+int witness_check(const struct config_adapter *config, char *reterr, size_t size)
+{
+	struct witness witness = {.options = {.config = config}};
+	int r = key_read(&witness, reterr, size);
+	keyring_secret_deinit(&witness.keys);
+	return r;
+}
+
 int witness_open(
 	const struct witness_options *options, struct witness **ret, char *reterr, size_t size)
 {

@@ -37,6 +37,15 @@ int witness_open(
 void witness_free(struct witness *witness); /* wipes; takes NULL */
 DEFINE_CLEANUP(struct witness *, witness_free);
 
+/**
+ * witness_check() - is there a witness key of this party?
+ * @config: `witness` is set
+ * @reterr: a sentence
+ * @size:   of @reterr
+ * Return: 0, WITNESS_INVALID, negative errno (@reterr is set as well).
+ */
+int witness_check(const struct config_adapter *config, char *reterr, size_t size);
+
 /* Another registry is in force, which may list another one of our keys. */
 void witness_new_registry(struct witness *witness);
 

@@ -161,7 +161,7 @@ static void a_wrong_line_is_named(void)
 			  .check = true,
 			  .code = NEGATIVE,
 			  .words = {"none.yaml", "No such file"}});
-	run(&bus, &(struct run){.config = "none.yaml", .code = FAILURE, .words = {"none.yaml"}});
+	run(&bus, &(struct run){.config = "none.yaml", .code = NEGATIVE, .words = {"none.yaml"}});
 	starts(&bus);
 	bus_deinit(&bus);
 }
@@ -332,8 +332,9 @@ static void the_state_folder_is_its_own(void)
 	bus_start(&other);
 	struct saved yaml = file_save(&bus, "broker.yaml");
 	file_change(&yaml, bus.endpoint, other.endpoint);
-	run(&bus, &(struct run){.code = FAILURE,
-			  .words = {"cannot listen on", other.endpoint, "in use"}});
+	run(&bus, &(struct run){.code = NEGATIVE,
+			  .words = {"broker.yaml: listen: ", other.endpoint,
+				  "in use; end the program"}});
 	file_restore(&yaml);
 	CHECK_INT(bus_end(&other, SIGTERM), 0);
 	bus_deinit(&other);
