@@ -112,7 +112,7 @@ static void live(uint64_t seed)
 	char name[32];
 	uint64_t random = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
 	snprintf(name, sizeof(name), "clean%" PRIu64, seed);
-	life_init(&life, check_tmpdir(), name);
+	life_init(&life, check_memdir(), name);
 	journal_fixture_start(&life.journal);
 	for (size_t i = 0; i < STEPS; i++) {
 		step(&life, &random);

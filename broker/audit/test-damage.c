@@ -109,7 +109,7 @@ static bool notices(struct life *life, const char *dir)
 		.policy = life->policy,
 	};
 	struct audit_verify_options full = {.depth = AUDIT_FULL};
-	struct audit_replay_options options = {.work = check_tmpdir(), .findings_max = 20};
+	struct audit_replay_options options = {.work = check_memdir(), .findings_max = 20};
 	struct audit_verify_result verified;
 	struct audit_replay_result replayed;
 	_cleanup_(queue_list_deinit) struct queue_list list = {};
@@ -130,7 +130,7 @@ static bool notices(struct life *life, const char *dir)
 static void comes_to_an_end_on_any_damage(void)
 {
 	_cleanup_(life_deinit) struct life life;
-	life_init(&life, check_tmpdir(), "any");
+	life_init(&life, check_memdir(), "any");
 	for (uint64_t round = 0; round < ROUNDS; round++) {
 		uint64_t random = (round + 1) * UINT64_C(0x9e3779b97f4a7c15);
 		const char *table = all_tables[round % ARRAY_LEN(all_tables)];
@@ -153,7 +153,7 @@ static void comes_to_an_end_on_any_damage(void)
 static void comes_to_an_end_without_a_table(void)
 {
 	_cleanup_(life_deinit) struct life life;
-	life_init(&life, check_tmpdir(), "absent");
+	life_init(&life, check_memdir(), "absent");
 	for (size_t i = 0; i < ARRAY_LEN(all_tables); i++) {
 		struct db_options options = {
 			.map_bytes = UINT64_C(1) << 30, .tables_max = TABLES_MAX, .readers_max = 4};

@@ -55,8 +55,8 @@ static void write_policy(struct years *years)
 static void years_init(struct years *years, const char *name)
 {
 	*years = (struct years){.version = 1};
-	journal_fixture_init(&years->journal, check_tmpdir(), name);
-	CHECK(snprintf(years->policy, sizeof(years->policy), "%s/%s-policy", check_tmpdir(), name) <
+	journal_fixture_init(&years->journal, check_memdir(), name);
+	CHECK(snprintf(years->policy, sizeof(years->policy), "%s/%s-policy", check_memdir(), name) <
 		(int)sizeof(years->policy));
 	write_policy(years);
 	journal_fixture_start(&years->journal);
@@ -149,7 +149,7 @@ static void judge(struct years *years, struct judged *ret)
 		.policy = years->policy,
 	};
 	struct audit_verify_options how = {.depth = AUDIT_FULL};
-	struct audit_replay_options again = {.work = check_tmpdir(), .findings_max = 10};
+	struct audit_replay_options again = {.work = check_memdir(), .findings_max = 10};
 	struct audit_verify_result verified;
 	struct audit_replay_result replayed;
 	char error[512];
@@ -374,7 +374,7 @@ static void roots_are_exchanged_one_after_the_other(void)
 static void a_new_journal_needs_a_registry_of_the_pinned_roots(void)
 {
 	_cleanup_(years_deinit) struct years years = {.version = 1};
-	journal_fixture_init(&years.journal, check_tmpdir(), "unpinned");
+	journal_fixture_init(&years.journal, check_memdir(), "unpinned");
 	years.journal.options.registry_pinned = false;
 	CHECK_INT(journal_fixture_open(&years.journal), JOURNAL_CONFLICT);
 	CHECK(strstr(years.journal.error, "not signed by the roots of the policy") != NULL);

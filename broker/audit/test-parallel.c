@@ -93,7 +93,7 @@ static void says_the_same_with_any_number_of_workers(void)
 	_cleanup_(life_deinit) struct life life;
 	struct transcript alone, several;
 	char dir[300];
-	life_init(&life, check_tmpdir(), "several");
+	life_init(&life, check_memdir(), "several");
 	life_grow(&life, PARCELS, PER_PARCEL); /* registries come in the middle of slices */
 	CHECK(life.size > 3 * AUDIT_SLICE);
 	struct audit_verify_result first = transcribe(&life, life.journal.dir, 0, &alone);

@@ -47,7 +47,7 @@ static void proves_every_entry(void)
 	_cleanup_(arena_free) struct arena *arena = arena_new(2 * ENTRY_ARENA);
 	struct audit_checked checked;
 	struct proof_fault fault;
-	life_init(&life, check_tmpdir(), "every");
+	life_init(&life, check_memdir(), "every");
 	proven_trust(&life, &trust);
 	life_open(&life, life.journal.dir, &audit);
 	for (uint64_t i = 0; i < life.size; i++) {
@@ -90,7 +90,7 @@ static void finds_what_is_meant(void)
 	struct disclosed disclosed;
 	char word[UUID_TEXT_SIZE], hex[2 * HASH_SIZE + 1], why[512];
 	uint64_t sequence;
-	life_init(&life, check_tmpdir(), "find");
+	life_init(&life, check_memdir(), "find");
 	life_open(&life, life.journal.dir, &audit);
 	CHECK_INT(find(&audit, "7"), 7);
 	uuid_format(life.message_id, word);
@@ -134,7 +134,7 @@ static void proves_the_stub_alone(void)
 	struct audit_checked checked;
 	struct proof_fault fault;
 	char error[256];
-	life_init(&life, check_tmpdir(), "keyless");
+	life_init(&life, check_memdir(), "keyless");
 	struct audit_paths paths = {.journal = life.journal.dir};
 	proven_trust(&life, &trust);
 	CHECK_INT(audit_open(&paths, &audit, error, sizeof(error)), 0);
@@ -197,7 +197,7 @@ static void refuses_every_change_of_a_proof(void)
 	_cleanup_(arena_free) struct arena *arena = arena_new(4 * ENTRY_ARENA);
 	struct audit_proof proof;
 	char error[256];
-	life_init(&life, check_tmpdir(), "bits");
+	life_init(&life, check_memdir(), "bits");
 	proven_trust(&life, &trust);
 	life_open(&life, life.journal.dir, &audit);
 	const uint64_t entries[] = {life.first_notice + 1, life.acknowledged, life.refused, 0};
@@ -241,7 +241,7 @@ static void names_the_field(void)
 	struct audit_proof proof;
 	struct audit_checked checked;
 	struct proof_fault fault;
-	life_init(&life, check_tmpdir(), "fields");
+	life_init(&life, check_memdir(), "fields");
 	proven_trust(&life, &trust);
 	life_open(&life, life.journal.dir, &audit);
 	prove(&audit, life.first_notice, arena, &proof);
@@ -273,7 +273,7 @@ static void binds_the_holders_bytes(void)
 	struct audit_checked checked;
 	struct proof_fault fault;
 	struct bytes content;
-	life_init(&life, check_tmpdir(), "holder");
+	life_init(&life, check_memdir(), "holder");
 	proven_trust(&life, &trust);
 	life_open(&life, life.journal.dir, &audit);
 	prove(&audit, life.first_notice, arena, &notice);
@@ -324,7 +324,7 @@ static void needs_pinned_keys(void)
 	struct audit_checked checked;
 	struct proof_fault fault;
 	char path[320], registry[320], why[512] = "";
-	life_init(&life, check_tmpdir(), "pinned");
+	life_init(&life, check_memdir(), "pinned");
 	proven_registry(&life, registry);
 	life_open(&life, life.journal.dir, &audit);
 	prove(&audit, 3, arena, &proof);
@@ -353,7 +353,7 @@ static void is_checked_in_no_time(void)
 	_cleanup_(audit_trust_close) struct audit_trust trust;
 	_cleanup_(arena_free) struct arena *arena = arena_new(2 * ENTRY_ARENA);
 	struct audit_proof proof;
-	life_init(&life, check_tmpdir(), "quick");
+	life_init(&life, check_memdir(), "quick");
 	proven_trust(&life, &trust);
 	life_open(&life, life.journal.dir, &audit);
 	prove(&audit, 3, arena, &proof);
@@ -384,7 +384,7 @@ static void proves_that_trees_grow(void)
 	_cleanup_(audit_trust_close) struct audit_trust trust;
 	_cleanup_(arena_free) struct arena *arena = arena_new(2 * ENTRY_ARENA);
 	char why[512];
-	life_init(&life, check_tmpdir(), "trees");
+	life_init(&life, check_memdir(), "trees");
 	proven_trust(&life, &trust);
 	life_open(&life, life.journal.dir, &audit);
 	for (uint64_t from = 1; from <= life.size; from++) {
@@ -419,7 +419,7 @@ static void asks_for_a_checkpoint(void)
 	struct proof_fault fault;
 	struct bytes text, held, newest;
 	char why[512];
-	life_init(&life, check_tmpdir(), "held");
+	life_init(&life, check_memdir(), "held");
 	proven_trust(&life, &trust);
 	life_open(&life, life.journal.dir, &audit);
 	CHECK_INT(audit_prove_consistency(&audit, 5, 20, arena, &proof, why, sizeof(why)), 0);

@@ -116,7 +116,7 @@ static void let_minutes_pass(struct journal_fixture *f)
 static void a_life(void)
 {
 	_cleanup_(life_deinit) struct life life;
-	life_init(&life, check_tmpdir(), "life");
+	life_init(&life, check_memdir(), "life");
 	journal_fixture_start(&life.journal);
 	let_minutes_pass(&life.journal);
 	journal_fixture_stop(&life.journal);
@@ -130,7 +130,7 @@ static void in_place_and_over_again(void)
 	struct found found;
 	uint8_t key[QUEUE_KEY_SIZE];
 	char dir[300];
-	life_init(&life, check_tmpdir(), "place");
+	life_init(&life, check_memdir(), "place");
 	journal_fixture_start(&life.journal);
 	let_minutes_pass(&life.journal);
 	journal_fixture_stop(&life.journal);
@@ -153,7 +153,7 @@ static void an_unfinished_one_does_not_start(void)
 	struct found found;
 	struct key key;
 	char dir[300], kept[256];
-	life_init(&life, check_tmpdir(), "unfinished");
+	life_init(&life, check_memdir(), "unfinished");
 	struct journal_fixture *f = &life.journal;
 	copy_of(f, "copy", dir);
 	memcpy(kept, f->dir, sizeof(kept));
@@ -185,7 +185,7 @@ static void a_copy_of_a_running_journal(void)
 	struct audit_report report = {};
 	struct found found;
 	char dir[300], error[512];
-	journal_fixture_init(&f, check_tmpdir(), "running");
+	journal_fixture_init(&f, check_memdir(), "running");
 	journal_fixture_start(&f);
 	struct parcel *sent = journal_fixture_submit(&f, &(struct fixture_load){.count = 30});
 	journal_fixture_run(&f, sent);
@@ -332,7 +332,7 @@ static void any_traffic(void)
 		struct traffic t = {.f = &f, .seed = seed};
 		char name[20];
 		snprintf(name, sizeof(name), "traffic-%d", (int)seed);
-		journal_fixture_init(&f, check_tmpdir(), name);
+		journal_fixture_init(&f, check_memdir(), name);
 		f.options.limits.refusals_per_minute = 7;
 		journal_fixture_start(&f);
 		for (int i = 0; i < STEPS; i++)

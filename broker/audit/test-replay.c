@@ -14,7 +14,7 @@ static struct audit_replay_result replay(
 	const struct life *life, const char *dir, struct found *found)
 {
 	struct audit_replay_result result;
-	struct audit_replay_options options = {.work = check_tmpdir(), .findings_max = 100};
+	struct audit_replay_options options = {.work = check_memdir(), .findings_max = 100};
 	_cleanup_(audit_close) struct audit audit;
 	life_open(life, dir, &audit);
 	found_init(found);
@@ -26,7 +26,7 @@ static void agrees_with_an_honest_journal(void)
 {
 	_cleanup_(life_deinit) struct life life;
 	struct found found;
-	life_init(&life, check_tmpdir(), "honest");
+	life_init(&life, check_memdir(), "honest");
 	struct audit_replay_result result = replay(&life, life.journal.dir, &found);
 	found_none(&found);
 	CHECK(result.complete);
@@ -45,7 +45,7 @@ static void agrees_with_a_running_journal(void)
 	_cleanup_(life_deinit) struct life life;
 	struct found found;
 	struct parcel *ticks[JOURNAL_TICKS];
-	life_init(&life, check_tmpdir(), "running");
+	life_init(&life, check_memdir(), "running");
 	struct journal_fixture *f = &life.journal;
 	journal_fixture_start(f);
 	char dir[300];
@@ -72,11 +72,11 @@ static void agrees_with_a_new_journal(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	_cleanup_(audit_close) struct audit audit;
-	struct audit_replay_options options = {.work = check_tmpdir()};
+	struct audit_replay_options options = {.work = check_memdir()};
 	struct audit_replay_result result;
 	struct found found;
 	char error[256];
-	journal_fixture_init(&f, check_tmpdir(), "new");
+	journal_fixture_init(&f, check_memdir(), "new");
 	CHECK_INT(journal_fixture_open(&f), 0);
 	journal_free(f.journal);
 	f.journal = NULL;
@@ -97,7 +97,7 @@ static void finds_a_changed_queue(void)
 	struct found found;
 	uint8_t key[QUEUE_KEY_SIZE], value[QUEUE_ROW_SIZE] = {};
 	char dir[300];
-	life_init(&life, check_tmpdir(), "queue");
+	life_init(&life, check_memdir(), "queue");
 	uint64_t message = life.first_message + 20;
 	queue_key_encode(3, LANE_NORMAL, message, key); /* ministry */
 	life_copy(&life, "gone", dir);
@@ -135,7 +135,7 @@ static void finds_changed_memories(void)
 	struct found found;
 	uint8_t key[SEEN_KEY_SIZE], end[END_KEY_SIZE], total[TOTAL_KEY_SIZE];
 	char dir[300];
-	life_init(&life, check_tmpdir(), "memories");
+	life_init(&life, check_memdir(), "memories");
 	seen_key_encode(life.message_id, 1, key);
 	life_copy(&life, "seen", dir);
 	life_remove(dir, "seen", BYTES(key, sizeof(key)));
@@ -170,7 +170,7 @@ static void finds_a_changed_count_of_refusals(void)
 	struct found found;
 	uint8_t key[REFUSALS_KEY_SIZE];
 	char dir[300];
-	life_init(&life, check_tmpdir(), "refusals");
+	life_init(&life, check_memdir(), "refusals");
 	/* town's last minute: three journaled, one counted. Numbers follow the order of names. */
 	refusals_key_encode(4, clock_wall_ms(&life.journal.clock) / 60000, key);
 	life_copy(&life, "counted", dir);
@@ -188,7 +188,7 @@ static void finds_a_changed_count_of_refusals(void)
 /* Both questions asked of a journal that has not yet been stopped in order. */
 static void judge(struct journal_fixture *f, struct found *replayed, struct found *verified)
 {
-	struct audit_replay_options options = {.work = check_tmpdir()};
+	struct audit_replay_options options = {.work = check_memdir()};
 	struct audit_verify_options full = {.depth = AUDIT_FULL};
 	struct audit_replay_result replay_result;
 	struct audit_verify_result verify_result;
@@ -218,7 +218,7 @@ static void finds_decisions_against_the_rules(void)
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct found replayed, verified;
 	struct fixture_load load = {.count = 1, .content_bytes = 10};
-	journal_fixture_init(&f, check_tmpdir(), "bent");
+	journal_fixture_init(&f, check_memdir(), "bent");
 	journal_fixture_start(&f);
 	Dienstweg__RegistryContent *content = (Dienstweg__RegistryContent *)(uintptr_t)
 		registry_content(f.registry);
@@ -241,7 +241,7 @@ static void finds_a_wrong_class(void)
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct found replayed, verified;
 	struct fixture_load load = {.count = 1, .content_bytes = 10};
-	journal_fixture_init(&f, check_tmpdir(), "class");
+	journal_fixture_init(&f, check_memdir(), "class");
 	journal_fixture_start(&f);
 	Dienstweg__Service *figures = (Dienstweg__Service *)(uintptr_t)registry_service(
 		f.registry, BYTES_STR("figures"));
@@ -259,7 +259,7 @@ static void leaves_signatures_to_verify(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct found replayed, verified;
-	journal_fixture_init(&f, check_tmpdir(), "lie");
+	journal_fixture_init(&f, check_memdir(), "lie");
 	journal_fixture_start(&f);
 	struct parcel *parcel = journal_fixture_submit(
 		&f, &(struct fixture_load){.count = 1, .content_bytes = 10, .bad_signature = true});

@@ -18,7 +18,7 @@ static struct audit_replay_result replay(
 	const struct life *life, const char *dir, struct found *found)
 {
 	struct audit_replay_result result;
-	struct audit_replay_options options = {.work = check_tmpdir(), .findings_max = 100};
+	struct audit_replay_options options = {.work = check_memdir(), .findings_max = 100};
 	_cleanup_(audit_close) struct audit audit;
 	life_open(life, dir, &audit);
 	found_init(found);
@@ -61,7 +61,7 @@ static void says_what_happened(void)
 	_cleanup_(arena_free) struct arena *arena = arena_new(ENTRY_ARENA);
 	struct audit_entry entry;
 	Dienstweg__State *state;
-	life_init(&life, check_tmpdir(), "says");
+	life_init(&life, check_memdir(), "says");
 	read_state(&life, life.state, arena, &audit, &entry, &state);
 	const Dienstweg__StateCut *cut = entry.decision->state;
 	CHECK_INT(cut->size, life.state);
@@ -89,7 +89,7 @@ static void comes_when_it_is_asked_for(void)
 {
 	_cleanup_(life_deinit) struct life life;
 	struct found found;
-	life_init(&life, check_tmpdir(), "asked");
+	life_init(&life, check_memdir(), "asked");
 	struct journal_fixture *f = &life.journal;
 	journal_fixture_start(f);
 	CHECK_INT(journal_state_covered(f->journal), life.state);
@@ -112,7 +112,7 @@ static void tells_on_a_changed_table(void)
 	_cleanup_(life_deinit) struct life life;
 	struct found found;
 	uint8_t key[SEEN_KEY_SIZE], queue[QUEUE_KEY_SIZE];
-	life_init(&life, check_tmpdir(), "tells");
+	life_init(&life, check_memdir(), "tells");
 	struct journal_fixture *f = &life.journal;
 	queue_key_encode(3, LANE_NORMAL, life.first_message + 20, queue);
 	life_remove(f->dir, "queue", BYTES(queue, sizeof(queue)));
@@ -144,7 +144,7 @@ static void finds_a_changed_state(void)
 	struct found found;
 	struct key key;
 	char dir[300];
-	life_init(&life, check_tmpdir(), "changed");
+	life_init(&life, check_memdir(), "changed");
 	key = key_chunk(life.state, 0);
 	life_copy(&life, "flipped", dir);
 	life_flip(dir, "content", KEY_BYTES_OF(key), 3);
@@ -186,7 +186,7 @@ static void goes_on_after_an_erasure(void)
 	struct found found;
 	uint8_t seen[SEEN_KEY_SIZE], end[END_KEY_SIZE], queue[QUEUE_KEY_SIZE];
 	char dir[300];
-	life_init(&life, check_tmpdir(), "erased");
+	life_init(&life, check_memdir(), "erased");
 	struct journal_fixture *f = &life.journal;
 	journal_fixture_start(f);
 	clock_fake_advance(&f->clock, DAY_MS);
@@ -239,7 +239,7 @@ static void begins_at_the_last_state_before_a_gap(void)
 	_cleanup_(life_deinit) struct life life;
 	struct found found;
 	char dir[300];
-	life_init(&life, check_tmpdir(), "gap");
+	life_init(&life, check_memdir(), "gap");
 	/* No state accounts for this one. */
 	life_copy(&life, "late", dir);
 	erase(dir, life.expired, 0);
@@ -253,7 +253,7 @@ static void goes_on_after_two_years(void)
 {
 	_cleanup_(erasing_deinit) struct erasing erasing;
 	_cleanup_(audit_close) struct audit audit;
-	struct audit_replay_options options = {.work = check_tmpdir()};
+	struct audit_replay_options options = {.work = check_memdir()};
 	struct audit_replay_result result;
 	struct found found;
 	char error[256];

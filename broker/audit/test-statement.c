@@ -48,7 +48,7 @@ static void every_byte_counts(void)
 	_cleanup_(audit_trust_close) struct audit_trust trust = {};
 	_cleanup_(arena_free) struct arena *arena = arena_new(ARENA_BYTES);
 	uint8_t changed[2048];
-	life_init(&life, check_tmpdir(), "bytes");
+	life_init(&life, check_memdir(), "bytes");
 	proven_trust(&life, &trust);
 	struct bytes note = sign(log_key_of(&life), "test.demo/0", words, arena);
 	CHECK(statement_is(note) && note.len < sizeof(changed));
@@ -69,7 +69,7 @@ static void others_do_not_speak_for_the_log(void)
 	_cleanup_(arena_free) struct arena *arena = arena_new(ARENA_BYTES);
 	_cleanup_(key_secret_free) struct key_secret *other = NULL;
 	struct bytes note;
-	life_init(&life, check_tmpdir(), "others");
+	life_init(&life, check_memdir(), "others");
 	proven_trust(&life, &trust);
 	CHECK_INT(key_generate(KEY_LOG, BYTES_STR("test.demo"), &other), 0);
 	CHECK_INT(check(&trust, sign(other, "test.demo/0", words, arena), "signature"),
@@ -108,7 +108,7 @@ static void a_checkpoint_is_no_report(void)
 	_cleanup_(arena_free) struct arena *arena = arena_new(ARENA_BYTES);
 	struct note_key key;
 	struct bytes note;
-	life_init(&life, check_tmpdir(), "checkpoint");
+	life_init(&life, check_memdir(), "checkpoint");
 	proven_trust(&life, &trust);
 	CHECK_INT(note_key_init(&key, BYTES_STR("test.demo/0"), log_key_of(&life)->pub.public), 0);
 	CHECK_INT(note_sign(BYTES_STR("dienstweg/v1/report test.demo/0\nwords\n"), &key,

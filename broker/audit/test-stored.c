@@ -100,7 +100,7 @@ static void open_stored(struct stored *stored, uint32_t version)
 {
 	char file[512];
 	name_stored(version, file);
-	snprintf(stored->dir, sizeof(stored->dir), "%s/rules-%u", check_tmpdir(), version);
+	snprintf(stored->dir, sizeof(stored->dir), "%s/rules-%u", check_memdir(), version);
 	snprintf(stored->journal, sizeof(stored->journal), "%s/journal", stored->dir);
 	snprintf(stored->keys, sizeof(stored->keys), "%s/keys", stored->dir);
 	snprintf(stored->master, sizeof(stored->master), "%s/master", stored->dir);
@@ -121,7 +121,7 @@ static void replays(const struct stored *stored, uint32_t version)
 	_cleanup_(arena_free) struct arena *arena = arena_new(ENTRY_ARENA);
 	struct audit_paths paths = {
 		.journal = stored->journal, .keyring = stored->keys, .master_key = stored->master};
-	struct audit_replay_options options = {.work = check_tmpdir()};
+	struct audit_replay_options options = {.work = check_memdir()};
 	struct audit_replay_result result;
 	struct audit_entry first;
 	struct found found;

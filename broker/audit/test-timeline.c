@@ -133,7 +133,7 @@ static void tells_the_life_of_a_case(void)
 	struct seen_events seen;
 	struct case_summary summary;
 	uint8_t id[CASE_ID_SIZE];
-	life_init(&life, check_tmpdir(), "case");
+	life_init(&life, check_memdir(), "case");
 	_cleanup_(case_index_free) struct case_index *index = updated(
 		&life, life.journal.dir, &audit, false);
 	CHECK_INT(case_find(&audit, BYTES(life.case_id, 4), id), 0);
@@ -174,7 +174,7 @@ static void tells_failures_and_ends(void)
 	_cleanup_(audit_close) struct audit audit;
 	struct seen_events seen;
 	uint8_t id[CASE_ID_SIZE];
-	life_init(&life, check_tmpdir(), "ends");
+	life_init(&life, check_memdir(), "ends");
 	_cleanup_(case_index_free) struct case_index *index = updated(
 		&life, life.journal.dir, &audit, false);
 	/* Failed once, waits again. */
@@ -208,7 +208,7 @@ static void goes_on_where_it_stopped(void)
 	struct audit audit;
 	struct case_index *index;
 	struct journal_stats stats;
-	life_init(&life, check_tmpdir(), "more");
+	life_init(&life, check_memdir(), "more");
 	index = updated(&life, life.journal.dir, &audit, false);
 	size_t before = count_cases(&audit, index);
 	case_index_free(index);
@@ -243,7 +243,7 @@ static void finds_a_large_case(void)
 	_cleanup_(case_entries_deinit) struct case_entries entries = {};
 	static const uint8_t id[CASE_ID_SIZE] = {7, 7, 7};
 	uint64_t first = UINT64_MAX;
-	life_init(&life, check_tmpdir(), "large");
+	life_init(&life, check_memdir(), "large");
 	journal_fixture_start(&life.journal);
 	for (int i = 0; i < MANY / EACH; i++) {
 		struct parcel *parcel = journal_fixture_submit(
@@ -279,8 +279,8 @@ static void notices_another_journal(void)
 	_cleanup_(life_deinit) struct life life, other;
 	struct audit audit;
 	struct case_index *index;
-	life_init(&life, check_tmpdir(), "one");
-	life_init(&other, check_tmpdir(), "two");
+	life_init(&life, check_memdir(), "one");
+	life_init(&other, check_memdir(), "two");
 	index = updated(&life, life.journal.dir, &audit, false);
 	CHECK_INT(entries_of(&audit, index, life.case_id), 2);
 	case_index_free(index);
@@ -309,7 +309,7 @@ static void names_no_case(void)
 	char path[400];
 	_cleanup_(heap_free) uint8_t *data = NULL;
 	size_t len = 0;
-	life_init(&life, check_tmpdir(), "secret");
+	life_init(&life, check_memdir(), "secret");
 	case_index_free(updated(&life, life.journal.dir, &audit, false));
 	audit_close(&audit);
 	CHECK(snprintf(path, sizeof(path), "%s-index/data.mdb", life.journal.dir) < 400);

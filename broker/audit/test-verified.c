@@ -47,7 +47,7 @@ static void only_what_is_new_is_looked_at(void)
 	_cleanup_(life_deinit) struct life life;
 	struct verified first, second, whole;
 	struct found found;
-	life_init(&life, check_tmpdir(), "new");
+	life_init(&life, check_memdir(), "new");
 	uint64_t before = life.size;
 	struct audit_verify_result result = go_on(&life, life.journal.dir, NULL, &first, &found);
 	found_none(&found);
@@ -85,7 +85,7 @@ static void changes_in_the_new_part_are_found(void)
 	struct verified from, next;
 	struct found found;
 	char dir[300];
-	life_init(&life, check_tmpdir(), "changed");
+	life_init(&life, check_memdir(), "changed");
 	go_on(&life, life.journal.dir, NULL, &from, &found);
 	uint64_t before = life.size;
 	grow(&life, 40);
@@ -115,7 +115,7 @@ static void another_history_is_found(void)
 	struct verified from, next;
 	struct found found;
 	char dir[300], mine[256];
-	life_init(&life, check_tmpdir(), "history");
+	life_init(&life, check_memdir(), "history");
 	life_copy(&life, "fork", dir);
 	grow(&life, 10);
 	go_on(&life, life.journal.dir, NULL, &from, &found);
@@ -148,7 +148,7 @@ static void a_registry_that_was_exchanged_is_found(void)
 	struct verified from, next;
 	struct found found;
 	char dir[300];
-	life_init(&life, check_tmpdir(), "exchanged");
+	life_init(&life, check_memdir(), "exchanged");
 	go_on(&life, life.journal.dir, NULL, &from, &found);
 	CHECK_INT(from.registry, life.second_registry);
 	life_copy(&life, "content", dir);
@@ -168,7 +168,7 @@ static void it_continues_only_its_own(void)
 	struct found found;
 	char why[256];
 	struct audit_verify_options options = {.depth = AUDIT_FULL, .from = &other};
-	life_init(&life, check_tmpdir(), "own");
+	life_init(&life, check_memdir(), "own");
 	go_on(&life, life.journal.dir, NULL, &from, &found);
 	life_open(&life, life.journal.dir, &audit);
 	other = from;
@@ -213,9 +213,9 @@ static void the_file_is_read_strictly(void)
 	char path[300], why[512];
 	uint8_t *data, *again;
 	size_t len, again_len, accepted = 0;
-	life_init(&life, check_tmpdir(), "file");
+	life_init(&life, check_memdir(), "file");
 	go_on(&life, life.journal.dir, NULL, &from, &found);
-	CHECK(snprintf(path, sizeof(path), "%s/verified", check_tmpdir()) < (int)sizeof(path));
+	CHECK(snprintf(path, sizeof(path), "%s/verified", check_memdir()) < (int)sizeof(path));
 	CHECK_INT(verified_read(path, &none, why, sizeof(why)), -ENOENT);
 	CHECK_INT(verified_write(path, &from), 0);
 	CHECK_INT(file_read(path, 1 << 16, &data, &len), 0);

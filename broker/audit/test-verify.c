@@ -23,7 +23,7 @@ static void finds_nothing_in_an_honest_journal(void)
 {
 	_cleanup_(life_deinit) struct life life;
 	struct found found;
-	life_init(&life, check_tmpdir(), "honest");
+	life_init(&life, check_memdir(), "honest");
 	struct audit_verify_result result = verify(
 		&life, life.journal.dir, AUDIT_FULL, BYTES(NULL, 0), &found);
 	found_none(&found);
@@ -49,7 +49,7 @@ static void needs_no_keys_for_the_tree(void)
 	struct audit_verify_result result;
 	struct found found;
 	char error[256];
-	life_init(&life, check_tmpdir(), "keyless");
+	life_init(&life, check_memdir(), "keyless");
 	struct audit_paths paths = {.journal = life.journal.dir, .policy = life.policy};
 	CHECK_INT(audit_open(&paths, &audit, error, sizeof(error)), 0);
 	found_init(&found);
@@ -98,7 +98,7 @@ static struct key tile(uint64_t end, uint8_t level)
 static void finds_every_flipped_bit(void)
 {
 	_cleanup_(life_deinit) struct life life;
-	life_init(&life, check_tmpdir(), "flips");
+	life_init(&life, check_memdir(), "flips");
 	uint64_t message = life.first_message + 3, notice = life.first_notice;
 	CHECK(life.size > 64);
 	const struct flip flips[] = {
@@ -129,7 +129,7 @@ static void finds_changes_at_the_edge(void)
 	struct found found;
 	uint8_t edge[5] = {'e', 'd', 'g', 'e', 0};
 	char dir[300];
-	life_init(&life, check_tmpdir(), "edge");
+	life_init(&life, check_memdir(), "edge");
 	life_copy(&life, "zero", dir);
 	life_flip(dir, "meta", BYTES(edge, 5), 0);
 	verify(&life, dir, AUDIT_TREE, BYTES(NULL, 0), &found);
@@ -146,7 +146,7 @@ static void finds_missing_rows(void)
 	_cleanup_(life_deinit) struct life life;
 	struct found found;
 	char dir[300];
-	life_init(&life, check_tmpdir(), "missing");
+	life_init(&life, check_memdir(), "missing");
 	uint64_t message = life.first_message + 1, notice = life.first_notice + 1;
 	struct key key = key_u64(message);
 	life_copy(&life, "stub", dir);
@@ -194,7 +194,7 @@ static void finds_a_cut_journal(void)
 	struct bytes note;
 	uint8_t copy[CHECKPOINT_NOTE_MAX];
 	char dir[300];
-	life_init(&life, check_tmpdir(), "cut");
+	life_init(&life, check_memdir(), "cut");
 	/* Stubs gone from the end. */
 	struct key key = key_u64(life.size - 1);
 	life_copy(&life, "stubs", dir);
@@ -241,8 +241,8 @@ static void finds_a_foreign_policy(void)
 {
 	_cleanup_(life_deinit) struct life life, other;
 	struct found found;
-	life_init(&life, check_tmpdir(), "pinned");
-	life_init(&other, check_tmpdir(), "other");
+	life_init(&life, check_memdir(), "pinned");
+	life_init(&other, check_memdir(), "other");
 	char policy[300];
 	memcpy(policy, life.policy, sizeof(policy));
 	memcpy(life.policy, other.policy, sizeof(policy));

@@ -119,7 +119,7 @@ struct world *world_new(const char *name)
 {
 	struct world *world = calloc(1, sizeof(*world));
 	CHECK(world);
-	journal_fixture_init(&world->fixture, check_tmpdir(), name);
+	journal_fixture_init(&world->fixture, check_memdir(), name);
 	world->fixture.options.clock = clock_system();
 	journal_fixture_start(&world->fixture);
 	clock_fake_init(&world->clock, FIXTURE_NOW_MS);

@@ -78,7 +78,7 @@ static uint8_t kind_of(struct journal_fixture *f, uint64_t sequence)
 static void two_of_three_are_a_quorum(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
-	journal_fixture_init_witnessed(&f, check_tmpdir(), "quorum", 2);
+	journal_fixture_init_witnessed(&f, check_memdir(), "quorum", 2);
 	journal_fixture_start(&f);
 	grow(&f);
 	uint64_t size = size_now(&f), sizes[64];
@@ -113,7 +113,7 @@ static void the_entry_holds_the_proof(void)
 	Dienstweg__Decision *decision;
 	struct disclosed disclosed;
 	uint8_t digest[HASH_SIZE];
-	journal_fixture_init_witnessed(&f, check_tmpdir(), "entry", 2);
+	journal_fixture_init_witnessed(&f, check_memdir(), "entry", 2);
 	journal_fixture_start(&f);
 	grow(&f);
 	uint64_t size = size_now(&f);
@@ -135,7 +135,7 @@ static void the_entry_holds_the_proof(void)
 static void a_quiet_log_stays_quiet(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
-	journal_fixture_init_witnessed(&f, check_tmpdir(), "quiet", 2);
+	journal_fixture_init_witnessed(&f, check_memdir(), "quiet", 2);
 	journal_fixture_start(&f);
 	grow(&f);
 	cosign(&f, "city,ministry");
@@ -153,7 +153,7 @@ static void a_busy_log_notes_once_a_minute_and_keeps_as_much(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	uint64_t sizes[64], witnessed = 0;
-	journal_fixture_init_witnessed(&f, check_tmpdir(), "busy", 2);
+	journal_fixture_init_witnessed(&f, check_memdir(), "busy", 2);
 	journal_fixture_start(&f);
 	for (int second = 0; second < 180; second++) {
 		grow(&f);
@@ -171,7 +171,7 @@ static void a_busy_log_notes_once_a_minute_and_keeps_as_much(void)
 static void a_restart_forgets_nothing(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
-	journal_fixture_init_witnessed(&f, check_tmpdir(), "restart", 2);
+	journal_fixture_init_witnessed(&f, check_memdir(), "restart", 2);
 	journal_fixture_start(&f);
 	grow(&f);
 	cosign(&f, "city,ministry");
@@ -191,7 +191,7 @@ static void what_comes_late_is_of_no_use(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	uint64_t sizes[64];
-	journal_fixture_init_witnessed(&f, check_tmpdir(), "late", 2);
+	journal_fixture_init_witnessed(&f, check_memdir(), "late", 2);
 	journal_fixture_start(&f);
 	grow(&f);
 	struct parcel *late = journal_fixture_cosigned(&f, "ministry", now_s(&f));
@@ -211,7 +211,7 @@ static void a_stranger_counts_for_nothing(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	uint64_t sizes[64];
-	journal_fixture_init_witnessed(&f, check_tmpdir(), "stranger", 2);
+	journal_fixture_init_witnessed(&f, check_memdir(), "stranger", 2);
 	(void)registry_fixture_key(f.parties, "town", KEY_WITNESS);
 	journal_fixture_start(&f);
 	grow(&f);

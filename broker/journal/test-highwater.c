@@ -18,8 +18,8 @@ struct shore {
 
 static void shore_init(struct shore *shore, const char *name)
 {
-	journal_fixture_init(&shore->journal, check_tmpdir(), name);
-	snprintf(shore->mark, sizeof(shore->mark), "%s/%s/highwater", check_tmpdir(), name);
+	journal_fixture_init(&shore->journal, check_memdir(), name);
+	snprintf(shore->mark, sizeof(shore->mark), "%s/%s/highwater", check_memdir(), name);
 	shore->journal.options.highwater = shore->mark;
 }
 

@@ -125,7 +125,7 @@ static void survives_being_killed(void)
 	size_t count = 0;
 	uint64_t size_before = 0;
 	CHECK(told);
-	journal_fixture_init(&f, check_tmpdir(), "journal");
+	journal_fixture_init(&f, check_memdir(), "journal");
 	for (int round = 0; round < ROUNDS; round++) {
 		int fds[2];
 		CHECK_INT(pipe(fds), 0);

@@ -63,7 +63,7 @@ static void one_writer_only(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct journal *second = NULL;
-	journal_fixture_init(&f, check_tmpdir(), "lock");
+	journal_fixture_init(&f, check_memdir(), "lock");
 	journal_fixture_start(&f);
 	CHECK_INT(journal_open(&f.options, f.registry, &second, f.error, sizeof(f.error)), -EBUSY);
 	CHECK(strstr(f.error, "another broker") && strstr(f.error, "LOCK"));
@@ -77,7 +77,7 @@ static void needs_its_folder(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct journal_reader *reader = NULL;
-	journal_fixture_init(&f, check_tmpdir(), "absent");
+	journal_fixture_init(&f, check_memdir(), "absent");
 	f.options.dir = "/nonexistent/journal";
 	check_refused(&f, -ENOENT, "/nonexistent/journal");
 	CHECK_INT(journal_reader_open("/nonexistent/journal", NULL, &reader), -ENOENT);
@@ -89,7 +89,7 @@ static void knows_its_format_and_bus(void)
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct journal_reader *reader = NULL;
 	const uint8_t later[] = {0, 0, 0, 7}, ours[] = {0, 0, 0, 0};
-	journal_fixture_init(&f, check_tmpdir(), "format");
+	journal_fixture_init(&f, check_memdir(), "format");
 	journal_fixture_start(&f);
 	journal_fixture_stop(&f);
 	uint64_t size = size_of(&f);
@@ -110,7 +110,7 @@ static void refuses_another_bus_registry(void)
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	_cleanup_(registry_fixture_free) struct registry_fixture *foreign = registry_fixture_new(
 		"other.demo");
-	journal_fixture_init(&f, check_tmpdir(), "bus");
+	journal_fixture_init(&f, check_memdir(), "bus");
 	struct registry *own = f.registry;
 	registry_fixture_party(foreign, "city", NULL);
 	registry_fixture_service(foreign, "figures");
@@ -130,7 +130,7 @@ static void checks_its_tree(void)
 	struct journal_reader *reader = NULL;
 	struct bytes note;
 	uint8_t copy[1024], value[HASH_SIZE] = {1};
-	journal_fixture_init(&f, check_tmpdir(), "tree");
+	journal_fixture_init(&f, check_memdir(), "tree");
 	journal_fixture_start(&f);
 	submit_some(&f, 40); /* 43 entries in the end: a row of 32 and an edge of 11 */
 	journal_fixture_stop(&f);
@@ -168,7 +168,7 @@ static void takes_the_next_version_at_start(void)
 	_cleanup_(arena_free) struct arena *arena = arena_new(4 << 20);
 	struct journal_reader *reader = NULL;
 	struct bytes bytes;
-	journal_fixture_init(&f, check_tmpdir(), "next");
+	journal_fixture_init(&f, check_memdir(), "next");
 	journal_fixture_start(&f);
 	submit_some(&f, 3);
 	journal_fixture_stop(&f);
@@ -207,7 +207,7 @@ static void takes_the_next_version_at_start(void)
 static void refuses_a_registry_that_does_not_follow(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
-	journal_fixture_init(&f, check_tmpdir(), "follow");
+	journal_fixture_init(&f, check_memdir(), "follow");
 	journal_fixture_start(&f);
 	journal_fixture_stop(&f);
 	uint64_t size = size_of(&f);
@@ -228,7 +228,7 @@ static void refuses_a_registry_that_does_not_follow(void)
 static void finds_facts_anew_under_a_new_registry(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
-	journal_fixture_init(&f, check_tmpdir(), "reverify");
+	journal_fixture_init(&f, check_memdir(), "reverify");
 	journal_fixture_start(&f);
 	struct registry *old = journal_registry(f.journal);
 	registry_fixture_party(f.parties, "village", NULL);
@@ -279,7 +279,7 @@ static void notes_that_the_clock_was_set(void)
 	Dienstweg__Decision *decision;
 	struct journal_meta meta;
 	struct stub stub;
-	journal_fixture_init(&f, check_tmpdir(), "clock");
+	journal_fixture_init(&f, check_memdir(), "clock");
 	journal_fixture_start(&f);
 	clock_fake_advance(&f.clock, 3600000); /* time that passes is no step */
 	submit_some(&f, 1);
@@ -312,7 +312,7 @@ static void keeps_a_checkpoint_of_each_day(void)
 	struct note_key key;
 	struct bytes note;
 	uint64_t sizes[3];
-	journal_fixture_init(&f, check_tmpdir(), "daily");
+	journal_fixture_init(&f, check_memdir(), "daily");
 	CHECK_INT(note_key_init(&key, BYTES_STR("test.demo/0"), f.options.log_keys[0]->pub.public),
 		0);
 	for (size_t day = 0; day < 3; day++) {

@@ -116,7 +116,7 @@ static void many_push_one_writes(void)
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct sender senders[SENDERS];
 	pthread_t threads[SENDERS], watching;
-	journal_fixture_init(&f, check_tmpdir(), "journal");
+	journal_fixture_init(&f, check_memdir(), "journal");
 	f.options.fair_messages = 20;
 	f.options.clock = clock_system();
 	clock_fake_advance(&f.clock, clock_wall_ms(clock_system()) - FIXTURE_NOW_MS);

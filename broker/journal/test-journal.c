@@ -115,7 +115,7 @@ static void keeps_what_it_took(void)
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct journal_reader *reader = NULL;
 	size_t messages = 0;
-	journal_fixture_init(&f, check_tmpdir(), "keeps");
+	journal_fixture_init(&f, check_memdir(), "keeps");
 	for (size_t i = 0; i < PARCELS; i++) {
 		struct fixture_load load = {
 			.count = 1 + i * 7 % 64,
@@ -154,7 +154,7 @@ static void keeps_what_it_took(void)
 static void answers_a_resend_as_before(void)
 {
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
-	journal_fixture_init(&f, check_tmpdir(), "resend");
+	journal_fixture_init(&f, check_memdir(), "resend");
 	journal_fixture_start(&f);
 	struct parcel *first = submitted(
 		&f, &(struct fixture_load){.count = 40, .content_bytes = 50});
@@ -211,7 +211,7 @@ static void remembers_refusals(void)
 	_cleanup_(arena_free) struct arena *arena = arena_new(1 << 20);
 	Dienstweg__Row *row;
 	struct journal_reader *reader = NULL;
-	journal_fixture_init(&f, check_tmpdir(), "refused");
+	journal_fixture_init(&f, check_memdir(), "refused");
 	journal_fixture_start(&f);
 	/* Expired before it came: signed by its sender, so the id is spent. */
 	struct fixture_load load = {
@@ -259,7 +259,7 @@ static void journals_acknowledgements(void)
 	Dienstweg__Decision *decision;
 	struct stub stub;
 	struct journal_reader *reader = NULL;
-	journal_fixture_init(&f, check_tmpdir(), "acks");
+	journal_fixture_init(&f, check_memdir(), "acks");
 	journal_fixture_start(&f);
 	struct fixture_load load = {.count = 40, .content_bytes = 50, .service = "notice"};
 	struct parcel *sent = submitted(&f, &load);
@@ -306,7 +306,7 @@ static void journals_failures_and_expiries(void)
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct journal_reader *reader = NULL;
 	struct stub stub;
-	journal_fixture_init(&f, check_tmpdir(), "items");
+	journal_fixture_init(&f, check_memdir(), "items");
 	journal_fixture_start(&f);
 	struct fixture_load load = {
 		.count = 200, .content_bytes = 50, .expires_ms = FIXTURE_NOW_MS + 3600000};
@@ -361,7 +361,7 @@ static void timers_wait_for_their_parcels(void)
 	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
 	struct parcel *ticks[JOURNAL_TICKS];
 	size_t queued = 0;
-	journal_fixture_init(&f, check_tmpdir(), "ticks");
+	journal_fixture_init(&f, check_memdir(), "ticks");
 	journal_fixture_start(&f);
 	struct fixture_load load = {
 		.count = 1500, .content_bytes = 10, .not_before_ms = FIXTURE_NOW_MS + 60000};

@@ -27,8 +27,8 @@ static struct place_on_disk fresh(const char *name)
 	struct place_on_disk place;
 	uint8_t key[32];
 	CHECK_INT(crypto_init(), 0);
-	snprintf(place.dir, sizeof(place.dir), "%s/%s", check_tmpdir(), name);
-	snprintf(place.master, sizeof(place.master), "%s/%s.master", check_tmpdir(), name);
+	snprintf(place.dir, sizeof(place.dir), "%s/%s", check_memdir(), name);
+	snprintf(place.master, sizeof(place.master), "%s/%s.master", check_memdir(), name);
 	snprintf(place.file, sizeof(place.file), "%s/keyring", place.dir);
 	random_fill(key, sizeof(key));
 	CHECK_INT(file_replace(place.master, BYTES(key, 32), 0600), 0);

@@ -33,7 +33,7 @@ static void open_log(struct log_fixture *f, const char *name)
 	char dir[500], keys[550], master[550];
 	struct db_txn *txn;
 	CHECK_INT(crypto_init(), 0);
-	snprintf(dir, sizeof(dir), "%s/%s", check_tmpdir(), name);
+	snprintf(dir, sizeof(dir), "%s/%s", check_memdir(), name);
 	snprintf(keys, sizeof(keys), "%s/keys", dir);
 	snprintf(master, sizeof(master), "%s/master", dir);
 	CHECK_INT(dir_make(dir, 0700), 0);

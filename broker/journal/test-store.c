@@ -25,7 +25,7 @@ static struct db_env *env_of(const char *name, uint64_t map_bytes)
 	struct db_options options = {.map_bytes = map_bytes, .tables_max = 16, .readers_max = 4};
 	char path[600];
 	struct db_env *env = NULL;
-	snprintf(path, sizeof(path), "%s/%s", check_tmpdir(), name);
+	snprintf(path, sizeof(path), "%s/%s", check_memdir(), name);
 	CHECK_INT(dir_make(path, 0700), 0);
 	CHECK_INT(db_env_open(path, &options, &env), 0);
 	return env;

@@ -39,7 +39,7 @@ static void plant(struct forest *forest, uint64_t random)
 	struct db_options options = {
 		.map_bytes = MAP_BYTES, .tables_max = TABLES_MAX, .readers_max = 4};
 	*forest = (struct forest){.random = random};
-	CHECK_INT(db_env_open(check_tmpdir(), &options, &forest->env), 0);
+	CHECK_INT(db_env_open(check_memdir(), &options, &forest->env), 0);
 	struct db_txn *txn = begin(forest, true);
 	CHECK_INT(journal_tables_open(&forest->tables, txn), 0);
 	CHECK_INT(db_commit(txn), 0);
