@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "broker/journal/erase.h"
+#include "broker/journal/keyring-use.h"
 #include "broker/journal/writer.h"
 #include "proto/base/log.h"
 
@@ -67,24 +68,56 @@ static int week_turned(struct journal *journal, bool ordered)
 	return r ? journal_put_error(r) : known;
 }
 
+/*
+ * Can a key be destroyed on instruction? Not when others' rows under it could not be sealed anew: then nobody
+ * may remove them, least of all on an instruction that is about somebody else. The instruction waits.
+ */
+static bool can_go(struct keyring *keyring, const struct keyring_key_name *key)
+{
+	uint8_t secret[AEAD_KEY_SIZE];
+	uint32_t day = label_day(key->label), newest;
+	int r = keyring_find(keyring, key->class, key->label, secret);
+	secret_wipe(secret, sizeof(secret));
+	if (r || keyring_newest(keyring, key->class, day, &newest)) {
+		log_error("erasure",
+			"a case that is to be erased early has to wait: the key of its day, which "
+			"other "
+			"cases share, is not in the keyring. Put back the keyring that has it",
+			F_U64("class", key->class), F_U64("day", day));
+		return false;
+	}
+	if (label_generation(newest) == LABEL_GENERATION_MAX) {
+		log_error("erasure",
+			"a case that is to be erased early goes on its day: the key of that day "
+			"has "
+			"been renewed as often as is possible",
+			F_U64("class", key->class), F_U64("day", day));
+		return false;
+	}
+	return true;
+}
+
 /* What stays under the keys that go needs others, of the same days. */
 static int make_successors(struct journal *journal)
 {
-	const struct erase_plan *plan = &journal->erase.plan;
+	struct erase_plan *plan = &journal->erase.plan;
 	struct keyring *keyring = journal->options.keyring;
 	struct keyring_key_name names[ERASE_KEYS_MAX];
-	size_t count = 0;
-	for (size_t i = 0; i < plan->keys_count; i++) {
+	size_t count = 0, left = 0;
+	for (size_t i = 0; i < plan->keys_count; i++)
+		if (can_go(keyring, &plan->keys[i]))
+			plan->keys[left++] = plan->keys[i];
+	plan->keys_count = left;
+	if (left == 0)
+		plan->phase = ERASE_NONE;
+	for (size_t i = 0; i < left; i++) {
 		uint8_t class = plan->keys[i].class;
 		uint32_t day = label_day(plan->keys[i].label), newest;
 		if (keyring_newest(keyring, class, day, &newest))
 			return -ENOKEY;
-		if (!erase_plan_dooms(plan, class, newest))
-			continue;
-		if (label_generation(newest) == LABEL_GENERATION_MAX)
-			return -EOVERFLOW;
-		names[count++] = (struct keyring_key_name){
-			.class = class, .label = label_make(day, label_generation(newest) + 1)};
+		if (erase_plan_dooms(plan, class, newest))
+			names[count++] = (struct keyring_key_name){.class = class,
+				.label = label_make(day, label_generation(newest) + 1)};
 	}
 	return keyring_add(keyring, names, count);
 }
@@ -92,9 +125,13 @@ static int make_successors(struct journal *journal)
 static int plan_by_instruction(struct journal *journal)
 {
 	struct erase *erase = &journal->erase;
-	int r = erase_plan_instructed(&erase->plan, journal->log.txn, &journal->tables);
-	if (r || erase->plan.phase == ERASE_NONE)
+	int r = erase_plan_instructed(
+		&erase->plan, journal->log.txn, &journal->tables, &erase->instructed);
+	if (r)
 		return r;
+	erase->wanted = erase->instructed > 0; /* the rest, once this run is over */
+	if (erase->plan.phase == ERASE_NONE)
+		return 0;
 	if (erase->now) {
 		erase->plan.account = erase->now_account;
 		memcpy(erase->plan.cause, erase->now_cause, sizeof(erase->plan.cause));
@@ -116,13 +153,17 @@ static void note_leap(struct journal *journal, bool leapt)
 			"If so, order it with dienstweg erase --due");
 }
 
-/* By age before on instruction: what goes by itself needs no instruction. */
+/*
+ * By age before on instruction: what goes by itself needs no instruction. Only the batch's own time counts here, as it
+ * is the one that the keys are judged by: with the clock's, a batch over midnight would be due and of no new day,
+ * and the clock would not be doubted.
+ */
 int erase_begin(struct journal *journal)
 {
 	struct erase *erase = &journal->erase;
 	bool daily = erase->checked_day != today_of(journal);
 	bool ordered = erase->ordered || erase->now;
-	if (!erase_is_due(journal))
+	if (!ordered && !erase->wanted && !(daily && journal->options.erase_daily))
 		return 0;
 	erase->checked_day = today_of(journal);
 	erase->wanted = erase->ordered = false;
@@ -138,7 +179,8 @@ int erase_begin(struct journal *journal)
 	int r = plan_by_age(journal);
 	if (r == 0 && erase->plan.phase == ERASE_NONE && (erase->week || erase->now)) {
 		r = plan_by_instruction(journal);
-		erase->week = erase->now = false;
+		if (erase->instructed == 0)
+			erase->week = erase->now = false;
 	}
 	if (r || erase->plan.phase == ERASE_NONE)
 		return r;

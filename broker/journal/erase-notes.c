@@ -19,15 +19,23 @@
 static bool is_same(const struct erase_range *range, const struct erase_row *row)
 {
 	return range->table == row->table && range->class == row->class &&
-	       range->label == row->label && !range->closed;
+	       range->label == row->label;
 }
 
-/* Rows come run by run, so the range wanted is nearly always the last. */
+/*
+ * Rows come run by run, so the range wanted is nearly always the last. On instruction no age makes an absence
+ * lawful, so a range has to name each entry: it goes on only with the very next one.
+ */
 static struct erase_range *range_of(struct erase *erase, const struct erase_row *row)
 {
-	for (size_t i = erase->ranges_count; i > 0; i--)
-		if (is_same(&erase->ranges[i - 1], row))
-			return &erase->ranges[i - 1];
+	bool exact = erase->plan.by_instruction;
+	for (size_t i = erase->ranges_count; i > 0; i--) {
+		struct erase_range *range = &erase->ranges[i - 1];
+		if (is_same(range, row) && (!exact || range->last + 1 == row->sequence))
+			return range;
+		if (exact)
+			break;
+	}
 	return NULL;
 }
 
@@ -56,13 +64,6 @@ int erase_note_range(struct erase *erase, const struct erase_row *row)
 		.erased = 1,
 	};
 	return 0;
-}
-
-void erase_note_kept(struct erase *erase, const struct erase_row *row)
-{
-	struct erase_range *range = erase->plan.by_instruction ? range_of(erase, row) : NULL;
-	if (range)
-		range->closed = true;
 }
 
 /* ---- the entry ---- */
@@ -126,7 +127,7 @@ static int note(struct journal *journal, struct batch *batch, const struct erase
 	decision.n_instructions = plan->instructions_count;
 	decision.account = plan->account;
 	decision.cause = pb_bytes(plan->cause, strlen(plan->cause));
-	decision.complete_day = clock_day(journal->log.batch_ms) + ERASE_KEYRING_COPY_DAYS;
+	decision.complete_day = clock_day(journal->log.batch_ms) + KEYRING_COPY_DAYS;
 	int r = previous_get(journal, &decision.previous_erased);
 	if (r == 0)
 		r = batch_append(journal, batch, &entry, NULL);

@@ -3,14 +3,16 @@
 /*
  * By age a plan is one number: every key of a day before it goes. On instruction it is a list of keys, those
  * that seal what is instructed; everything else under them is sealed anew first. Plans are small enough for one
- * value, so a large union takes several runs.
+ * value, so a large union takes several runs; each begins where the one before had no room any more.
  */
 #include "broker/journal/erase.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { KEY_SIZE = 1 + 4, PLAN_ARENA = 64 * 1024 };
+#include "broker/journal/record.h"
+
+enum { KEY_SIZE = 1 + 4, PLAN_ARENA = 64 * 1024, NO_ROOM = 60 /* no verdict of the database */ };
 #define PLAN_KEY BYTES_STR("erase")
 
 bool erase_plan_dooms(const struct erase_plan *plan, uint8_t class, uint32_t label)
@@ -92,12 +94,13 @@ static int plan_decode(const Dienstweg__ErasePlan *row, struct erase_plan *plan)
 
 int erase_plan_get(struct erase_plan *plan, struct db_txn *txn, const struct journal_tables *tables)
 {
-	_cleanup_(arena_free) struct arena *arena = arena_new(PLAN_ARENA);
+	_cleanup_(arena_free) struct arena *arena = NULL;
 	struct bytes value;
 	*plan = (struct erase_plan){};
 	int r = db_get(txn, tables->meta, PLAN_KEY, &value);
 	if (r)
 		return r == DB_NOT_FOUND ? 0 : r;
+	arena = arena_new(PLAN_ARENA);
 	if (!arena)
 		return -ENOMEM;
 	const Dienstweg__ErasePlan *row = dienstweg__erase_plan__unpack(
@@ -107,81 +110,106 @@ int erase_plan_get(struct erase_plan *plan, struct db_txn *txn, const struct jou
 
 /* ---- on instruction ---- */
 
-/* Return: 0, or 1 when the plan has no room for it. */
-static int add_key(struct erase_plan *plan, uint8_t class, uint32_t label)
+static void add_key(struct erase_plan *plan, uint8_t class, uint32_t label)
 {
-	if (erase_plan_dooms(plan, class, label))
-		return 0;
-	if (plan->keys_count == ERASE_KEYS_MAX)
-		return 1;
-	plan->keys[plan->keys_count++] = (struct keyring_key_name){.class = class, .label = label};
-	return 0;
+	if (label != SEAL_NONE && !erase_plan_dooms(plan, class, label))
+		plan->keys[plan->keys_count++] = (struct keyring_key_name){
+			.class = class, .label = label};
 }
 
-static int add_instruction(struct erase_plan *plan, const uint8_t digest[HASH_SIZE])
+static bool names(const struct erase_plan *plan, struct bytes digest)
 {
 	for (size_t i = 0; i < plan->instructions_count; i++)
-		if (memcmp(plan->instructions[i], digest, HASH_SIZE) == 0)
-			return 0;
-	if (plan->instructions_count == ERASE_INSTRUCTIONS_MAX)
-		return 1;
-	memcpy(plan->instructions[plan->instructions_count++], digest, HASH_SIZE);
+		if (bytes_equal(BYTES(plan->instructions[i], HASH_SIZE), digest))
+			return true;
+	return false;
+}
+
+/* Under which keys an entry lies; SEAL_NONE: that row is gone. */
+struct labels {
+	uint8_t class;
+	uint32_t record, content;
+};
+
+static int label_of(
+	const struct record_source *source, uint8_t table, uint64_t sequence, uint32_t *ret)
+{
+	struct bytes value;
+	int r = record_value(source, table, sequence, 0, &value);
+	*ret = SEAL_NONE;
+	if (r)
+		return r == DB_NOT_FOUND ? 0 : r;
+	return row_label(value, ret) ? -EBADMSG : 0;
+}
+
+static int labels_of(struct db_txn *txn, const struct journal_tables *tables, uint64_t sequence,
+	struct labels *ret)
+{
+	const struct record_source source = {.txn = txn, .tables = tables};
+	struct stub stub;
+	int r = stub_read(&source, sequence, &stub);
+	*ret = (struct labels){};
+	if (r)
+		return r < 0 ? r : -EBADMSG;
+	ret->class = stub.class;
+	r = label_of(&source, SEAL_RECORD, sequence, &ret->record);
+	return r ? r : label_of(&source, SEAL_CONTENT, sequence, &ret->content);
+}
+
+/* All of it or nothing: a content must not stay behind its record. Return: 0 or NO_ROOM. */
+static int add_entry(struct erase_plan *plan, const struct labels *labels, struct bytes digest)
+{
+	size_t keys = (labels->record != SEAL_NONE &&
+			      !erase_plan_dooms(plan, labels->class, labels->record)) +
+		      (labels->content != SEAL_NONE &&
+			      !erase_plan_dooms(plan, labels->class, labels->content));
+	bool known = names(plan, digest);
+	if (plan->keys_count + keys > ERASE_KEYS_MAX ||
+		(!known && plan->instructions_count == ERASE_INSTRUCTIONS_MAX))
+		return NO_ROOM;
+	add_key(plan, labels->class, labels->record);
+	add_key(plan, labels->class, labels->content);
+	if (!known)
+		memcpy(plan->instructions[plan->instructions_count++], digest.data, HASH_SIZE);
 	return 0;
 }
 
-/* The keys over an entry's rows. Return: 0, 1 no room, DB_NOT_FOUND when its record is gone, negative errno. */
-static int add_entry(struct erase_plan *plan, struct db_txn *txn,
-	const struct journal_tables *tables, uint64_t sequence)
-{
-	const struct key stub_key = key_u64(sequence), content_key = key_chunk(sequence, 0);
-	struct bytes stub, record, content;
-	uint32_t label;
-	int r = db_get(txn, tables->record, KEY_BYTES_OF(stub_key), &record);
-	if (r == 0)
-		r = db_get(txn, tables->stub, KEY_BYTES_OF(stub_key), &stub);
-	if (r)
-		return r;
-	if (stub.len < 3 || row_label(record, &label))
-		return -EBADMSG;
-	r = add_key(plan, stub.data[2], label);
-	if (r)
-		return r;
-	r = db_get(txn, tables->content, KEY_BYTES_OF(content_key), &content);
-	if (r)
-		return r == DB_NOT_FOUND ? 0 : r;
-	return row_label(content, &label) ? -EBADMSG : add_key(plan, stub.data[2], label);
-}
-
+/* Return: 0 at the end, NO_ROOM for *@next, negative errno. */
 static int take_instructed(struct erase_plan *plan, struct db_txn *txn,
-	const struct journal_tables *tables, struct db_cursor *cursor)
+	const struct journal_tables *tables, struct db_cursor *cursor, uint64_t *next)
 {
+	struct key from = key_u64(*next);
 	struct bytes key, value;
-	int r = 0;
-	while (r == 0 && (r = db_cursor_next(cursor, &key, &value)) == 0) {
+	struct labels labels;
+	int r = db_cursor_seek(cursor, KEY_BYTES_OF(from), &key, &value);
+	while (r == 0) {
 		if (key.len != 8 || value.len != HASH_SIZE)
 			return -EBADMSG;
-		r = add_entry(plan, txn, tables, be64_get(key.data));
-		if (r == DB_NOT_FOUND) /* its age came first */
-			r = journal_put_error(db_cursor_delete(cursor));
-		else if (r == 0)
-			r = add_instruction(plan, value.data);
-		if (r == 1)
-			return 0; /* the next run takes the others */
+		*next = be64_get(key.data);
+		r = labels_of(txn, tables, *next, &labels);
+		if (r)
+			return r;
+		if (labels.record == SEAL_NONE && labels.content == SEAL_NONE)
+			r = journal_put_error(db_cursor_delete(cursor)); /* its age came first */
+		else
+			r = add_entry(plan, &labels, value);
+		if (r == 0)
+			r = db_cursor_next(cursor, &key, &value);
 	}
 	return r == DB_NOT_FOUND ? 0 : r;
 }
 
-int erase_plan_instructed(
-	struct erase_plan *plan, struct db_txn *txn, const struct journal_tables *tables)
+int erase_plan_instructed(struct erase_plan *plan, struct db_txn *txn,
+	const struct journal_tables *tables, uint64_t *next)
 {
-	struct db_cursor *cursor;
+	_cleanup_(db_cursor_close) struct db_cursor *cursor = NULL;
 	*plan = (struct erase_plan){.phase = ERASE_RESEAL, .by_instruction = true};
 	int r = db_cursor_open(txn, tables->instructed, &cursor);
-	if (r)
-		return r;
-	r = take_instructed(plan, txn, tables, cursor);
-	db_cursor_close(cursor);
-	if (r == 0 && plan->keys_count == 0)
+	if (r == 0)
+		r = take_instructed(plan, txn, tables, cursor, next);
+	if (r == 0)
+		*next = 0;
+	if (plan->keys_count == 0)
 		plan->phase = ERASE_NONE;
-	return r;
+	return r < 0 ? r : 0;
 }

@@ -217,8 +217,6 @@ static int judge(struct journal *journal, const struct erase_view *view,
 	if (fate == ERASE_FATE_ERASE)
 		return erase_note_range(erase, row);
 	r = reseal(journal, row, budget);
-	if (r == 0)
-		erase_note_kept(erase, row);
 	if (r > 0)
 		log_error("erasure", "what should be kept does not open and goes",
 			F_U64("sequence", row->sequence));
@@ -329,6 +327,20 @@ static int forget_seen(struct journal *journal, uint64_t sequence)
 	return state_del(state, STATE_SEEN, BYTES(key, sizeof(key)));
 }
 
+/* It was carried out once neither record nor content is left. */
+static int forget_instruction(struct journal *journal, uint64_t sequence)
+{
+	struct record_source source = journal_records(journal);
+	struct key key = key_u64(sequence);
+	struct bytes value;
+	int r = DB_NOT_FOUND;
+	for (uint8_t table = SEAL_RECORD; r == DB_NOT_FOUND && table <= SEAL_CONTENT; table++)
+		r = record_value(&source, table, sequence, 0, &value);
+	return r == DB_NOT_FOUND
+		       ? db_delete(journal->log.txn, journal->tables.instructed, KEY_BYTES_OF(key))
+		       : r;
+}
+
 static int remove_row(struct journal *journal, const struct erase_row *row, size_t *budget)
 {
 	struct db_txn *txn = journal->log.txn;
@@ -338,10 +350,8 @@ static int remove_row(struct journal *journal, const struct erase_row *row, size
 		r = db_delete(txn, table_of(journal, row), KEY_BYTES_OF(key));
 		spend(budget, COST_CHUNK);
 	}
-	if (r == DB_NOT_FOUND && row->table == SEAL_RECORD) {
-		struct key key = key_u64(row->sequence);
-		r = db_delete(txn, journal->tables.instructed, KEY_BYTES_OF(key));
-	}
+	if (r == DB_NOT_FOUND)
+		r = forget_instruction(journal, row->sequence);
 	journal->erase.stats.erased++;
 	spend(budget, COST_ROW);
 	return r == DB_NOT_FOUND ? 0 : journal_put_error(r);
@@ -351,9 +361,15 @@ static int relabel(struct journal *journal, const struct seal_run *run)
 {
 	struct erase *erase = &journal->erase;
 	uint32_t label = SEAL_NONE;
-	if (erase->plan.by_instruction &&
-		keyring_newest(journal->options.keyring, run->class, label_day(run->label), &label))
-		return -ENOKEY;
+	if (erase->plan.by_instruction && keyring_newest(journal->options.keyring, run->class,
+						  label_day(run->label), &label)) {
+		/* The key under which it was sealed anew: a broker that ends here would never start again. */
+		log_error("erasure",
+			"a key that was made for this run is not in the keyring any more: an "
+			"older copy of it was put back, and what it sealed cannot be read",
+			F_U64("class", run->class), F_U64("from", run->first));
+		return 0;
+	}
 	return seal_map_relabel(&erase->seal, journal->log.txn, run, label);
 }
 
@@ -420,8 +436,8 @@ static int step_keys(struct journal *journal)
 	erase->stats.finished_ms = journal->log.batch_ms;
 	erase->stats.last_erased = erase->stats.erased;
 	erase->stats.master_fixed = count > 0 && !renewed;
-	/* What was instructed may have its turn. What was ordered meanwhile has it in any case. */
-	erase->wanted = erase->ordered || !erase->plan.by_instruction;
+	/* What was instructed may have its turn, or the rest of it. What was ordered meanwhile has it in any case. */
+	erase->wanted = erase->ordered || erase->instructed > 0 || !erase->plan.by_instruction;
 	erase->plan = (struct erase_plan){};
 	erase->told = ERASE_TOLD_DONE;
 	erase->walk = (struct erase_walk){};

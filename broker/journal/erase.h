@@ -33,8 +33,7 @@ enum {
 	ERASE_INSTRUCTIONS_MAX = 32,  /* likewise */
 	ERASE_INSTRUCTED_MAX = 65536, /* entries that wait for the next run on instruction */
 	ERASE_KEEP_DAYS = 7, /* survivors are looked at again after so long, or after their age */
-	ERASE_KEYRING_COPY_DAYS = 7, /* as long copies of the keyring may live */
-	ERASE_RANGES_MAX = 256,      /* in one entry */
+	ERASE_RANGES_MAX = 256, /* in one entry */
 	ERASE_ARENA = 8 << 20,
 };
 
@@ -98,13 +97,14 @@ int erase_plan_get(struct erase_plan *plan, struct db_txn *txn, const struct jou
 
 /**
  * erase_plan_instructed() - the keys of what is instructed, and whose instructions these are
- * @plan:   filled, phase RESEAL; ERASE_NONE when nothing is left to do
- * @txn:    write transaction: what was erased meanwhile is forgotten
- * @tables: of the journal
+ * @plan:     filled, phase RESEAL; ERASE_NONE when nothing is left to do
+ * @txn:      write transaction: what was erased meanwhile is forgotten
+ * @tables:   of the journal
+ * @next:     entry to begin with; becomes the one that there was no room for, 0: all were taken
  * Return: 0 or negative errno.
  */
-int erase_plan_instructed(
-	struct erase_plan *plan, struct db_txn *txn, const struct journal_tables *tables);
+int erase_plan_instructed(struct erase_plan *plan, struct db_txn *txn,
+	const struct journal_tables *tables, uint64_t *next);
 
 /* ---- walk ---- */
 
@@ -153,7 +153,6 @@ struct erase_range {
 	uint8_t table, class;
 	uint32_t label;
 	uint64_t first, last, erased;
-	bool closed; /* on instruction: something between them stays */
 };
 
 struct erase {
@@ -173,6 +172,7 @@ struct erase {
 	uint32_t now_account;
 	char now_cause[64];
 	bool week;            /* a new week has begun: what was instructed goes */
+	uint64_t instructed;  /* ... and this far is done; 0: all of it, or nothing yet */
 	enum erase_told told; /* once this batch is on disk */
 	struct erase_stats stats;
 	struct arena *arena;
@@ -215,5 +215,3 @@ int erase_notes(struct journal *journal, struct batch *batch);
  * Return: 0 or -ENOMEM.
  */
 int erase_note_range(struct erase *erase, const struct erase_row *row);
-/* A row that stays: on instruction, no range reaches over it. */
-void erase_note_kept(struct erase *erase, const struct erase_row *row);

@@ -25,6 +25,7 @@ enum {
 	KEYRING_MISSING = 1, /* no key for that class and day: erased, or a foreign keyring */
 	KEYRING_BROKEN = 2,  /* does not open: wrong master key, tampered file or row */
 	KEYRING_AHEAD_DAYS = 32,
+	KEYRING_COPY_DAYS = 7, /* so long a copy of the keyring may live */
 	ROW_SEAL_OVERHEAD = 1 + 4 + 24 + 16,
 	LABEL_DAY_MAX = 0xfffff,
 	LABEL_GENERATION_MAX = 0xfff,

@@ -14,6 +14,7 @@
 
 #include "broker/journal/keyring-use.h"
 #include "broker/journal/reader.h"
+#include "broker/routing/rules.h"
 #include "proto/envelope/envelope.h"
 #include "proto/receipt/receipt.h"
 
@@ -44,6 +45,16 @@ int stub_read(const struct record_source *source, uint64_t sequence, struct stub
 	return 0;
 }
 
+int record_value(const struct record_source *source, uint8_t table, uint64_t sequence,
+	uint16_t chunk, struct bytes *ret)
+{
+	struct key key = table == ERASED_CONTENT ? key_chunk(sequence, chunk)
+						 : key_record(sequence, chunk);
+	return table == ERASED_CONTENT
+		       ? get(source, source->tables->content, source->contents, &key, ret)
+		       : get(source, source->tables->record, source->records, &key, ret);
+}
+
 /* Rows of one entry, as `record` or `content` keeps them. */
 struct chunks {
 	const struct record_source *source;
@@ -53,11 +64,8 @@ struct chunks {
 
 static int chunks_get(const struct chunks *chunks, struct bytes *ret)
 {
-	const struct record_source *source = chunks->source;
-	struct key key = chunks->content ? key_chunk(chunks->place.sequence, chunks->place.chunk)
-					 : key_record(chunks->place.sequence, chunks->place.chunk);
-	return chunks->content ? get(source, source->tables->content, source->contents, &key, ret)
-			       : get(source, source->tables->record, source->records, &key, ret);
+	return record_value(chunks->source, chunks->content ? ERASED_CONTENT : ERASED_RECORD,
+		chunks->place.sequence, chunks->place.chunk, ret);
 }
 
 /* Bytes that sealing added to a value; 0: no such value can be. */
@@ -200,16 +208,15 @@ int record_read(const struct record_source *source, uint64_t sequence, struct ar
 	return 0;
 }
 
-int record_present(const struct record_source *source, uint64_t sequence)
+static int is_present(const struct record_source *source, uint8_t table, uint64_t sequence)
 {
 	uint8_t secret[AEAD_KEY_SIZE];
-	struct key key = key_u64(sequence);
 	struct bytes value;
 	struct stub stub;
 	int r = stub_read(source, sequence, &stub);
 	if (r)
 		return r;
-	r = db_get(source->txn, source->tables->record, KEY_BYTES_OF(key), &value);
+	r = record_value(source, table, sequence, 0, &value);
 	if (r)
 		return r == DB_NOT_FOUND ? READER_ERASED : r;
 	if (stub.class == 0)
@@ -221,6 +228,16 @@ int record_present(const struct record_source *source, uint64_t sequence)
 		    : KEYRING_MISSING;
 	secret_wipe(secret, sizeof(secret));
 	return r ? READER_ERASED : 0;
+}
+
+int record_present(const struct record_source *source, uint64_t sequence)
+{
+	return is_present(source, ERASED_RECORD, sequence);
+}
+
+int content_present(const struct record_source *source, uint64_t sequence)
+{
+	return is_present(source, ERASED_CONTENT, sequence);
 }
 
 int content_read(const struct record_source *source, uint64_t sequence, struct arena *arena,

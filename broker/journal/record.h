@@ -63,6 +63,21 @@ int record_read(const struct record_source *source, uint64_t sequence, struct ar
 int record_present(const struct record_source *source, uint64_t sequence);
 
 /**
+ * record_value() - a row of an entry as it lies there, sealed
+ * @source:   where
+ * @table:    ERASED_RECORD, ERASED_CONTENT
+ * @sequence: of the entry
+ * @chunk:    of the row
+ * @ret:      a view
+ * Return: 0, DB_NOT_FOUND, negative errno.
+ */
+int record_value(const struct record_source *source, uint8_t table, uint64_t sequence,
+	uint16_t chunk, struct bytes *ret);
+
+/* The same of its content. */
+int content_present(const struct record_source *source, uint64_t sequence);
+
+/**
  * content_read() - all chunks of a content, joined
  * @source:   where
  * @sequence: of the entry

@@ -16,6 +16,8 @@ struct erasing {
 	int done_fd; /* eventfd: a run has ended */
 	int kill_at; /* 0, or the nth step: the process ends there by SIGKILL */
 	int steps;
+	void (*cheat)(
+		struct erasing *erasing); /* NULL, or before the entry is made; the writer's thread */
 };
 
 /* In the test's folder, under @name; the journal is not open yet. */
@@ -38,6 +40,9 @@ void erasing_later(struct erasing *erasing, uint32_t days);
 /* What a reader gets: 0 or READER_*. */
 int erasing_read_record(struct erasing *erasing, uint64_t sequence);
 int erasing_read_content(struct erasing *erasing, uint64_t sequence);
+
+/* Does a table have a row under the number of an entry? */
+bool erasing_has_row(struct erasing *erasing, const char *table, uint64_t sequence);
 
 /* The journal's folder as a backup: @buf is its path. */
 const char *erasing_backup(struct erasing *erasing, const char *name, char buf[300]);
