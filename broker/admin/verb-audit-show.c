@@ -47,8 +47,7 @@ static int find_bounds(
 {
 	struct policy policy;
 	int r = witnessed_policy(audit, arena, &policy);
-	arena_reset(arena);
-	return r ? r : witnessed_bounds_find(audit->reader, &policy, sequence, arena, ret);
+	return r ? r : witnessed_bounds_find(audit, &policy, sequence, arena, ret);
 }
 
 static int find_standing(struct audit *audit, uint64_t sequence, struct standing *ret)

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/base/clock.h"
 #include "proto/receipt/stub.h"
@@ -35,7 +36,7 @@ static int grow(void *items, size_t count, size_t *room, size_t size)
 	return 0;
 }
 
-static int add_range(struct absence *absence, const struct absence_range *range, uint64_t erased)
+static int add_range(struct absence *absence, const struct absence_range *range)
 {
 	void *ranges = absence->ranges;
 	if (range->table < ERASED_RECORD || range->table > ERASED_CONTENT ||
@@ -46,19 +47,41 @@ static int add_range(struct absence *absence, const struct absence_range *range,
 	if (r)
 		return r;
 	absence->ranges[absence->count++] = *range;
-	absence->erased[range->table][range->class] += erased;
 	return 0;
 }
 
-int absence_add(struct absence *absence, uint64_t sequence, uint64_t batch_ms,
-	const Dienstweg__Decision *decision)
+/* How many erased entries stand before one. */
+static size_t times_before(const struct absence *absence, uint64_t sequence)
+{
+	size_t low = 0, high = absence->times_count;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (absence->times[middle].sequence < sequence)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* They are read backwards, new ones behind those that are known. */
+static int add_time(struct absence *absence, uint64_t sequence, uint64_t batch_ms)
 {
 	void *times = absence->times;
 	int r = grow(&times, absence->times_count, &absence->times_room, sizeof(*absence->times));
 	absence->times = times;
 	if (r)
 		return r;
-	absence->times[absence->times_count++] = (struct absence_time){sequence, batch_ms};
+	size_t at = times_before(absence, sequence), behind = absence->times_count++ - at;
+	memmove(&absence->times[at + 1], &absence->times[at], behind * sizeof(*absence->times));
+	absence->times[at] = (struct absence_time){sequence, batch_ms};
+	return 0;
+}
+
+int absence_add(struct absence *absence, uint64_t sequence, uint64_t batch_ms,
+	const Dienstweg__Decision *decision)
+{
+	int r = add_time(absence, sequence, batch_ms);
 	for (size_t i = 0; r == 0 && i < decision->n_erased; i++) {
 		const Dienstweg__ErasedRange *given = decision->erased[i];
 		struct absence_range range = {
@@ -66,11 +89,13 @@ int absence_add(struct absence *absence, uint64_t sequence, uint64_t batch_ms,
 			.class = given->class_ > UINT8_MAX ? UINT8_MAX : (uint8_t)given->class_,
 			.instructed = decision->n_instructions > 0,
 			.erase_day = given->erase_day,
-			.erased_day = clock_day(batch_ms),
+			.entry = sequence,
+			.batch_ms = batch_ms,
 			.first = given->first,
 			.last = given->last < sequence ? given->last : sequence,
+			.erased = given->erased,
 		};
-		r = add_range(absence, &range, given->erased);
+		r = add_range(absence, &range);
 	}
 	return r;
 }
@@ -128,11 +153,16 @@ int absence_load(struct absence *absence, struct journal_reader *reader, struct 
 /* The latest certain time before an entry. */
 static uint64_t not_before(const struct absence *absence, const struct absence_case *row)
 {
-	uint64_t ms = row->not_before_ms;
-	for (size_t i = 0; i < absence->times_count; i++)
-		if (absence->times[i].sequence < row->sequence && absence->times[i].batch_ms > ms)
-			ms = absence->times[i].batch_ms;
-	return ms;
+	size_t before = times_before(absence, row->sequence);
+	uint64_t ms = before > 0 ? absence->times[before - 1].batch_ms : 0;
+	return ms > row->not_before_ms ? ms : row->not_before_ms;
+}
+
+static bool covers(
+	const struct absence_range *range, uint8_t table, uint8_t class, uint64_t sequence)
+{
+	return range->table == table && range->class == class && sequence >= range->first &&
+	       sequence <= range->last;
 }
 
 int absence_judge(const struct absence *absence, const struct absence_case *row)
@@ -140,32 +170,36 @@ int absence_judge(const struct absence *absence, const struct absence_case *row)
 	int verdict = ABSENCE_UNCOVERED;
 	for (size_t i = 0; i < absence->count; i++) {
 		const struct absence_range *range = &absence->ranges[i];
-		if (range->table != row->table || range->class != row->class ||
-			row->sequence < range->first || row->sequence > range->last)
+		if (!covers(range, row->table, row->class, row->sequence))
 			continue;
 		if (range->instructed)
 			return 0;
 		uint32_t due = clock_day(not_before(absence, row)) + row->age_days;
-		if (range->erase_day >= due && range->erased_day > range->erase_day)
+		if (range->erase_day >= due && clock_day(range->batch_ms) > range->erase_day)
 			return 0;
 		verdict = ABSENCE_EARLY;
 	}
 	return verdict;
 }
 
-uint64_t absence_count_more(const struct absence *absence, const struct absence_tally *tally,
-	uint8_t *ret_table, uint8_t *ret_class)
+bool absence_is_between(const struct absence *absence, uint64_t first, uint64_t last)
 {
-	for (uint8_t table = ERASED_RECORD; table <= ERASED_CONTENT; table++)
-		for (uint8_t class = 0; class < ABSENCE_CLASSES; class ++) {
-			uint64_t gone = tally->rows[table][class];
-			if (gone <= absence->erased[table][class])
-				continue;
-			*ret_table = table;
-			*ret_class = class;
-			return gone - absence->erased[table][class];
-		}
-	return 0;
+	return times_before(absence, first) != times_before(absence, last);
+}
+
+uint64_t absence_gone_before(
+	const struct absence *absence, const struct absence_row *row, uint64_t sequence)
+{
+	uint64_t went = 0;
+	for (size_t i = 0; i < absence->count; i++) {
+		const struct absence_range *range = &absence->ranges[i];
+		if (!covers(range, row->table, row->class, row->sequence))
+			continue;
+		if (range->entry > sequence)
+			return 0;
+		went = range->entry + 1;
+	}
+	return went;
 }
 
 const char *absence_is_honest(
@@ -177,8 +211,11 @@ const char *absence_is_honest(
 		const Dienstweg__ErasedRange *range = decision->erased[i];
 		if (range->first > range->last || range->last >= sequence)
 			return "it names entries that were not there yet";
-		if (range->erased == 0 || range->erased > range->last - range->first + 1)
+		uint64_t room = range->last - range->first + 1;
+		if (range->erased == 0 || range->erased > room)
 			return "it says that more was erased than there is in its range";
+		if (decision->n_instructions > 0 && range->erased != room)
+			return "it names an instruction, and its range reaches over what stays";
 		if (decision->n_instructions == 0 && range->erase_day >= clock_day(batch_ms))
 			return "it destroyed a key before its day was over, and names no "
 			       "instruction";

@@ -24,8 +24,11 @@ enum { ABSENCE_TABLES = 3, ABSENCE_CLASSES = 17 }; /* indexes from 1 */
 struct absence_range {
 	uint8_t table, class; /* ERASED_RECORD, ERASED_CONTENT */
 	bool instructed;
-	uint32_t erase_day, erased_day; /* of the key; of the entry */
+	uint32_t erase_day; /* of the key */
+	uint64_t entry;     /* that names it, and when that was committed */
+	uint64_t batch_ms;
 	uint64_t first, last;
+	uint64_t erased; /* how many rows it says are gone */
 };
 
 /* A time that is certain: entries behind this one are not older. */
@@ -37,15 +40,15 @@ struct absence_time {
 struct absence {
 	struct absence_range *ranges;
 	size_t count, room;
-	struct absence_time *times; /* of the erased entries, newest first */
+	struct absence_time *times; /* of the erased entries, in their order */
 	size_t times_count, times_room;
-	uint64_t erased[ABSENCE_TABLES][ABSENCE_CLASSES]; /* rows that entries say are gone */
 	uint64_t newest; /* one more than the sequence of the newest entry known; 0: none */
 };
 
-/* Rows that were found gone, counted. */
-struct absence_tally {
-	uint64_t rows[ABSENCE_TABLES][ABSENCE_CLASSES];
+/* A row, first chunk and all. */
+struct absence_row {
+	uint64_t sequence;
+	uint8_t table, class;
 };
 
 /* What is judged. */
@@ -88,16 +91,21 @@ int absence_load(struct absence *absence, struct journal_reader *reader, struct 
  */
 int absence_judge(const struct absence *absence, const struct absence_case *row);
 
+/* Is there an *erased* entry behind the first and before the second? So it is with few messages and their end. */
+bool absence_is_between(const struct absence *absence, uint64_t first, uint64_t last);
+
 /**
- * absence_count_more() - are more rows gone than entries say? Ranges reach over survivors, numbers do not.
- * @absence:   loaded after the rows were counted
- * @tally:     of the whole journal
- * @ret_table: of a table and class with more
- * @ret_class: likewise
- * Return: how many more; 0: none.
+ * absence_gone_before() - a row that is gone: was it gone when an entry behind it was written?
+ * @absence:  loaded out of the snapshot in which it is gone
+ * @row:      which
+ * @sequence: of the entry
+ *
+ * What a recipient took then had to be there: who still waits for a message keeps it from being erased.
+ *
+ * Return: one more than the *erased* entry that it went with; 0: it was there, as far as entries tell.
  */
-uint64_t absence_count_more(const struct absence *absence, const struct absence_tally *tally,
-	uint8_t *ret_table, uint8_t *ret_class);
+uint64_t absence_gone_before(
+	const struct absence *absence, const struct absence_row *row, uint64_t sequence);
 
 /**
  * absence_is_honest() - does an *erased* entry say what can be?

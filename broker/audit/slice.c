@@ -97,7 +97,8 @@ void slice_begin(struct slice *slice, uint64_t first)
 	slice->end = first;
 	slice->earliest = (struct slice_time){};
 	slice->latest = (struct slice_time){};
-	slice->absent = (struct absence_tally){};
+	slice->absent_count = 0;
+	slice->unread = 0;
 	slice->opened = 0;
 	slice->signatures = 0;
 	disputes_clear(&slice->disputes);

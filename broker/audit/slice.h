@@ -8,6 +8,7 @@
 #include "broker/audit/absence.h"
 #include "broker/audit/chain.h"
 #include "broker/audit/disputes.h"
+#include "broker/audit/open.h"
 #include "broker/audit/report.h"
 
 /*
@@ -52,8 +53,10 @@ struct slice {
 	struct held tree;                   /* by who walks the tree */
 	struct held records;                /* from here on by who opens the records */
 	struct slice_time earliest, latest; /* of the entries whose time is known */
-	struct absence_tally absent;        /* rows that are lawfully gone */
-	uint64_t opened;                    /* records */
+	struct absence_row absent[2 * AUDIT_SLICE]; /* rows that an entry says are gone */
+	size_t absent_count;
+	uint64_t unread; /* entries of which it cannot be told what is gone */
+	uint64_t opened; /* records */
 	uint64_t signatures;
 	struct disputes disputes; /* that rest on these entries */
 	int result;               /* negative errno: they could not all be looked at */

@@ -12,6 +12,7 @@
 #include "broker/audit/replay.h"
 #include "broker/audit/verify.h"
 #include "broker/journal/test-erasing.h"
+#include "broker/journal/writer.h"
 #include "proto/base/file.h"
 #include "test/kit/check.h"
 
@@ -78,6 +79,11 @@ static void judges(void)
 	CHECK_INT(absence_judge(&absence, &row), ABSENCE_EARLY);
 	row.sequence = 11;
 	CHECK_INT(absence_judge(&absence, &row), 0);
+	/* What was taken behind 50 had to be there; what was before it, or went later, says nothing. */
+	const struct absence_row taken = {.table = ERASED_CONTENT, .class = 1, .sequence = 15};
+	CHECK(absence_is_between(&absence, 15, 51) && !absence_is_between(&absence, 15, 50));
+	CHECK_INT(absence_gone_before(&absence, &taken, 49), 0);
+	CHECK_INT(absence_gone_before(&absence, &taken, 51), 51);
 	/* An instruction asks for no age. */
 	range.first = range.last = 20;
 	add(&absence, 60, 1002, &range, true);
@@ -106,6 +112,14 @@ static void a_key_may_not_go_on_its_day(void)
 	CHECK(absence_is_honest(50, UINT64_C(1021) * DAY_MS, &decision));
 	CHECK(absence_is_honest(20, UINT64_C(1022) * DAY_MS, &decision));
 	range.erased = 12;
+	CHECK(absence_is_honest(50, UINT64_C(1022) * DAY_MS, &decision));
+	/* On instruction each entry is named: no room for another. */
+	ProtobufCBinaryData digest = {.len = 0};
+	decision.instructions = &digest;
+	decision.n_instructions = 1;
+	range.erased = 11;
+	CHECK(!absence_is_honest(50, UINT64_C(1022) * DAY_MS, &decision));
+	range.erased = 10;
 	CHECK(absence_is_honest(50, UINT64_C(1022) * DAY_MS, &decision));
 }
 
@@ -165,7 +179,7 @@ static void replay_agrees(struct erasing *e, const char *dir, const char *name)
 	char error[512] = "", work[300];
 	const struct audit_paths paths = {
 		.journal = dir, .keyring = e->journal.keys, .master_key = e->journal.master};
-	CHECK(snprintf(work, sizeof(work), "%s/work-%s", check_tmpdir(), name) > 0);
+	CHECK(snprintf(work, sizeof(work), "%s/work-%s", check_memdir(), name) > 0);
 	struct audit_replay_options options = {.work = work};
 	CHECK_INT(dir_make(work, 0700), 0);
 	CHECK_INT(audit_open(&paths, &audit, error, sizeof(error)), 0);
@@ -186,7 +200,8 @@ static uint64_t last_erased(const char *dir)
 	return sequence;
 }
 
-static void remove_row(const char *dir, const char *table, struct key key)
+/* An empty @value removes the row. */
+static void change_row(const char *dir, const char *table, struct bytes key, struct bytes value)
 {
 	const struct db_options options = {
 		.map_bytes = UINT64_C(1) << 30, .tables_max = TABLES_MAX, .readers_max = 4};
@@ -196,9 +211,14 @@ static void remove_row(const char *dir, const char *table, struct key key)
 	CHECK_INT(db_env_open(dir, &options, &env), 0);
 	CHECK_INT(db_begin(env, true, &txn), 0);
 	CHECK_INT(db_table_open(txn, table, &id), 0);
-	CHECK_INT(db_delete(txn, id, KEY_BYTES_OF(key)), 0);
+	CHECK_INT(value.len ? db_put(txn, id, key, value) : db_delete(txn, id, key), 0);
 	CHECK_INT(db_commit(txn), 0);
 	db_env_close(env);
+}
+
+static void remove_row(const char *dir, const char *table, struct key key)
+{
+	change_row(dir, table, KEY_BYTES_OF(key), BYTES(NULL, 0));
 }
 
 static struct parcel *send(struct erasing *e, const uint8_t *case_id, bool deliver)
@@ -427,6 +447,123 @@ static void early_and_silent_are_findings(void)
 	parcel_free(first);
 }
 
+/* ---- numbers ---- */
+
+/*
+ * The attack: an operator wants to be rid of one message that is still waited for, or under hold, without anybody
+ * seeing it. When an erasure is due he says that one more content is gone than is. All of it is due, so no
+ * range and no age gives him away; years later he removes the survivor, and the numbers agree.
+ */
+static void says_one_more(struct erasing *e)
+{
+	const struct erase *erase = &e->journal.journal->erase;
+	for (size_t i = 0; i < erase->ranges_count; i++)
+		if (erase->ranges[i].table == ERASED_CONTENT)
+			erase->ranges[i].erased++;
+	e->cheat = NULL;
+}
+
+static uint64_t size_of(struct erasing *e)
+{
+	struct journal_stats stats;
+	journal_stats(e->journal.journal, &stats);
+	return stats.tree_size;
+}
+
+static void a_number_has_no_room(void)
+{
+	_cleanup_(erasing_deinit) struct erasing e;
+	char copy[300];
+	erasing_init(&e, "room");
+	journal_fixture_start(&e.journal);
+	struct parcel *gone = send(&e, NULL, true), *waits = send(&e, NULL, false);
+	struct parcel *after = send(&e, NULL, true);
+	e.cheat = says_one_more;
+	erasing_later(&e, 22);
+	erasing_backup(&e, "more", copy);
+	expect_one(&e, copy, "erased-overstated", last_erased(copy));
+	/* Filled before anybody looked. But its recipient takes it, and signs that it was there. */
+	uint64_t taken = size_of(&e);
+	erasing_deliver(&e, "ministry", waits);
+	erasing_backup(&e, "taken", copy);
+	remove_row(copy, "content", key_chunk(nth(waits, 3), 0));
+	expect_one(&e, copy, "erased-undelivered", taken);
+	journal_fixture_stop(&e.journal);
+	parcel_free(after);
+	parcel_free(waits);
+	parcel_free(gone);
+}
+
+/* Or he lets the run stand half-way, so that nobody may ask yet whether all is gone that should be. */
+static void a_run_has_an_end(void)
+{
+	_cleanup_(erasing_deinit) struct erasing e;
+	static const uint8_t plan[] = {0x08, 2, 0x18, 1}; /* phase: removing; days before the first */
+	char copy[300];
+	erasing_init(&e, "end");
+	journal_fixture_start(&e.journal);
+	struct parcel *gone = send(&e, NULL, true), *waits = send(&e, NULL, false);
+	struct parcel *after = send(&e, NULL, true);
+	e.cheat = says_one_more;
+	erasing_later(&e, 22);
+	erasing_backup(&e, "standing", copy);
+	change_row(copy, "meta", BYTES_STR("erase"), BYTES(plan, sizeof(plan)));
+	expect_none(&e, copy);
+	clock_fake_advance(&e.journal.clock, 8 * (uint64_t)DAY_MS);
+	struct parcel *later = send(&e, NULL, true);
+	erasing_backup(&e, "stood", copy);
+	change_row(copy, "meta", BYTES_STR("erase"), BYTES(plan, sizeof(plan)));
+	expect_one(&e, copy, "erasure-unfinished", last_erased(copy));
+	change_row(copy, "meta", BYTES_STR("erase"), BYTES("\x08\x09", 2));
+	struct found found;
+	verify(&e, copy, &found);
+	CHECK_STR(found.code, "erasure-plan");
+	journal_fixture_stop(&e.journal);
+	parcel_free(later);
+	parcel_free(after);
+	parcel_free(waits);
+	parcel_free(gone);
+}
+
+/* ---- what steers it ---- */
+
+/* Whoever cannot change what was recorded can try to keep an erasure from finding it. */
+static void nothing_escapes_unseen(void)
+{
+	_cleanup_(erasing_deinit) struct erasing e;
+	char copy[300];
+	uint8_t week[4], far[8], digest[HASH_SIZE] = {1};
+	erasing_init(&e, "escape");
+	journal_fixture_start(&e.journal);
+	struct parcel *gone = send(&e, NULL, true), *kept = send(&e, NULL, false);
+	erasing_later(&e, 22);
+	uint32_t now = (clock_day(clock_wall_ms(&e.journal.clock)) + 3) / 7;
+	uint64_t size = size_of(&e);
+	expect_none(&e, erasing_backup(&e, "fine", copy));
+	be32_put(week, now);
+	change_row(copy, "meta", BYTES_STR("erase-week"), BYTES(week, sizeof(week)));
+	expect_none(&e, copy);
+	be32_put(week, now + 1);
+	change_row(copy, "meta", BYTES_STR("erase-week"), BYTES(week, sizeof(week)));
+	expect_one(&e, copy, "mark-wrong", size - 1);
+	/* A sender that has confirmed what is not there is told nothing any more. */
+	erasing_backup(&e, "confirmed", copy);
+	be64_put(far, size);
+	change_row(copy, "meta", BYTES("confirmed\0\0\0\1", 13), BYTES(far, sizeof(far)));
+	expect_one(&e, copy, "mark-wrong", size);
+	/* An instruction about an entry that is not there, and none at all. */
+	erasing_backup(&e, "instructed", copy);
+	change_row(copy, "instructed", KEY_BYTES_OF(key_u64(size)), BYTES(digest, HASH_SIZE));
+	expect_one(&e, copy, "instructed-wrong", size);
+	change_row(copy, "instructed", KEY_BYTES_OF(key_u64(4)), BYTES(digest, HASH_SIZE - 1));
+	expect_one(&e, copy, "instructed-wrong", 4);
+	journal_fixture_stop(&e.journal);
+	parcel_free(kept);
+	parcel_free(gone);
+}
+
 CHECK_MAIN(CHECK_CASE(judges), CHECK_CASE(a_key_may_not_go_on_its_day),
 	CHECK_CASE(lawful_is_no_finding), CHECK_CASE(an_index_forgets),
-	CHECK_CASE(an_index_follows_an_instruction), CHECK_CASE(early_and_silent_are_findings))
+	CHECK_CASE(an_index_follows_an_instruction), CHECK_CASE(early_and_silent_are_findings),
+	CHECK_CASE(a_number_has_no_room), CHECK_CASE(a_run_has_an_end),
+	CHECK_CASE(nothing_escapes_unseen))

@@ -43,7 +43,7 @@ static void the_order_of_entries_is_signed(void)
 	_cleanup_(life_deinit) struct life life;
 	struct found found;
 	char dir[300];
-	life_init(&life, check_tmpdir(), "order");
+	life_init(&life, check_memdir(), "order");
 	uint64_t a = life.first_message + 4, b = life.first_message + 9;
 	life_copy(&life, "stubs", dir);
 	swap(dir, "stub", key_u64(a), key_u64(b));
@@ -121,7 +121,7 @@ static void a_new_seal_hides_nothing(void)
 	_cleanup_(life_deinit) struct life life;
 	struct found found;
 	char dir[300];
-	life_init(&life, check_tmpdir(), "seal");
+	life_init(&life, check_memdir(), "seal");
 	uint64_t at = life.first_notice;
 	const Dienstweg__RetentionClass *class = registry_class(life.journal.registry, 2);
 	CHECK(class != NULL);
@@ -139,13 +139,19 @@ static void a_new_seal_hides_nothing(void)
 		.days = class->content_days,
 		.change = -1,
 	};
-	/* The same under a later day is what an erasure does to what it must keep. */
+	/* The same under a later day is what an erasure does to what it must keep; but it writes down where. */
 	life_copy(&life, "later", dir);
 	record.later = content.later = 3;
 	reseal(&life, dir, &record);
+	verify(&life, dir, BYTES(NULL, 0), &found);
+	found_one(&found, "seal-wrong", at);
+	CHECK(strstr(found.items[0].reason, "record"));
+	life_copy(&life, "later-content", dir);
 	reseal(&life, dir, &content);
 	verify(&life, dir, BYTES(NULL, 0), &found);
-	found_none(&found);
+	found_one(&found, "seal-wrong", at);
+	CHECK(strstr(found.items[0].reason, "content"));
+	record.later = content.later = 0;
 	for (int byte = 0; byte < 400; byte += 23) {
 		char name[32];
 		snprintf(name, sizeof(name), "record%d", byte);
@@ -209,7 +215,7 @@ static void whoever_kept_a_checkpoint_finds_the_other_history(void)
 	struct found found;
 	char earlier[300], other[300];
 	uint8_t kept[CHECKPOINT_NOTE_MAX];
-	life_init(&life, check_tmpdir(), "fork");
+	life_init(&life, check_memdir(), "fork");
 	uint64_t size = life.size;
 	life_copy(&life, "earlier", earlier);
 	life_copy(&life, "other", other);

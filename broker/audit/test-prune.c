@@ -371,7 +371,7 @@ static void refuses_what_lives(void)
 	_cleanup_(world_deinit) struct world w;
 	struct world other;
 	char copy[300], path[400], archive[300];
-	const uint8_t zeros[8] = {0};
+	const uint8_t digest[HASH_SIZE] = {0};
 	uint8_t seen[SEEN_ROW_SIZE], key[SEEN_KEY_SIZE] = {1};
 	struct seen_row row = {.sequence = 40, .kind = 1};
 	world_init(&w, "lives");
@@ -383,7 +383,7 @@ static void refuses_what_lives(void)
 	life_put(copy, "seen", BYTES(key, sizeof(key)), BYTES(seen, sizeof(seen)));
 	refuses(&w, copy, w.first_left, "message id");
 	erasing_backup(&w.e, "instructed", copy);
-	life_put(copy, "instructed", KEY_BYTES_OF(key_u64(41)), BYTES(zeros, sizeof(zeros)));
+	life_put(copy, "instructed", KEY_BYTES_OF(key_u64(41)), BYTES(digest, sizeof(digest)));
 	refuses(&w, copy, w.first_left, "instruction");
 	/* A journal that does not verify. */
 	erasing_backup(&w.e, "damaged", copy);

@@ -116,7 +116,7 @@ static void every_byte_of_a_stub_counts(void)
 {
 	static const char codes[] = " stub-changed stub-missing ";
 	_cleanup_(life_deinit) struct life life;
-	life_init(&life, check_tmpdir(), "stub");
+	life_init(&life, check_memdir(), "stub");
 	const struct row rows[] = {
 		{"stub", key_u64(0), 0, 0, codes, AUDIT_TREE},
 		{"stub", key_u64(life.first_message + 2), life.first_message + 2, 0, codes,
@@ -132,7 +132,7 @@ static void every_byte_of_a_record_counts(void)
 {
 	static const char codes[] = " record-changed record-missing ";
 	_cleanup_(life_deinit) struct life life;
-	life_init(&life, check_tmpdir(), "record");
+	life_init(&life, check_memdir(), "record");
 	const uint64_t entries[] = {0, 1, life.first_message, life.first_notice + 1,
 		life.acknowledged, life.failed, life.refused, life.second_registry, life.expired};
 	char dir[300];
@@ -148,7 +148,7 @@ static void every_byte_of_a_content_counts(void)
 	static const char codes[] = " content-changed content-missing ";
 	static const char registry_codes[] = " registry-chain content-missing registry-row ";
 	_cleanup_(life_deinit) struct life life;
-	life_init(&life, check_tmpdir(), "content");
+	life_init(&life, check_memdir(), "content");
 	uint64_t notice = life.first_notice + 2, figure = life.first_message;
 	const struct row rows[] = {
 		{"content", key_chunk(figure, 0), figure, 0, codes, AUDIT_FULL},
@@ -179,7 +179,7 @@ static void every_hash_of_the_stored_tree_counts(void)
 {
 	static const char codes[] = " tile-changed tile-missing ";
 	_cleanup_(life_deinit) struct life life;
-	life_init(&life, check_tmpdir(), "tile");
+	life_init(&life, check_memdir(), "tile");
 	life_grow(&life, 5, 224);
 	CHECK(life.size > 1024 && life.size % 32 > 0 && life.size % 1024 >= 32);
 	const struct row rows[] = {
@@ -198,7 +198,7 @@ static void every_byte_of_a_checkpoint_counts(void)
 	static const char codes[] = " checkpoint-signature checkpoint-size checkpoint-missing "
 				    "root-differs ";
 	_cleanup_(life_deinit) struct life life;
-	life_init(&life, check_tmpdir(), "checkpoint");
+	life_init(&life, check_memdir(), "checkpoint");
 	char dir[300];
 	const struct row newest = {
 		"checkpoint", key_u64(life.size), life.size - 1, 0, codes, AUDIT_TREE};
@@ -231,7 +231,7 @@ static void every_byte_of_a_registry_row_counts(void)
 	_cleanup_(life_deinit) struct life life;
 	struct found found;
 	char dir[300];
-	life_init(&life, check_tmpdir(), "registry");
+	life_init(&life, check_memdir(), "registry");
 	const struct row rows[] = {
 		{"registry", key_u64(0), 0, 0, codes, AUDIT_TREE},
 		{"registry", key_u64(life.second_registry), life.second_registry, 0, codes,
@@ -248,13 +248,67 @@ static void every_byte_of_a_registry_row_counts(void)
 	found_some(&found, "registry-row", life.first_notice);
 }
 
+static struct key seal_row(uint8_t table, uint8_t class, uint64_t first)
+{
+	struct key key = {.bytes = {table, class}, .len = 10};
+	be64_put(key.bytes + 2, first);
+	return key;
+}
+
+/* It tells erasure where to look. What it does not lead to would never go. */
+static void every_byte_of_a_seal_row_counts(void)
+{
+	static const char codes[] = " seal-wrong ";
+	_cleanup_(life_deinit) struct life life;
+	struct found found;
+	char dir[300];
+	uint8_t value[VALUE_MAX];
+	life_init(&life, check_memdir(), "seal");
+	uint64_t figure = life.first_message, notice = life.first_notice;
+	const struct row rows[] = {
+		{"seal", seal_row(ERASED_RECORD, 1, figure), figure, 0, codes, AUDIT_FULL},
+		{"seal", seal_row(ERASED_CONTENT, 1, figure), figure, 0, codes, AUDIT_FULL},
+		{"seal", seal_row(ERASED_RECORD, 2, notice), notice, 0, codes, AUDIT_FULL},
+		{"seal", seal_row(ERASED_CONTENT, 2, notice), notice, 0, codes, AUDIT_FULL},
+	};
+	attack_all(&life, "attacked", rows, ARRAY_LEN(rows));
+	/* A stretch that is said to be erased, in the middle of one that is not. */
+	life_copy(&life, "hole", dir);
+	struct key key = seal_row(ERASED_RECORD, 1, figure + 7);
+	life_put(dir, "seal", KEY_BYTES_OF(key), BYTES("\0\0\0\0", 4));
+	verify(&life, dir, AUDIT_FULL, &found);
+	found_some(&found, "seal-wrong", figure + 7);
+	CHECK(!is_named(&found, figure + 6, codes));
+	/* Rows that lead nowhere, or to where nothing is. */
+	life_copy(&life, "nowhere", dir);
+	size_t len = value_of(dir, &rows[0], value);
+	key = seal_row(3, 1, 5);
+	life_put(dir, "seal", KEY_BYTES_OF(key), BYTES(value, len));
+	verify(&life, dir, AUDIT_FULL, &found);
+	found_some(&found, "seal-wrong", 5);
+	life_copy(&life, "behind", dir);
+	key = seal_row(ERASED_RECORD, 1, life.size + 1);
+	life_put(dir, "seal", KEY_BYTES_OF(key), BYTES(value, len));
+	verify(&life, dir, AUDIT_FULL, &found);
+	found_one(&found, "seal-wrong", life.size + 1);
+}
+
+static void every_byte_of_the_state_mark_counts(void)
+{
+	_cleanup_(life_deinit) struct life life;
+	life_init(&life, check_memdir(), "mark");
+	const struct row row = {"meta", {.bytes = {'s', 't', 'a', 't', 'e'}, .len = 5}, life.state,
+		0, " mark-wrong ", AUDIT_TREE};
+	attack_all(&life, "attacked", &row, 1);
+}
+
 /* u32 epoch, u64 size, u64 batch time, u64 registry, bus. */
 static void every_field_of_the_head_counts(void)
 {
 	_cleanup_(life_deinit) struct life life;
 	struct found found;
 	char dir[300], error[512];
-	life_init(&life, check_tmpdir(), "head");
+	life_init(&life, check_memdir(), "head");
 	const struct row head = {.table = "meta", .key = {.bytes = {'h', 'e', 'a', 'd'}, .len = 4}};
 	uint8_t value[VALUE_MAX];
 	life_copy(&life, "attacked", dir);
@@ -306,7 +360,7 @@ static void nothing_lies_behind_the_end(void)
 	_cleanup_(life_deinit) struct life life;
 	struct found found;
 	char dir[300];
-	life_init(&life, check_tmpdir(), "behind");
+	life_init(&life, check_memdir(), "behind");
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
 		struct key key = strcmp(tables[i], "tile") == 0      ? tile_row(life.size + 30, 0)
 				 : strcmp(tables[i], "content") == 0 ? key_chunk(life.size, 0)
@@ -323,4 +377,5 @@ CHECK_MAIN(CHECK_CASE(every_byte_of_a_stub_counts), CHECK_CASE(every_byte_of_a_r
 	CHECK_CASE(every_byte_of_a_content_counts), CHECK_CASE(every_hash_of_the_stored_tree_counts),
 	CHECK_CASE(every_byte_of_a_checkpoint_counts),
 	CHECK_CASE(every_byte_of_a_registry_row_counts), CHECK_CASE(every_field_of_the_head_counts),
-	CHECK_CASE(nothing_lies_behind_the_end))
+	CHECK_CASE(every_byte_of_a_seal_row_counts),
+	CHECK_CASE(every_byte_of_the_state_mark_counts), CHECK_CASE(nothing_lies_behind_the_end))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 #pragma once
 
+#include "broker/audit/absence-count.h"
 #include "broker/audit/absence.h"
 #include "broker/audit/archive.h"
 #include "broker/audit/chain.h"
@@ -9,6 +10,7 @@
 #include "broker/audit/entry.h"
 #include "broker/audit/slice.h"
 #include "broker/audit/verify.h"
+#include "broker/journal/seal-check.h"
 #include "proto/signature/signature.h"
 
 /* A verification under way; between the verify*.c files. */
@@ -37,10 +39,13 @@ struct verifier {
 	struct chain chain;
 	struct disputes disputes;
 	struct arena *arena;           /* of the registry at hand */
-	struct absence_tally absent;   /* rows that are lawfully gone */
+	struct absence_count absent;   /* rows that are gone, against what is said of them */
 	struct slice_time time;        /* of the last entry told whose time is known */
 	uint64_t pruned;               /* entries below are archived; 0: none */
 	struct archive_stubs *archive; /* NULL, or where their stubs are read */
+	uint64_t walked_from;          /* entries below were not looked at, now */
+	uint64_t last_state;           /* one more than the last state entry seen; 0: none was */
+	uint64_t last_witnessed;       /* likewise the last one *witnessed* */
 	uint64_t bad_row;              /* one more than the tree row last reported as unreadable */
 
 	uint8_t newest_note[CHECKPOINT_NOTE_MAX]; /* of `size` entries */
@@ -81,6 +86,10 @@ int verify_cosigned_resume(struct verifier *verifier);
 int verify_registry(struct verifier *verifier, uint64_t sequence);
 /* What lies behind the end that the head names? In the snapshot that said so. */
 int verify_behind(struct verifier *verifier);
+/* After verify_tree_look(): which entry of its kind is the last? */
+void verify_marks_see(struct verifier *verifier);
+/* What the journal notes for itself, at the end. */
+int verify_marks(struct verifier *verifier);
 /* What the head says, at the end. */
 int verify_head(struct verifier *verifier);
 /* Take up what was verified before, if that is asked for and still true. */
@@ -98,6 +107,7 @@ struct entry_checker {
 	struct signature_cache *signatures;
 	struct archive_stubs *archive; /* NULL, or of what was pruned */
 	struct absence absence;        /* as of its snapshot */
+	struct seal_check *seals;      /* likewise */
 	struct arena *arena;           /* of the entry at hand */
 	struct slice *slice;           /* at hand */
 	struct audit_report *report;   /* holds what is found for it */

@@ -8,6 +8,7 @@
 #include "broker/audit/verifier.h"
 #include "broker/audit/witnessed.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 
@@ -71,10 +72,17 @@ static int check_signature(struct entry_checker *c, const struct audit_entry *en
 
 /* ---- what is gone ---- */
 
+static void note_absent(struct slice *slice, uint64_t sequence, uint8_t class, uint8_t table)
+{
+	assert(slice->absent_count < ARRAY_LEN(slice->absent));
+	slice->absent[slice->absent_count++] = (struct absence_row){
+		.sequence = sequence, .table = table, .class = class};
+}
+
 /* A row that is not there, or whose key is not: lawful, or a finding? */
 static void judge_absent(struct entry_checker *c, uint64_t sequence, uint8_t class, uint8_t table)
 {
-	const struct slice *slice = c->slice;
+	struct slice *slice = c->slice;
 	const Dienstweg__RetentionClass *ages = slice->chain.current
 							? registry_class(slice->chain.current, class)
 							: NULL;
@@ -88,7 +96,10 @@ static void judge_absent(struct entry_checker *c, uint64_t sequence, uint8_t cla
 						     : ages->content_days,
 		.not_before_ms = slice->latest.known ? slice->latest.batch_ms : 0,
 	};
-	switch (absence_judge(&c->absence, &row)) {
+	int verdict = absence_judge(&c->absence, &row);
+	if (verdict != ABSENCE_UNCOVERED)
+		note_absent(slice, sequence, class, table);
+	switch (verdict) {
 	case ABSENCE_UNCOVERED:
 		audit_report_finding(c->report, sequence,
 			table == ERASED_RECORD ? "record-missing" : "content-missing",
@@ -103,8 +114,7 @@ static void judge_absent(struct entry_checker *c, uint64_t sequence, uint8_t cla
 			what, row.age_days, class);
 		break;
 	default:
-		if (class < ABSENCE_CLASSES)
-			c->slice->absent.rows[table][class]++;
+		break;
 	}
 }
 
@@ -188,6 +198,43 @@ static void check_batch(struct entry_checker *c, const struct audit_entry *entry
 			NAME(recipient));
 }
 
+/* What a recipient takes here was there: who waits for a message keeps it from being erased. */
+static int check_was_there(
+	struct entry_checker *c, uint64_t at, uint64_t sequence, uint8_t class, uint8_t table)
+{
+	const struct absence_row row = {.sequence = sequence, .table = table, .class = class};
+	uint64_t went = absence_gone_before(&c->absence, &row, at);
+	if (went == 0)
+		return 0;
+	int r = table == ERASED_RECORD ? journal_read_present(c->reader, sequence)
+				       : journal_read_content_present(c->reader, sequence);
+	if (r == READER_ERASED)
+		audit_report_finding(c->report, at, "erased-undelivered",
+			"here its recipient took the message of entry %" PRIu64
+			", whose %s the erased entry %" PRIu64
+			" says to have been destroyed before: it was still waited for",
+			sequence, table == ERASED_RECORD ? "record" : "content", went - 1);
+	return r < 0 ? r : 0;
+}
+
+static int check_taken(struct entry_checker *c, const struct audit_entry *entry)
+{
+	const Dienstweg__AckBatch *batch = entry->batch;
+	const Dienstweg__Decision *decision = entry->decision;
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < batch->n_acks && i < decision->n_verdicts; i++) {
+		uint64_t sequence = batch->acks[i]->sequence;
+		struct stub stub;
+		if (decision->verdicts[i] != DIENSTWEG__ACK_VERDICT__ACK_CLOSED ||
+			!absence_is_between(&c->absence, sequence, entry->sequence) ||
+			journal_read_stub(c->reader, sequence, &stub) != 0)
+			continue;
+		for (uint8_t table = ERASED_RECORD; r == 0 && table <= ERASED_CONTENT; table++)
+			r = check_was_there(c, entry->sequence, sequence, stub.class, table);
+	}
+	return r;
+}
+
 /* ---- witnesses ---- */
 
 static int check_witnessed(struct entry_checker *c, const struct audit_entry *entry)
@@ -201,14 +248,44 @@ static int check_witnessed(struct entry_checker *c, const struct audit_entry *en
 
 /* ---- all of it ---- */
 
-static void report_unreadable(struct entry_checker *c, uint64_t sequence, uint8_t class, int verdict)
+/* Its content may still be there: it was spared, or its record went first. */
+static int check_content_alone(struct entry_checker *c, uint64_t sequence, uint8_t class)
+{
+	struct bytes content;
+	int r = journal_read_content(c->reader, sequence, c->arena, &content);
+	if (r == READER_ERASED)
+		judge_absent(c, sequence, class, ERASED_CONTENT);
+	else if (r > 0)
+		audit_report_finding(c->report, sequence, "content-changed",
+			"its content does not open: it was changed");
+	return r < 0 ? r : 0;
+}
+
+static int check_unreadable(
+	struct entry_checker *c, uint64_t sequence, const struct stub *stub, int verdict)
 {
 	if (verdict == READER_ERASED)
-		judge_absent(c, sequence, class, ERASED_RECORD);
+		judge_absent(c, sequence, stub->class, ERASED_RECORD);
 	else
 		audit_report_finding(c->report, sequence, "record-changed",
 			"its record does not open, or is not what its stub commits to: it was "
 			"changed");
+	return stub->kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED
+		       ? check_content_alone(c, sequence, stub->class)
+		       : 0;
+}
+
+/* Would a run of erasure find its rows, when their day has come? */
+static int check_seal(struct entry_checker *c, uint64_t sequence, uint8_t class)
+{
+	const char *why;
+	uint8_t table;
+	int r = seal_check_entry(c->seals, sequence, class, &table, &why);
+	if (r > 0)
+		audit_report_finding(c->report, sequence, "seal-wrong",
+			"its %s %s: no erasure would find it",
+			table == ERASED_RECORD ? "record" : "content", why);
+	return r < 0 ? r : 0;
 }
 
 /* Its stub is in the archive, if that is at hand; its record has to be gone lawfully all the same. */
@@ -216,9 +293,13 @@ static int check_pruned(struct entry_checker *c, uint64_t sequence)
 {
 	struct stub stub;
 	int r = c->archive ? archive_stubs_read(c->archive, sequence, &stub) : ARCHIVE_MISSING;
-	if (r == 0 && stub.class != 0)
-		judge_absent(c, sequence, stub.class, ERASED_RECORD);
-	return r < 0 ? r : 0;
+	c->slice->unread += r > 0;
+	if (r || stub.class == 0)
+		return r < 0 ? r : 0;
+	judge_absent(c, sequence, stub.class, ERASED_RECORD);
+	if (stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED)
+		judge_absent(c, sequence, stub.class, ERASED_CONTENT);
+	return 0;
 }
 
 static int check_entry(struct entry_checker *c, uint64_t sequence)
@@ -230,17 +311,22 @@ static int check_entry(struct entry_checker *c, uint64_t sequence)
 	int r = journal_read_stub(c->reader, sequence, &stub);
 	if (r == READER_NOT_FOUND && sequence < c->slice->pruned)
 		return check_pruned(c, sequence);
+	c->slice->unread += r > 0;
+	if (r == 0)
+		r = check_seal(c, sequence, stub.class);
 	if (r) /* the walk over the tree has said so */
 		return r < 0 ? r : 0;
 	r = audit_entry_read(c->reader, sequence, c->arena, &entry);
 	if (r > 0)
-		report_unreadable(c, sequence, stub.class, r);
+		return check_unreadable(c, sequence, &stub, r);
 	if (r)
-		return r < 0 ? r : 0;
+		return r;
 	c->slice->opened++;
 	check_frame(c, &entry);
-	if (entry.batch)
+	if (entry.batch) {
 		check_batch(c, &entry);
+		r = check_taken(c, &entry);
+	}
 	if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ERASED)
 		check_erased(c, &entry);
 	if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED) {
@@ -265,6 +351,8 @@ void entry_check_slice(struct entry_checker *c, struct slice *slice)
 		r = absence_load(&c->absence, c->reader, c->arena, &bad);
 	if (r == 0)
 		r = journal_reader_in_order(c->reader);
+	if (r == 0)
+		r = seal_check_begin(c->seals);
 	for (uint64_t sequence = slice->first; sequence < slice->end && r == 0; sequence++)
 		r = check_entry(c, sequence);
 	journal_reader_end(c->reader);
@@ -276,6 +364,8 @@ int entry_checker_init(struct entry_checker *c, const struct audit *audit)
 	*c = (struct entry_checker){.audit = audit};
 	c->arena = arena_new(ENTRY_ARENA);
 	int r = c->arena ? journal_reader_share(audit->reader, &c->reader) : -ENOMEM;
+	if (r == 0)
+		r = seal_check_new(c->reader, &c->seals);
 	if (r == 0 && audit->archive) /* what is wrong with it, the walk over the tree says */
 		r = archive_stubs_open(audit->archive, &c->archive);
 	return r < 0 ? r : signature_cache_new(SIGNATURE_SLOTS, &c->signatures);
@@ -286,6 +376,7 @@ void entry_checker_deinit(struct entry_checker *c)
 	journal_reader_free(c->reader);
 	signature_cache_free(c->signatures);
 	absence_deinit(&c->absence);
+	seal_check_free(c->seals);
 	archive_stubs_free(c->archive);
 	arena_free(c->arena);
 }

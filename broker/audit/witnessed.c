@@ -88,9 +88,26 @@ int witnessed_policy(const struct audit *audit, struct arena *arena, struct poli
 	return r < 0 ? r : 0;
 }
 
-static int find_after(struct journal_reader *reader, uint64_t sequence, struct arena *arena,
+/* By the registry that was in force there. Return: 0, WITNESSED_WRONG, READER_*, negative errno. */
+static int judge_entry(
+	const struct audit *audit, const struct audit_entry *entry, struct arena *arena)
+{
+	_cleanup_(chain_deinit) struct chain chain = {};
+	struct bytes content;
+	const char *why;
+	uint64_t at;
+	chain_init(&chain, audit->has_policy ? &audit->policy : NULL);
+	int r = journal_read_registry_at(audit->reader, entry->sequence, arena, &at, &content);
+	if (r == 0)
+		r = chain_resume(&chain, at, 1, false, content);
+	return r ? r : witnessed_check(audit->reader, &chain, audit->origin, entry, &why);
+}
+
+/* One that is not what it should be is passed over: an older one bounds less, and truly. */
+static int find_after(const struct audit *audit, uint64_t sequence, struct arena *arena,
 	struct witnessed_bounds *ret)
 {
+	struct journal_reader *reader = audit->reader;
 	uint64_t end = sequence > WITNESSED_LOOK ? sequence - WITNESSED_LOOK : 0;
 	struct audit_entry entry;
 	struct stub stub;
@@ -100,9 +117,14 @@ static int find_after(struct journal_reader *reader, uint64_t sequence, struct a
 			return r;
 		if (r > 0 || stub.kind != DIENSTWEG__ENTRY_KIND__ENTRY_WITNESSED)
 			continue;
+		arena_reset(arena);
 		r = audit_entry_read(reader, at - 1, arena, &entry);
-		if (r)
-			return r < 0 ? r : 0;
+		if (r == 0)
+			r = judge_entry(audit, &entry, arena);
+		if (r < 0)
+			return r;
+		if (r > 0)
+			continue;
 		ret->after = true;
 		ret->after_s = entry.decision->witnessed_signed_s;
 		ret->after_entry = at - 1;
@@ -130,10 +152,10 @@ static int find_before(struct journal_reader *reader, const struct policy *polic
 	return r < 0 ? r : 0;
 }
 
-int witnessed_bounds_find(struct journal_reader *reader, const struct policy *policy,
-	uint64_t sequence, struct arena *arena, struct witnessed_bounds *ret)
+int witnessed_bounds_find(const struct audit *audit, const struct policy *policy, uint64_t sequence,
+	struct arena *arena, struct witnessed_bounds *ret)
 {
 	*ret = (struct witnessed_bounds){};
-	int r = find_after(reader, sequence, arena, ret);
-	return r ? r : find_before(reader, policy, sequence, ret);
+	int r = find_after(audit, sequence, arena, ret);
+	return r ? r : find_before(audit->reader, policy, sequence, ret);
 }

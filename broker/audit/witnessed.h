@@ -45,14 +45,14 @@ struct witnessed_bounds {
 };
 
 /**
- * witnessed_bounds_find() - for one entry
- * @reader:   begun
+ * witnessed_bounds_find() - for one entry; nothing counts that does not bear the signatures it needs
+ * @audit:    its reader is begun
  * @policy:   whose quorum counts for the upper bound
  * @sequence: of the entry
- * @arena:    room for a row
+ * @arena:    room for a row and a registry, reset
  * @ret:      the bounds; at most WITNESSED_LOOK entries before it are looked at
  * Return: 0 or negative errno.
  */
 enum { WITNESSED_LOOK = 1000000 };
-int witnessed_bounds_find(struct journal_reader *reader, const struct policy *policy,
-	uint64_t sequence, struct arena *arena, struct witnessed_bounds *ret);
+int witnessed_bounds_find(const struct audit *audit, const struct policy *policy, uint64_t sequence,
+	struct arena *arena, struct witnessed_bounds *ret);

@@ -476,6 +476,12 @@ int journal_read_label(struct journal_reader *reader, uint64_t sequence, uint32_
 	return r < 0 ? r : READER_NOT_FOUND;
 }
 
+int journal_read_content_present(struct journal_reader *reader, uint64_t sequence)
+{
+	struct record_source source = reader_records(reader);
+	return content_present(&source, sequence);
+}
+
 /* ---- the newest marks ---- */
 
 int journal_read_confirmed(struct journal_reader *reader, uint32_t party, uint64_t *ret)

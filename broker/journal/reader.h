@@ -304,6 +304,8 @@ int journal_read_pruned(struct journal_reader *reader, struct journal_pruned *re
  * Return: 0, READER_NOT_FOUND, READER_ERASED, READER_DAMAGED, negative errno.
  */
 int journal_read_present(struct journal_reader *reader, uint64_t sequence);
+/* The same of its content. */
+int journal_read_content_present(struct journal_reader *reader, uint64_t sequence);
 
 /**
  * journal_read_label() - under which key is the record of an entry sealed?

@@ -41,14 +41,14 @@ static int put(const struct seal_map *map, struct db_txn *txn, enum seal_table t
 }
 
 /* The row of the run that an entry lies in: 0, DB_NOT_FOUND. */
-static int run_at(const struct seal_map *map, struct db_txn *txn, enum seal_table table,
+static int run_at(const struct journal_tables *tables, struct db_txn *txn, enum seal_table table,
 	uint8_t class, uint64_t sequence, struct seal_run *ret)
 {
 	_cleanup_(db_cursor_close) struct db_cursor *cursor = NULL;
 	uint8_t wanted[SEAL_KEY_SIZE];
 	struct bytes key, value;
 	key_encode(table, class, sequence, wanted);
-	int r = db_cursor_open(txn, map->tables->seal, &cursor);
+	int r = db_cursor_open(txn, tables->seal, &cursor);
 	if (r)
 		return r;
 	r = db_cursor_seek(cursor, BYTES(wanted, sizeof(wanted)), &key, &value);
@@ -79,17 +79,17 @@ int seal_map_move(struct seal_map *map, struct db_txn *txn, enum seal_table tabl
 {
 	struct seal_run here, before = {.label = SEAL_NONE}, behind;
 	uint8_t key[SEAL_KEY_SIZE];
-	int r = run_at(map, txn, table, class, sequence, &here);
+	int r = run_at(map->tables, txn, table, class, sequence, &here);
 	if (r)
 		return r < 0 ? r : -EBADMSG;
 	if (here.label == label)
 		return 0;
 	/* What follows it keeps its key, unless another run begins there anyway. */
-	r = run_at(map, txn, table, class, sequence + 1, &behind);
+	r = run_at(map->tables, txn, table, class, sequence + 1, &behind);
 	if (r == 0 && behind.first != sequence + 1)
 		r = put(map, txn, table, class, sequence + 1, here.label);
 	if (r == 0 && sequence > 0)
-		r = run_at(map, txn, table, class, sequence - 1, &before);
+		r = run_at(map->tables, txn, table, class, sequence - 1, &before);
 	if (r < 0)
 		return r;
 	if (r == DB_NOT_FOUND || before.label != label)
@@ -105,7 +105,7 @@ int seal_map_relabel(
 {
 	uint32_t *newest = &map->newest[run->table][run->class];
 	struct seal_run last;
-	int r = run_at(map, txn, run->table, run->class, UINT64_MAX, &last);
+	int r = run_at(map->tables, txn, run->table, run->class, UINT64_MAX, &last);
 	if (r)
 		return r < 0 ? r : -EBADMSG;
 	if (last.first == run->first)
@@ -129,21 +129,35 @@ static int next_row(const struct journal_tables *tables, struct db_txn *txn,
 	return r ? r : row_decode(key, value, ret);
 }
 
+/* Where the run ends: where the next one of its table and class begins, or at @end. */
+static int find_end(
+	const struct journal_tables *tables, struct db_txn *txn, uint64_t end, struct seal_run *run)
+{
+	struct seal_run behind;
+	int r = next_row(tables, txn, run, &behind);
+	run->end = r == 0 && behind.table == run->table && behind.class == run->class ? behind.first
+										      : end;
+	return r < 0 ? r : 0;
+}
+
+int seal_map_at(const struct journal_tables *tables, struct db_txn *txn, enum seal_table table,
+	uint8_t class, uint64_t sequence, struct seal_run *ret)
+{
+	int r = run_at(tables, txn, table, class, sequence, ret);
+	return r ? r : find_end(tables, txn, UINT64_MAX, ret);
+}
+
 int seal_map_next(const struct journal_tables *tables, struct db_txn *txn, uint64_t size,
 	struct seal_run *run)
 {
-	struct seal_run next, behind;
+	struct seal_run next;
 	int r = next_row(tables, txn, run, &next);
 	while (r == 0 && next.label == SEAL_NONE)
 		r = next_row(tables, txn, &next, &next);
 	if (r)
 		return r;
 	*run = next;
-	run->end = size;
-	r = next_row(tables, txn, run, &behind);
-	if (r == 0 && behind.table == run->table && behind.class == run->class)
-		run->end = behind.first;
-	return r < 0 ? r : 0;
+	return find_end(tables, txn, size, run);
 }
 
 /* ---- loading ---- */
@@ -153,7 +167,8 @@ static int load_newest(struct seal_map *map, struct db_txn *txn)
 	for (unsigned int table = SEAL_RECORD; table <= SEAL_CONTENT; table++) {
 		for (uint8_t class = 1; class < SEAL_CLASSES; class ++) {
 			struct seal_run last = {.label = SEAL_NONE};
-			int r = run_at(map, txn, (enum seal_table)table, class, UINT64_MAX, &last);
+			int r = run_at(
+				map->tables, txn, (enum seal_table)table, class, UINT64_MAX, &last);
 			if (r < 0)
 				return r;
 			map->newest[table][class] = r == 0 ? last.label : SEAL_NONE;

@@ -82,6 +82,19 @@ int seal_map_relabel(
 	struct seal_map *map, struct db_txn *txn, const struct seal_run *run, uint32_t label);
 
 /**
+ * seal_map_at() - the run that an entry lies in
+ * @tables:   of the journal
+ * @txn:      any transaction
+ * @table:    of the entry's row
+ * @class:    of the entry
+ * @sequence: of the entry
+ * @ret:      the run; the last one has no end
+ * Return: 0, DB_NOT_FOUND, -EBADMSG, negative errno.
+ */
+int seal_map_at(const struct journal_tables *tables, struct db_txn *txn, enum seal_table table,
+	uint8_t class, uint64_t sequence, struct seal_run *ret);
+
+/**
  * seal_map_next() - walk the runs
  * @tables: of the journal
  * @txn:    any transaction

@@ -235,6 +235,9 @@ class Tables:
         cosigned = self.journal.get("meta", b"cosigned")
         if cosigned and number(cosigned[16:24]) != (self.verifier.witnessed or [-1])[-1] + 1:
             self.find(self.journal.size, "meta", "cosigned")
+        week = self.journal.get("meta", b"erase-week")
+        if week and number(week) > (self.journal.batch_ms // 86400000 + 3) // 7:
+            self.find(self.journal.size, "meta", "erase-week")
         for key, value in self.journal.rows("meta", b"confirmed"):
             if number(value) >= self.journal.size or number(key[9:]) not in self.names:
                 self.find(self.journal.size, "meta", "confirmed")

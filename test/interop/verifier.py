@@ -322,9 +322,10 @@ class Verifier:
         lines = note.decode().rpartition("\n\n")[2].count("\n")
         self.checkpoint(size, size, note)
         registry = self.in_force(size)
-        after = next((row for at, row in self.registries if at >= size), registry)
-        signers = {**cosigners_of(note, self.active_witnesses(registry)),
-                   **cosigners_of(note, self.active_witnesses(after))}
+        # Lines come one by one, each under the registry in force when it came.
+        later = [row for at, row in self.registries if at >= size]
+        signers = {(name, self.active_witnesses(row)[name]) for row in [registry, *later[:8]]
+                   for name in cosigners_of(note, self.active_witnesses(row))}
         if not lines - len(registry.log_keys()) <= len(signers) < lines:
             self.find(size, "cosignature", "a line is by nobody that the registry lists")
 
@@ -368,11 +369,33 @@ class Verifier:
                        (instructed or due <= one.erase_day < day)
                        for one, instructed, day, _ in self.erased):
                 self.find(sequence, f"{name}-missing", "and no entry makes that lawful")
-        for (table, class_), missing in counts.items():
-            counted = sum(one.erased for one, *_ in self.erased
-                          if (one.table, getattr(one, "class")) == (table, class_))
-            if missing > counted:
+        told = collections.Counter()
+        for one, *_ in self.erased:
+            told[one.table, getattr(one, "class")] += one.erased
+        removing = self.journal.get("meta", b"erase") is not None
+        for table, class_ in told | counts:
+            missing, counted = counts[table, class_], told[table, class_]
+            if missing > counted or missing < counted and not removing:
                 self.find(0, "absent-uncounted", f"{missing} {NAMES[table].decode()} rows, {counted} told")
+        for one, _, _, sequence in self.erased:
+            gone = sum(row[:2] == (one.table, getattr(one, "class")) and one.first <= row[2] <= one.last
+                       for row in self.absent)
+            if gone < one.erased and not removing:
+                self.find(sequence, "erased-overstated", f"{one.erased} told, {gone} gone")
+
+    def check_taken(self):
+        """What a recipient took was there: who waits for a message keeps it from being erased."""
+        gone = collections.defaultdict(list)
+        for table, class_, sequence, *_ in self.absent:
+            gone[sequence].append((table, class_))
+        for at, (batch, decision) in self.acks.items():
+            taken = [ack.sequence for ack, verdict in zip(batch.acks, decision.verdicts)
+                     if verdict == pb.ACK_CLOSED]
+            for sequence, row in ((sequence, row) for sequence in taken for row in gone[sequence]):
+                went = [erased for one, _, _, erased in self.erased
+                        if (one.table, getattr(one, "class")) == row and one.first <= sequence <= one.last]
+                if went and max(went) < at:
+                    self.find(at, "erased-undelivered", f"{sequence}, erased in {max(went)}")
 
     def check_head(self):
         journal = self.journal
@@ -395,6 +418,7 @@ class Verifier:
         for note in held:
             self.held(note)
         self.check_absent()
+        self.check_taken()
         journal_tables.check(self)
         return sorted(set(self.findings), key=lambda row: row[:2])
 
