@@ -71,8 +71,14 @@ static int tell_slice(struct verifier *v, struct slice *slice, struct audit_repo
 	v->result->records += slice->opened;
 	v->result->signatures += slice->signatures;
 	disputes_add(&v->disputes, &slice->disputes);
-	for (size_t i = 0; i < slice->absent_count; i++)
-		absence_count_row(&v->absent, &slice->absent[i]);
+	for (size_t i = 0; i < slice->absent_count; i++) {
+		const struct absence_row *row = &slice->absent[i], *before = i ? row - 1 : NULL;
+		absence_count_row(&v->absent, row);
+		if (row->table == ERASED_RECORD)
+			v->result->gone_records++;
+		else if (!before || before->sequence != row->sequence)
+			v->result->gone_contents++; /* its record is there */
+	}
 	v->absent.unread += slice->unread;
 	int r = slice_tell(slice, report, &v->time);
 	if (slice->end > slice->first)
@@ -128,13 +134,7 @@ static int begin_absent(struct verifier *v)
 static int verify_absent(struct verifier *v)
 {
 	int r = audit_refresh(v->audit);
-	if (r == 0)
-		r = absence_count_judge(&v->absent, v->audit->reader, v->arena, v->report);
-	for (size_t c = 0; c < ABSENCE_CLASSES; c++) {
-		v->result->gone_records += v->absent.gone[ERASED_RECORD][c];
-		v->result->gone_contents += v->absent.gone[ERASED_CONTENT][c];
-	}
-	return r;
+	return r ? r : absence_count_judge(&v->absent, v->audit->reader, v->arena, v->report);
 }
 
 static int verify_all(struct verifier *v, struct crew *crew)
