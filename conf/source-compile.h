@@ -19,6 +19,7 @@ struct source {
 	struct arena *arena;
 	struct yaml_file *files[SOURCE_FILES];
 	void *data[SOURCE_FILES]; /* NULL: an empty file */
+	const char *folder;
 	const char *keys;
 	struct yaml_error error;
 	Dienstweg__RegistryContent content;
@@ -145,6 +146,17 @@ int source_parties(struct source *source);
  * Return: 0, SOURCE_INVALID, -ENOMEM.
  */
 int source_services(struct source *source);
+
+/**
+ * source_schema() - read, try and pin the schema of a service
+ * @source:  files are loaded; schemas lie in the folder "schemas" beside them
+ * @from:    as loaded
+ * @n:       which service, from 1
+ * @service: gets form, files and root
+ * Return: 0, SOURCE_INVALID, -ENOMEM.
+ */
+int source_schema(struct source *source, const struct yaml_schema *from, size_t n,
+	Dienstweg__Service *service);
 
 /**
  * source_agreements() - agreements.yaml; after parties and services

@@ -110,6 +110,8 @@ static int compile_service(struct source *source, const struct yaml_service *fro
 		r = compile_times(source, from, n, service);
 	service->confidentiality = (Dienstweg__Confidentiality)readable;
 	service->event = event;
+	if (r == 0 && from->schema)
+		r = source_schema(source, from->schema, n, service);
 	return r ? r : compile_types(source, from, n, service);
 }
 

@@ -72,6 +72,9 @@ static const cyaml_schema_field_t parties_fields[] = {
 	LIST("parties", struct yaml_parties, parties, party, MANY), CYAML_FIELD_END};
 const cyaml_schema_value_t source_parties_schema = FILE_OF(struct yaml_parties, parties_fields);
 
+static const cyaml_schema_field_t schema_fields[] = {WORD("form", struct yaml_schema, form),
+	OPTIONAL_WORD("root", struct yaml_schema, root),
+	WORDS("files", struct yaml_schema, files, FEW), CYAML_FIELD_END};
 static const cyaml_schema_field_t service_fields[] = {WORD("name", struct yaml_service, name),
 	OPTIONAL_WORD("title", struct yaml_service, title),
 	OPTIONAL_WORD("dvdv_prefix", struct yaml_service, dvdv_prefix),
@@ -80,7 +83,10 @@ static const cyaml_schema_field_t service_fields[] = {WORD("name", struct yaml_s
 	OPTIONAL_WORD("attempts", struct yaml_service, attempts),
 	OPTIONAL_WORD("overdue", struct yaml_service, overdue),
 	OPTIONAL_WORD("event", struct yaml_service, event),
-	WORDS("message_types", struct yaml_service, message_types, MANY), CYAML_FIELD_END};
+	WORDS("message_types", struct yaml_service, message_types, MANY),
+	CYAML_FIELD_MAPPING_PTR("schema", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+		struct yaml_service, schema, schema_fields),
+	CYAML_FIELD_END};
 static const cyaml_schema_value_t service = ENTRY(struct yaml_service, service_fields);
 static const cyaml_schema_field_t services_fields[] = {
 	LIST("services", struct yaml_services, services, service, MANY), CYAML_FIELD_END};

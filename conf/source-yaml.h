@@ -69,6 +69,12 @@ struct yaml_parties {
 	unsigned int parties_count;
 };
 
+struct yaml_schema {
+	char *form;
+	char *root;
+	struct words files;
+};
+
 struct yaml_service {
 	char *name;
 	char *title;
@@ -79,6 +85,7 @@ struct yaml_service {
 	char *overdue;
 	char *event;
 	struct words message_types;
+	struct yaml_schema *schema; /* NULL: none */
 };
 
 struct yaml_services {

@@ -148,6 +148,7 @@ int source_compile(
 	_cleanup_(source_free) struct source *source = calloc(1, sizeof(*source));
 	if (!source)
 		return -ENOMEM;
+	source->folder = folder;
 	source->keys = keys;
 	source->error = (struct yaml_error){.text = reterr, .size = size};
 	source->arena = arena_new(ARENA_BUDGET);
@@ -156,7 +157,7 @@ int source_compile(
 	dienstweg__registry_content__init(&source->content);
 	int r = compile(source, folder);
 	source->error = (struct yaml_error){0}; /* it was the caller's */
-	source->keys = NULL;
+	source->folder = source->keys = NULL;
 	if (r == 0)
 		*ret = steal(&source);
 	return r;

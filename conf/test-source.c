@@ -281,6 +281,68 @@ static void mistakes_in_services(void)
 	expect(&w, "/source: service uvg.application", "dvdv-prefix");
 }
 
+/* ---- schemas ---- */
+
+static const char figures_xsd[] = "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'>"
+				  "<xs:element name='figures' type='xs:int'/></xs:schema>";
+
+static void put_schema(const struct world *w, const char *name, const char *text)
+{
+	char folder[600], path[700];
+	snprintf(folder, sizeof(folder), "%s/schemas", w->source);
+	CHECK_INT(dir_make(folder, 0700), 0);
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	CHECK_INT(file_replace(path, BYTES_STR(text), 0644), 0);
+}
+
+#define WITH_SCHEMA(lines) "retention: figures\n    schema:\n" lines
+
+static void a_schema_is_pinned_by_its_bytes(void)
+{
+	struct world w = world();
+	char why[SOURCE_ERROR_SIZE] = "";
+	uint8_t digest[HASH_SIZE];
+	_cleanup_(source_free) struct source *source = NULL;
+	put_schema(&w, "figures.xsd", figures_xsd);
+	replace(&w, "services.yaml", "retention: figures",
+		WITH_SCHEMA("      form: xsd\n      files: [figures.xsd]"));
+	if (source_compile(w.source, w.keys, &source, why, sizeof(why)))
+		CHECK_FAIL("%s", why);
+	const Dienstweg__RegistryContent *content = source_content(source);
+	const Dienstweg__Service *service = NULL;
+	for (size_t i = 0; i < content->n_services; i++)
+		if (content->services[i]->n_schema_files)
+			service = content->services[i];
+	CHECK(service != NULL);
+	CHECK(bytes_equal(BYTES_PB(service->name), BYTES_STR("uvg.figures")));
+	sha256_of(BYTES_STR(figures_xsd), digest);
+	CHECK(bytes_equal(BYTES_PB(service->schema_files[0]->digest), BYTES(digest, HASH_SIZE)));
+}
+
+static void mistakes_in_schemas(void)
+{
+	struct world w = world();
+	put_schema(&w, "figures.xsd", figures_xsd);
+	put_schema(&w, "broken.xsd", "<xs:schema");
+	bad("services.yaml", "retention: figures",
+		WITH_SCHEMA("      form: dtd\n      files: [figures.xsd]"), 2,
+		"services[7].schema.form", "write xsd or protobuf");
+	bad("services.yaml", "retention: figures",
+		WITH_SCHEMA("      form: protobuf\n      files: [figures.xsd]"), 1,
+		"services[7].schema", "lacks root");
+	bad("services.yaml", "retention: figures",
+		WITH_SCHEMA("      form: xsd\n      files: [absent.xsd]"), 3,
+		"services[7].schema.files[1]", "cannot be read");
+	bad("services.yaml", "retention: figures",
+		WITH_SCHEMA("      form: xsd\n      files: [../services.yaml]"), 3,
+		"services[7].schema.files[1]", "plain name");
+	bad("services.yaml", "retention: figures",
+		WITH_SCHEMA("      form: xsd\n      files: [broken.xsd]"), 3,
+		"services[7].schema.files", "broken.xsd: it is not well-formed");
+	bad("services.yaml", "retention: figures", WITH_SCHEMA("      form: xsd"), 1,
+		"services[7].schema.files", "must list");
+}
+
 static void mistakes_in_agreements(void)
 {
 	bad("agreements.yaml", "id: wuppertal.documents", "id: wuppertal.city-jobcenter", 0,
@@ -343,5 +405,6 @@ static void absent_and_empty_files(void)
 CHECK_MAIN(CHECK_CASE(the_shipped_source_compiles), CHECK_CASE(last_day_is_included),
 	CHECK_CASE(mistakes_in_the_bus), CHECK_CASE(mistakes_in_parties),
 	CHECK_CASE(mistakes_in_keys), CHECK_CASE(a_key_without_possession),
-	CHECK_CASE(mistakes_in_services), CHECK_CASE(mistakes_in_agreements),
+	CHECK_CASE(mistakes_in_services), CHECK_CASE(a_schema_is_pinned_by_its_bytes),
+	CHECK_CASE(mistakes_in_schemas), CHECK_CASE(mistakes_in_agreements),
 	CHECK_CASE(absent_and_empty_files))

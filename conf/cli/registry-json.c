@@ -66,13 +66,31 @@ static json_t *party_json(const Dienstweg__Party *party)
 		identifiers, "keys", keys_json(party->keys, party->n_keys));
 }
 
+static json_t *schema_json(const Dienstweg__Service *service)
+{
+	if (service->n_schema_files == 0)
+		return json_null();
+	json_t *files = json_array();
+	for (size_t i = 0; i < service->n_schema_files; i++) {
+		const Dienstweg__SchemaFile *file = service->schema_files[i];
+		char digest[2 * HASH_SIZE + 1];
+		text_hex(BYTES_PB(file->digest), digest);
+		json_array_append_new(
+			files, json_pack("{s:o, s:s}", "name", word(file->name), "sha256", digest));
+	}
+	return json_pack("{s:s, s:o, s:o}", "form",
+		service->schema_form == DIENSTWEG__SCHEMA_FORM__SCHEMA_FORM_XSD ? "xsd" : "protobuf",
+		"root", word(service->schema_root), "files", files);
+}
+
 static json_t *service_json(const Dienstweg__Service *service)
 {
-	return json_pack("{s:o, s:o, s:o, s:s, s:i, s:b, s:o}", "name", word(service->name),
+	return json_pack("{s:o, s:o, s:o, s:s, s:i, s:b, s:o, s:o}", "name", word(service->name),
 		"title", word(service->title), "dvdv_prefix", word(service->dvdv_prefix),
 		"confidentiality", service->confidentiality ? "broker-readable" : "end-to-end",
 		"retention", (int)service->retention, "event", (int)service->event, "message_types",
-		words(service->message_types, service->n_message_types));
+		words(service->message_types, service->n_message_types), "schema",
+		schema_json(service));
 }
 
 static json_t *flow_json(const Dienstweg__Flow *flow)

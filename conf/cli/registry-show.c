@@ -93,6 +93,9 @@ static void print_services(const Dienstweg__RegistryContent *content)
 			service->retention, service->event ? ", event" : "");
 		for (size_t t = 0; t < service->n_message_types; t++)
 			printf("    means %.*s\n", NAME(service->message_types[t]));
+		for (size_t f = 0; f < service->n_schema_files; f++)
+			printf("    %s %.*s\n", f ? "     with" : "must follow",
+				NAME(service->schema_files[f]->name));
 	}
 }
 

@@ -224,6 +224,38 @@ static bool is_dvdv_prefix(struct bytes text)
 	return text.len == 0 || text.len == 3;
 }
 
+static bool is_file_name(struct bytes name)
+{
+	return content_code_ok(name) && name.data[0] != '.' && !memchr(name.data, '/', name.len);
+}
+
+static int check_schema(
+	const struct content_check *check, const Dienstweg__Service *service, const char *name)
+{
+	size_t count = service->n_schema_files;
+	bool protobuf = service->schema_form == DIENSTWEG__SCHEMA_FORM__SCHEMA_FORM_PROTOBUF;
+	if (service->schema_form > DIENSTWEG__SCHEMA_FORM__SCHEMA_FORM_PROTOBUF)
+		return content_fail(check, "service %s: its form of schema is unknown", name);
+	if ((count == 0) != (service->schema_form == DIENSTWEG__SCHEMA_FORM__SCHEMA_FORM_NONE))
+		return content_fail(
+			check, "service %s: a schema has a form and files, or neither", name);
+	if (count > REGISTRY_SCHEMA_FILES_MAX || (protobuf && count != 1))
+		return content_fail(check,
+			"service %s: a schema has at most %d files, for protobuf one", name,
+			REGISTRY_SCHEMA_FILES_MAX);
+	if (protobuf ? !content_code_ok(BYTES_PB(service->schema_root))
+		     : service->schema_root.len > 127)
+		return content_fail(
+			check, "service %s: protobuf needs the name of a message type", name);
+	for (size_t f = 0; f < count; f++)
+		if (!is_file_name(BYTES_PB(service->schema_files[f]->name)) ||
+			service->schema_files[f]->digest.len != HASH_SIZE)
+			return content_fail(check,
+				"service %s: schema file %zu needs a plain name and a SHA-256",
+				name, f + 1);
+	return 0;
+}
+
 static int check_service(const struct content_check *check, size_t i)
 {
 	const Dienstweg__Service *service = check->content->services[i];
@@ -250,7 +282,8 @@ static int check_service(const struct content_check *check, size_t i)
 			return content_fail(
 				check, "service %s: message type %zu must be 1 to 127 printable characters",
 				name, t + 1);
-	return check_title(check, "service", service->name, service->title);
+	int r = check_schema(check, service, name);
+	return r ? r : check_title(check, "service", service->name, service->title);
 }
 
 static int check_types_unique(const struct content_check *check)

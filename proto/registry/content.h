@@ -15,6 +15,7 @@ enum {
 	REGISTRY_DAYS_MAX = 36500,
 	REGISTRY_TITLE_MAX = 200,
 	REGISTRY_ATTEMPTS_MAX = 1000,
+	REGISTRY_SCHEMA_FILES_MAX = 64,
 	REGISTRY_PERMISSIONS_MAX = 1 << 18, /* (service, from, region) over all flows */
 };
 

@@ -24,7 +24,7 @@ LIBRARIES = {
     "sodium.h": ["proto/"],
     "nettle/sha2.h": ["proto/base/sha256.c"],
     "cyaml/": ["conf/"],
-    "libxml/": ["adapters/", "proto/schema/xsd.c"],
+    "libxml/": ["adapters/", "proto/schema/"],
 }
 
 TOP_LEVEL = {
