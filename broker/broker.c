@@ -163,9 +163,9 @@ static int parcels_make(struct broker *broker, const struct why *why)
 	if (r == 0)
 		r = parcel_pool_new(broker->parcels_max, PARCEL_ARENA_BUDGET, &broker->pool);
 	if (r == 0)
-		r = verify_state_new(&broker->verify_here);
+		r = verify_state_new(broker->files.schemas, &broker->verify_here);
 	if (r == 0)
-		r = verify_state_new(&broker->verify_journal);
+		r = verify_state_new(broker->files.schemas, &broker->verify_journal);
 	return explain(why, r, "parcels", "");
 }
 
@@ -207,6 +207,18 @@ static void journal_options_fill(struct broker *broker, struct journal_options *
 	memcpy(ret->config_digest, broker->files.config_digest, HASH_SIZE);
 }
 
+/* The registry in force is the journal's, and may be a newer one than the file's. */
+static int schemas_make(const struct broker *broker, const struct why *why)
+{
+	char text[SCHEMA_ERROR_SIZE] = "";
+	_cleanup_(registry_unref) struct registry *registry = journal_registry(broker->journal);
+	int r = registry ? schema_library_take(broker->files.schemas, registry, NULL, NULL, text)
+			 : 0;
+	if (r > 0)
+		snprintf(why->text, why->size, "the registry in force: %.400s", text);
+	return r;
+}
+
 static int journal_make(struct broker *broker, const struct clock *clock, const struct why *why)
 {
 	char *dir = broker->journal_dir;
@@ -224,6 +236,8 @@ static int journal_make(struct broker *broker, const struct clock *clock, const 
 	r = journal_open(&options, broker->files.registry, &broker->journal, why->text, why->size);
 	if (r == 0 && journal_doubt(broker->journal) != JOURNAL_SURE && broker->accept)
 		r = journal_trust(broker->journal, broker->accept, why->text, why->size);
+	if (r == 0)
+		r = schemas_make(broker, why);
 	if (r != 0)
 		return explain(why, r, "journal", dir);
 	broker->held = journal_doubt(broker->journal) != JOURNAL_SURE;
@@ -259,8 +273,8 @@ static int readers_make(struct broker *broker, const struct clock *clock, const 
 		.post = post,
 		.failed = fail,
 	};
-	int r = verify_pool_new(
-		(size_t)config->workers, broker->parcels_max, forward, broker, &broker->verify);
+	int r = verify_pool_new((size_t)config->workers, broker->parcels_max, broker->files.schemas,
+		forward, broker, &broker->verify);
 	if (r == 0)
 		r = clerk_new(journal_env(broker->journal), broker->keyring,
 			(size_t)config->limits.sessions_max * 2 + ERRANDS_SPARE, &broker->clerk);
@@ -302,6 +316,7 @@ static int transport_make(struct broker *broker, const struct clock *clock, cons
 		.clerk = broker->clerk,
 		.delivery = broker->delivery,
 		.registry = registry,
+		.schemas = broker->files.schemas,
 		.held = broker->held,
 		.release = release,
 		.release_context = broker,

@@ -116,6 +116,16 @@ static int config_digest(
 	return 0;
 }
 
+static int schemas_take(
+	const struct config_broker *config, struct broker_files *ret, char *reterr, size_t size)
+{
+	char why[SCHEMA_ERROR_SIZE] = "";
+	int r = schema_library_new(config->schemas, &ret->schemas);
+	if (r == 0)
+		r = schema_library_take(ret->schemas, ret->registry, NULL, NULL, why);
+	return r ? refuse(reterr, size, r, config->registry, why) : 0;
+}
+
 int broker_files_read(
 	const struct config_broker *config, struct broker_files *ret, char *reterr, size_t size)
 {
@@ -129,7 +139,9 @@ int broker_files_read(
 	if (r != 0)
 		return refuse(reterr, size, r, config->policy, why);
 	r = registry_take(config, ret, reterr, size);
-	return r ? r : registry_check(config, ret, reterr, size);
+	if (r == 0)
+		r = registry_check(config, ret, reterr, size);
+	return r ? r : schemas_take(config, ret, reterr, size);
 }
 
 void broker_files_deinit(struct broker_files *files)
@@ -137,4 +149,6 @@ void broker_files_deinit(struct broker_files *files)
 	keyring_secret_deinit(&files->keys);
 	registry_unref(files->registry);
 	files->registry = NULL;
+	schema_library_free(files->schemas);
+	files->schemas = NULL;
 }

@@ -8,6 +8,7 @@
 #include "proto/identity/keyfile.h"
 #include "proto/note/policy.h"
 #include "proto/registry/registry.h"
+#include "proto/schema/library.h"
 
 /* What a broker is given as files: its keys, the pinned roots, the signed registry. */
 struct broker_files {
@@ -17,6 +18,7 @@ struct broker_files {
 	bool registry_pinned; /* signed by the policy's roots; else only by its own */
 	const struct key_secret *log_keys[JOURNAL_LOG_KEYS_MAX]; /* in @keys, as they stand there */
 	const struct key_secret *transport_key; /* in @keys, the newest that the registry has */
+	struct schema_library *schemas;         /* with those of @registry */
 	uint8_t config_digest[HASH_SIZE];       /* SHA-256 of the configuration file */
 };
 
@@ -30,7 +32,7 @@ enum { BROKER_FILES_REFUSED = 1 };
  * @size:   of @reterr
  *
  * The registry must be signed, be of this bus, and hold a log key and a transport key of ours as active
- * bus keys. One that is signed by other roots than the policy's may still follow the one in the journal,
+ * bus keys, and the schemas that it pins must be there. One that is signed by other roots than the policy's may still follow the one in the journal,
  * whose chain leads back to them: the journal judges that.
  *
  * Return: 0, BROKER_FILES_REFUSED, negative errno.

@@ -21,6 +21,9 @@ static const struct param rows[] = {
 	{"registry", PARAM_PATH, .offset = AT(registry),
 		.doc = "The signed registry to start with; a newer one is looked for here on "
 		       "reload."},
+	{"schemas", PARAM_PATH, .offset = AT(schemas), .optional = true,
+		.doc = "Folder of the schemas that services pin in the registry, under any names; "
+		       "a registry whose schemas are not all there does not come into force."},
 	{"policy", PARAM_PATH, .offset = AT(policy), .doc = "The pinned roots."},
 	{"keys", PARAM_PATH, .offset = AT(keys),
 		.doc = "The bus's secret keys (log and transport), made by dienstweg keygen bus."},

@@ -71,6 +71,7 @@ struct config_broker {
 	struct config_list listen; /* "tcp://host:port" or "ipc://path"; at least one */
 	const char *state;         /* folder: journal/, keyring/, lock, admin.sock */
 	const char *registry;      /* signed registry file */
+	const char *schemas;       /* folder of the schemas it pins, or NULL */
 	const char *policy;        /* pinned roots */
 	const char *keys;          /* NAME.secret with the bus's log and transport keys */
 	const char *master_key;    /* the 32-byte key over the keyring */

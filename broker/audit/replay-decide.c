@@ -66,6 +66,7 @@ static int decide_accepted(struct replayer *p, const struct audit_entry *entry, 
 		.signature_ok = true,
 		.content_length = entry->header->content_length,
 		.speaker = audit_entry_speaker(entry),
+		.schema = SUBMIT_SCHEMA_FOLLOWED,
 	};
 	int r = audit_entry_signature(entry, p->entry_arena, &signature);
 	if (r)
@@ -100,6 +101,7 @@ static int decide_refused(struct replayer *p, const struct audit_entry *entry, s
 		.signature_ok = recorded->signature_ok,
 		.content_length = recorded->content_length,
 		.speaker = audit_entry_speaker(entry),
+		.schema = (enum submit_schema)recorded->schema,
 	};
 	/* The header's own faults can be seen again; the content's are known from the facts alone. */
 	if (!entry->header &&
@@ -109,6 +111,10 @@ static int decide_refused(struct replayer *p, const struct audit_entry *entry, s
 	if (facts.speaker.len > NAME_BYTES_MAX)
 		return instead(ret, "impossible: nobody has such a name");
 	int r = text_of(p->entry_arena, recorded->field, &facts.field);
+	if (r == 0)
+		r = text_of(p->entry_arena, recorded->schema_field, &facts.schema_field);
+	if (r == 0)
+		r = text_of(p->entry_arena, recorded->schema_reason, &facts.schema_reason);
 	if (r)
 		return r;
 	if (recorded->key_id.len > 0) {

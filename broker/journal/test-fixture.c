@@ -156,8 +156,8 @@ static void fixture_init(
 	DIE_UNLESS(keyring_open(fixture->keys, fixture->master, true, &fixture->keyring) == 0);
 	clock_fake_init(&fixture->clock, FIXTURE_NOW_MS);
 	DIE_UNLESS(queue_new(FIXTURE_PARCELS + JOURNAL_TICKS, &fixture->done) == 0);
-	DIE_UNLESS(verify_state_new(&fixture->verify) == 0);
-	DIE_UNLESS(verify_state_new(&fixture->reverify) == 0);
+	DIE_UNLESS(verify_state_new(NULL, &fixture->verify) == 0);
+	DIE_UNLESS(verify_state_new(NULL, &fixture->reverify) == 0);
 	fixture->failed_fd = eventfd(0, EFD_CLOEXEC);
 	DIE_UNLESS(fixture->failed_fd >= 0);
 	make_registry(fixture, quorum);

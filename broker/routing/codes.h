@@ -9,7 +9,7 @@
  *   X(name, code, field, sentence, meaning)
  * `code` and `field` are what the wire carries; an empty field is filled in with the one at fault.
  * `sentence` is the detail: what is wrong and the remedy, in plain words; "{}" stands for one name out of
- * the registry or one field's name, never for anything a sender wrote. `meaning` is for docs/protocol.md.
+ * the registry, one field's name or what a schema demands, never for anything a sender wrote. `meaning` is for docs/protocol.md.
  */
 #define ROUTING_REFUSALS(X)                                                                        \
 	X(CODE_MALFORMED, "malformed", "",                                                         \
@@ -77,6 +77,11 @@
 	X(CODE_PLAINTEXT, "plaintext", "sealed_recipients",                                        \
 		"service {} is end-to-end: seal the content for the recipient",                    \
 		"unsealed content on an end-to-end service")                                       \
+	X(CODE_SCHEMA, "schema", "",                                                               \
+		"the content does not follow the schema of its service: it {}; mend it and send "  \
+		"it under a new message id",                                                       \
+		"the content that the broker may read breaks the schema that the registry pins; "  \
+		"the field is the place in the document")                                          \
 	X(CODE_QUOTA, "quota-exhausted", "agreement",                                              \
 		"the quota of agreement {} is used up for this month: send again next "            \
 		"month, or have the parties raise it",                                             \
@@ -98,6 +103,9 @@
 		"the key that signed this has been retired: fetch the registry, sign the same "    \
 		"header with your active key and send it again",                                   \
 		"signed with a key of the sender that has been retired since")                     \
+	X(CODE_SCHEMA_UNKNOWN, "registry-outdated", "service",                                     \
+		"the schema of {} is not ready at the broker: try again",                          \
+		"the broker has not read the schema of this service yet")                          \
 	X(CODE_FULL, "full", "recipient", "the queue of {} is full: try again later",              \
 		"a recipient's queue has no room")
 

@@ -66,6 +66,13 @@ struct rules {
 
 /* ---- submit ---- */
 
+/* As RefusalFacts.schema. */
+enum submit_schema {
+	SUBMIT_SCHEMA_UNKNOWN = 0,
+	SUBMIT_SCHEMA_FOLLOWED = 1,
+	SUBMIT_SCHEMA_BROKEN = 2
+};
+
 /* What transport and verify report of an envelope: cryptographic facts only. */
 struct submit_facts {
 	int verdict;                     /* enum envelope_verdict */
@@ -79,6 +86,10 @@ struct submit_facts {
 	bool signature_ok;
 	uint32_t content_length;
 	struct bytes speaker; /* party of the transport key */
+	/* Of readable content on a service that pins a schema. */
+	enum submit_schema schema;
+	const char *schema_field,
+		*schema_reason; /* SUBMIT_SCHEMA_BROKEN: where, and what; no values */
 };
 
 enum submit_result {
@@ -111,7 +122,7 @@ struct submit_decision {
  * @ret:    the decision
  *
  * Order: form; bus; speaker; key and signature; seen; clock; expiry; resolve(); retention class;
- * confidentiality; wraps; quota; queue room; room in a record row. `seen` is written only for messages
+ * confidentiality; wraps; schema; quota; queue room; room in a record row. `seen` is written only for messages
  * whose signature is their sender's, so nobody can spoil another's ids. A refusal beyond the speaker's
  * refusals_per_minute has `append` false and leaves no trace but a count. Codes: broker/routing/codes.h.
  *

@@ -34,6 +34,9 @@ int submission_refuse(struct submission *submission, enum routing_code code, str
 /* The same with the texts of registry_resolve(). */
 int submission_refuse_route(struct submission *submission);
 
+/* The same for content that breaks the schema: place and reason are in the facts. */
+int submission_refuse_schema(struct submission *submission);
+
 /* The same with a field at fault that only the facts know. */
 int submission_refuse_field(
 	struct submission *submission, enum routing_code code, const char *field);
@@ -62,6 +65,7 @@ int submission_check_route(struct submission *s);
 int submission_check_class(struct submission *s);
 int submission_check_confidentiality(struct submission *s);
 int submission_check_wraps(struct submission *s);
+int submission_check_schema(struct submission *s);
 int submission_check_quota(struct submission *s);
 int submission_check_room(struct submission *s);
 int submission_check_row(struct submission *s);

@@ -191,6 +191,19 @@ int submission_check_wraps(struct submission *s)
 	return 0;
 }
 
+int submission_check_schema(struct submission *s)
+{
+	if (s->rules->version < 1 || s->route.service->n_schema_files == 0 ||
+		s->header->n_sealed_recipients != 0)
+		return 0;
+	if (s->facts->schema == SUBMIT_SCHEMA_BROKEN)
+		return submission_refuse_schema(s);
+	if (s->facts->schema != SUBMIT_SCHEMA_FOLLOWED)
+		return submission_defer(s, CODE_SCHEMA_UNKNOWN, BYTES_PB(s->route.service->name),
+			RETRY_REGISTRY_MS);
+	return 0;
+}
+
 int submission_check_quota(struct submission *s)
 {
 	const Dienstweg__Agreement *agreement = s->route.agreement;

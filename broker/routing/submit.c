@@ -26,6 +26,7 @@ static int (*const steps[])(struct submission *s) = {
 	submission_check_class,
 	submission_check_confidentiality,
 	submission_check_wraps,
+	submission_check_schema,
 	submission_check_quota,
 	submission_check_room,
 	submission_check_row,
@@ -57,6 +58,14 @@ static uint8_t refusal_class(const struct submission *s)
 	return content->n_classes ? (uint8_t)content->classes[0]->number : 0;
 }
 
+static int refusal_schema(
+	struct rules *rules, const struct submit_facts *facts, Dienstweg__RefusalFacts *copy)
+{
+	int r = decision_bytes(rules, BYTES_STR(facts->schema_field), &copy->schema_field);
+	return r < 0 ? r
+		     : decision_bytes(rules, BYTES_STR(facts->schema_reason), &copy->schema_reason);
+}
+
 static int refusal_facts(const struct submission *s, Dienstweg__Decision *decision)
 {
 	struct rules *rules = s->rules;
@@ -70,7 +79,10 @@ static int refusal_facts(const struct submission *s, Dienstweg__Decision *decisi
 	copy->sealed = facts->header && facts->header->n_sealed_recipients != 0;
 	copy->content_length = facts->content_length;
 	decision->facts = copy;
+	copy->schema = (uint32_t)facts->schema;
 	int r = decision_bytes(rules, BYTES_STR(facts->field ? facts->field : ""), &copy->field);
+	if (r == 0 && facts->schema == SUBMIT_SCHEMA_BROKEN)
+		r = refusal_schema(rules, facts, copy);
 	if (r < 0 || !facts->signature)
 		return r;
 	return decision_bytes(rules, BYTES_PB(facts->signature->key_id), &copy->key_id);
@@ -178,6 +190,15 @@ int submission_refuse_field(struct submission *s, enum routing_code code, const 
 	s->ret->field = named ? field : "";
 	int r = routing_detail(
 		s->rules->arena, code, BYTES_STR(named ? field : "the envelope"), &s->ret->detail);
+	return r < 0 ? r : refuse(s);
+}
+
+int submission_refuse_schema(struct submission *s)
+{
+	s->ret->code = routing_text(CODE_SCHEMA)->code;
+	s->ret->field = s->facts->schema_field;
+	int r = routing_detail(
+		s->rules->arena, CODE_SCHEMA, BYTES_STR(s->facts->schema_reason), &s->ret->detail);
 	return r < 0 ? r : refuse(s);
 }
 

@@ -20,7 +20,7 @@ struct reload {
 	/* found */
 	int verdict; /* of registry_read() */
 	struct registry *next;
-	char why[512];
+	char why[SCHEMA_ERROR_SIZE];
 };
 
 static void tell(struct transport *transport, const struct reload_asker *asker,
@@ -104,6 +104,9 @@ static void look(struct errand *errand, struct journal_reader *reader)
 	/* The one in force decides whose signatures count, not the policy: roots change over the years. */
 	reload->verdict = registry_read(reload->transport->options.config->registry, NULL,
 		&reload->next, reload->why, sizeof(reload->why));
+	if (reload->verdict == 0)
+		reload->verdict = schema_library_take(
+			reload->transport->options.schemas, reload->next, NULL, NULL, reload->why);
 	if (reload->verdict != 0 && !reload->why[0])
 		snprintf(reload->why, sizeof(reload->why), "%s",
 			reload->verdict < 0 ? strerrordesc_np(-reload->verdict)

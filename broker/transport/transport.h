@@ -34,8 +34,9 @@ struct transport_options {
 	struct queue *done;
 	struct clerk *clerk;
 	struct delivery *delivery;
-	struct registry *registry; /* in force; borrowed, referenced by transport */
-	bool held;                 /* the journal is in doubt and not started */
+	struct registry *registry;      /* in force; borrowed, referenced by transport */
+	struct schema_library *schemas; /* a registry whose schemas are not all there is refused */
+	bool held;                      /* the journal is in doubt and not started */
 	void (*release)(
 		void *context, const char *why); /* enough witnesses are sure of it: start it */
 	void *release_context;

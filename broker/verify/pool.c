@@ -77,7 +77,7 @@ static void *worker_main(void *argument)
 	return NULL;
 }
 
-static int worker_start(struct verify_worker *worker, size_t depth)
+static int worker_start(struct verify_worker *worker, size_t depth, struct schema_library *schemas)
 {
 	const struct fair_limits one = {.parcels = 1, .messages = SIZE_MAX, .party_messages = 1};
 	int r = queue_new(depth, &worker->queue);
@@ -86,7 +86,7 @@ static int worker_start(struct verify_worker *worker, size_t depth)
 	r = fair_new(&one, &worker->lines);
 	if (r < 0)
 		return r;
-	r = verify_state_new(&worker->state);
+	r = verify_state_new(schemas, &worker->state);
 	if (r < 0)
 		return r;
 	r = thread_start(&worker->thread, "verify", worker_main, worker);
@@ -94,7 +94,7 @@ static int worker_start(struct verify_worker *worker, size_t depth)
 	return r;
 }
 
-int verify_pool_new(size_t workers, size_t depth,
+int verify_pool_new(size_t workers, size_t depth, struct schema_library *schemas,
 	void (*forward)(void *context, struct parcel *parcel), void *context,
 	struct verify_pool **ret)
 {
@@ -110,7 +110,7 @@ int verify_pool_new(size_t workers, size_t depth,
 	for (size_t i = 0; i < workers; i++) {
 		pool->count = i + 1;
 		pool->workers[i].pool = pool;
-		int r = worker_start(&pool->workers[i], depth);
+		int r = worker_start(&pool->workers[i], depth, schemas);
 		if (r < 0)
 			return r;
 	}

@@ -11,19 +11,22 @@
  */
 #include "broker/verify/verify.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "broker/verify/acks.h"
+#include "proto/envelope/payload.h"
 #include "proto/signature/signature.h"
 
 enum { VERIFY_CACHE_SLOTS = 1024 };
 
 struct verify_worker_state {
 	struct signature_cache *cache;
+	struct schema_library *schemas;
 };
 
-int verify_state_new(struct verify_worker_state **ret)
+int verify_state_new(struct schema_library *schemas, struct verify_worker_state **ret)
 {
 	struct verify_worker_state *state = calloc(1, sizeof(*state));
 	if (!state)
@@ -33,6 +36,7 @@ int verify_state_new(struct verify_worker_state **ret)
 		free(state);
 		return r;
 	}
+	state->schemas = schemas;
 	*ret = state;
 	return 0;
 }
@@ -112,6 +116,35 @@ static int verify_content(
 	return 0;
 }
 
+/* Only what its sender really signed, and the broker may read, is worth looking into. */
+static int verify_schema(const struct verify_worker_state *state, struct parcel *parcel,
+	const Dienstweg__Envelope *envelope, struct submit_facts *facts)
+{
+	struct payload payload;
+	struct schema_fault *fault;
+	const char *field;
+	const Dienstweg__Service *service = registry_service(
+		parcel->registry, BYTES_PB(facts->header->service));
+	const struct schema *schema = service && state->schemas
+					      ? schema_library_find(state->schemas, service)
+					      : NULL;
+	if (!schema || facts->verdict != ENVELOPE_OK || !facts->signature_ok ||
+		facts->header->n_sealed_recipients != 0)
+		return 0;
+	int r = payload_parse(parcel->arena, BYTES_PB(envelope->content), &payload, &field);
+	assert(r <= 0); /* verify_content() parsed it before */
+	if (r < 0)
+		return r;
+	fault = arena_alloc(parcel->arena, sizeof(*fault));
+	r = fault ? schema_check(schema, payload.clear.body, fault) : -ENOMEM;
+	if (r < 0)
+		return r;
+	facts->schema = r == 0 ? SUBMIT_SCHEMA_FOLLOWED : SUBMIT_SCHEMA_BROKEN;
+	facts->schema_field = r == 0 ? "" : fault->field;
+	facts->schema_reason = r == 0 ? "" : fault->reason;
+	return 0;
+}
+
 static int verify_submit(
 	struct verify_worker_state *state, struct parcel *parcel, struct parcel_submit *submit)
 {
@@ -132,7 +165,7 @@ static int verify_submit(
 	if (r < 0)
 		return r;
 	verify_signature(state, parcel, envelope->signature, facts);
-	return 0;
+	return verify_schema(state, parcel, envelope, facts);
 }
 
 int verify_parcel(struct verify_worker_state *state, struct parcel *parcel)

@@ -5,6 +5,7 @@
 
 #include "broker/parcel.h"
 #include "proto/base/queue.h"
+#include "proto/schema/library.h"
 
 /*
  * Verify: turns the bytes of a Submit or Acknowledge parcel into cryptographic facts (h, header form,
@@ -12,7 +13,8 @@
  * the party, which keeps a party's order.
  */
 struct verify_worker_state; /* cache; one per thread */
-int verify_state_new(struct verify_worker_state **ret);
+/* @schemas: of the registries in force, borrowed; NULL: none, and every pinned schema stays unchecked. 0, -ENOMEM. */
+int verify_state_new(struct schema_library *schemas, struct verify_worker_state **ret);
 void verify_state_free(struct verify_worker_state *state);
 DEFINE_CLEANUP(struct verify_worker_state *, verify_state_free);
 
@@ -33,13 +35,14 @@ struct verify_pool;
  * verify_pool_new() - start workers; signals are blocked in them
  * @workers: threads, >= 1
  * @depth:   most parcels in each worker's queue
+ * @schemas: as verify_state_new()
  * @forward: called on the worker's thread with each parcel, in order per worker; takes ownership. When
  *           parcel->spoilt is set, it is inflated or verify_parcel() gave -ENOMEM: not to be journaled
  * @context: for @forward
  * @ret:     the pool
  * Return: 0 or negative errno.
  */
-int verify_pool_new(size_t workers, size_t depth,
+int verify_pool_new(size_t workers, size_t depth, struct schema_library *schemas,
 	void (*forward)(void *context, struct parcel *parcel), void *context,
 	struct verify_pool **ret);
 void verify_pool_free(struct verify_pool *pool); /* drains, joins; takes NULL */
