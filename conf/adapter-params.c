@@ -31,6 +31,9 @@ static const struct param rows[] = {
 	{"registry", PARAM_PATH, .offset = AT(registry),
 		.doc = "The newest signed registry known here; replaced when the bus has a newer "
 		       "one."},
+	{"schemas", PARAM_PATH, .optional = true, .offset = AT(schemas),
+		.doc = "Folder of the schemas that services pin in the registry, under any names: "
+		       "contents are checked before they are sealed and after they are opened."},
 	{"policy", PARAM_PATH, .offset = AT(policy), .doc = "The pinned roots."},
 	{"state", PARAM_PATH, .offset = AT(state),
 		.doc = "Folder of outbox, inbox and lock; private to the adapter's account."},

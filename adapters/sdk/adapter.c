@@ -261,6 +261,7 @@ static void registry_adopted(struct dw_adapter *adapter)
 	if (parties_bind(adapter->parties, trust_registry(adapter->trust), why, sizeof(why)) != 0)
 		log_error("adapter", "ALARM: the new registry does not fit our keys",
 			F_STR("why", why));
+	schemas_follow(adapter->schemas, trust_registry(adapter->trust));
 	sender_new_registry(adapter->sender);
 	acks_new_registry(adapter->acks);
 	if (adapter->witness)
@@ -407,7 +408,7 @@ bool core_redial(struct dw_adapter *adapter)
 static int outgoing_open(struct dw_adapter *adapter, const struct reporter *reporter)
 {
 	struct turn_options turn = {adapter->config, adapter->store, &adapter->outbox,
-		adapter->parties, adapter->clock};
+		adapter->parties, adapter->clock, adapter->schemas};
 	struct outcomes_options outcomes = {
 		adapter->store, adapter->trust, adapter->parties, *reporter};
 	int r = outbox_open(&adapter->outbox, adapter->store);
@@ -435,7 +436,7 @@ static int incoming_open(struct dw_adapter *adapter)
 	if (r)
 		return r;
 	struct inbox_options inbox = {adapter->store, adapter->trust, adapter->parties,
-		adapter->acks, {call_to_agency, adapter}};
+		adapter->acks, {call_to_agency, adapter}, adapter->schemas};
 	return inbox_new(&inbox, &adapter->inbox);
 }
 
@@ -487,6 +488,9 @@ int core_open(struct dw_adapter *adapter, char *reterr, size_t size)
 		r = parties_open(
 			config, trust_registry(adapter->trust), &adapter->parties, reterr, size);
 	if (r == 0)
+		r = schemas_open(config->schemas, adapter->parties, trust_registry(adapter->trust),
+			&adapter->schemas, reterr, size);
+	if (r == 0)
 		r = rooms_open(adapter, reterr, size);
 	return r > 0 ? 1 : r;
 }
@@ -499,6 +503,7 @@ void core_close(struct dw_adapter *adapter)
 	acks_free(adapter->acks);
 	sender_free(adapter->sender);
 	turn_free(adapter->turn);
+	schemas_free(adapter->schemas);
 	parties_free(adapter->parties);
 	witness_free(adapter->witness);
 	final_free(adapter->final);

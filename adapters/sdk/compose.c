@@ -56,12 +56,38 @@ static int seal_keys(const struct resolve_result *route, struct sealing_recipien
 	return 0;
 }
 
+/* What its recipient would send back is found before it leaves. */
+static int body_check(const struct composer *composer, struct bytes service, struct bytes body,
+	char *reterr, size_t size)
+{
+	struct schema_fault fault;
+	int r = schemas_check(composer->schemas, composer->registry, service, body, &fault);
+	switch (r) {
+	case SCHEMA_FAULT:
+		snprintf(reterr, size,
+			"body: the document does not follow the schema of its service: %s%sit %s",
+			fault.field, fault.field[0] ? ": " : "", fault.reason);
+		return DW_INVALID;
+	case SCHEMA_ABSENT:
+		snprintf(reterr, size,
+			"service: the schema that the registry pins is not in the folder "
+			"`schemas`: put it "
+			"there and start anew");
+		return DW_UNROUTABLE;
+	default:
+		return r;
+	}
+}
+
 static int content_make(struct composer *composer, Dienstweg__Header *header, struct bytes body,
 	struct composed *ret, char *reterr, size_t size)
 {
 	struct sealing_recipient keys[SEALED_RECIPIENTS_MAX];
 	struct resolve_result route;
 	int r = resolve(composer, header, &route, reterr, size);
+	if (r)
+		return r;
+	r = body_check(composer, BYTES_PB(route.service->name), body, reterr, size);
 	if (r)
 		return r;
 	ret->sealed = route.service->confidentiality ==

@@ -7,6 +7,7 @@
 
 #include "adapters/sdk/adapter.h"
 #include "adapters/sdk/rows.h"
+#include "adapters/sdk/schemas.h"
 #include "proto/base/arena.h"
 #include "proto/base/clock.h"
 #include "proto/identity/uuid.h"
@@ -22,6 +23,7 @@ struct composer {
 	const struct registry *registry; /* in force */
 	const struct clock *clock;
 	struct uuid_source *ids;
+	struct schemas *schemas;
 	struct sealing_batch *batch; /* one per turn */
 	struct arena *arena;         /* owns results */
 };

@@ -14,6 +14,7 @@
 #include "adapters/sdk/outbox.h"
 #include "adapters/sdk/outcomes.h"
 #include "adapters/sdk/parties.h"
+#include "adapters/sdk/schemas.h"
 #include "adapters/sdk/sender.h"
 #include "adapters/sdk/store.h"
 #include "adapters/sdk/trust.h"
@@ -39,6 +40,7 @@ struct dw_adapter {
 	struct final *final;
 	struct witness *witness; /* NULL: it is none */
 	struct parties *parties;
+	struct schemas *schemas;
 	struct outbox outbox;
 	struct turn *turn;
 	struct sender *sender;

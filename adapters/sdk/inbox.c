@@ -26,7 +26,8 @@ enum {
 	NAKS_MAX = 1024, /* in one turn; more come again by themselves when their lease ends */
 	CACHE_SLOTS = 256,
 	ARENA_BUDGET = 4 << 20,
-	KEY_LATER_MS = 2000, /* an unknown key: until a newer registry is there */
+	SCHEMA_LATER_MS = 60000, /* until somebody has put the file there */
+	KEY_LATER_MS = 2000,     /* an unknown key: until a newer registry is there */
 };
 
 struct nak {
@@ -196,6 +197,30 @@ static int check_content(struct inbox *inbox, struct arrival *arrival, struct dw
 	}
 }
 
+/* The sender learns the place and the rule; what stands there it knows. */
+static int check_schema(struct inbox *inbox, struct arrival *arrival, struct dw_verdict *verdict)
+{
+	char text[sizeof(verdict->text)];
+	struct schema_fault fault;
+	int r = schemas_check(inbox->options.schemas, trust_registry(inbox->options.trust),
+		BYTES_PB(arrival->header->service), arrival->body, &fault);
+	switch (r) {
+	case SCHEMA_FAULT:
+		snprintf(text, sizeof(text), "%.95s%sit %.95s", fault.field,
+			fault.field[0] ? ": " : "", fault.reason);
+		for (char *p = text; *p; p++) /* a letter that was cut is no UTF-8 */
+			*p = (char)((unsigned char)*p < 0x80 ? *p : '?');
+		reject(verdict, "schema", text);
+		return 1;
+	case SCHEMA_ABSENT:
+		verdict_set(verdict, DW_LATER, "schema-absent", "");
+		verdict->delay_ms = SCHEMA_LATER_MS;
+		return 1;
+	default:
+		return r;
+	}
+}
+
 static const uint8_t *sized(ProtobufCBinaryData field, size_t len)
 {
 	return field.len == len ? field.data : NULL;
@@ -234,6 +259,8 @@ static int examine(struct inbox *inbox, struct arrival *arrival, struct dw_verdi
 		r = check_signature(inbox, arrival, verdict);
 	if (r == 0)
 		r = check_content(inbox, arrival, verdict);
+	if (r == 0)
+		r = check_schema(inbox, arrival, verdict);
 	if (r == 0)
 		r = hand_over(inbox, arrival, verdict);
 	return r < 0 ? r : 0;

@@ -7,6 +7,7 @@
 #include "adapters/sdk/adapter.h"
 #include "adapters/sdk/client.h"
 #include "adapters/sdk/parties.h"
+#include "adapters/sdk/schemas.h"
 #include "adapters/sdk/store.h"
 #include "adapters/sdk/trust.h"
 
@@ -29,6 +30,7 @@ struct inbox_options {
 	const struct parties *parties;
 	struct acks *acks;
 	struct inbox_agency agency;
+	struct schemas *schemas;
 };
 
 struct inbox_counts {

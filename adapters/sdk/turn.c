@@ -101,6 +101,7 @@ static int composer_init(
 		.registry = registry,
 		.clock = turn->options.clock,
 		.ids = &turn->ids,
+		.schemas = turn->options.schemas,
 		.arena = tray->arena,
 	};
 	int r = tray->batch ? 0 : sealing_batch_new(&tray->batch);

@@ -6,6 +6,7 @@
 #include "adapters/sdk/adapter.h"
 #include "adapters/sdk/outbox.h"
 #include "adapters/sdk/parties.h"
+#include "adapters/sdk/schemas.h"
 #include "conf/config.h"
 #include "proto/base/clock.h"
 #include "proto/registry/registry.h"
@@ -22,6 +23,7 @@ struct turn_options {
 	struct outbox *outbox;
 	const struct parties *parties;
 	const struct clock *clock;
+	struct schemas *schemas;
 };
 
 /**
