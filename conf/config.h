@@ -153,7 +153,7 @@ struct config_adapter {
 	const char *witness;     /* NAME.secret with the party's witness key; NULL: it is none */
 	struct config_list keys; /* NAME.secret files: of `party` first, then one per operated party */
 	const char *registry; /* newest signed registry known; replaced when the bus has a newer one */
-	const char *schemas;  /* folder of the schemas it pins; NULL: contents are not checked here */
+	const char *schemas; /* folder of the schemas it pins; NULL: contents are not checked here */
 	const char *policy;
 	const char *state;        /* folder of the outbox and inbox store, lock */
 	const char *admin_socket; /* reserved; default: STATE/admin.sock */
