@@ -45,6 +45,7 @@ struct broker {
 	char endpoint[ROUTER_ENDPOINT_MAX];
 	char journal_dir[PATH_BYTES];
 	char highwater[PATH_BYTES];
+	char case_index[PATH_BYTES];
 	struct reactor *reactor;
 	struct gate *gate;
 	struct keyring *keyring;
@@ -55,6 +56,7 @@ struct broker {
 	struct journal *journal;
 	struct verify_pool *verify;
 	struct clerk *clerk;
+	struct desk *desk;
 	struct delivery *delivery;
 	struct router *router;
 	struct transport *transport;
@@ -273,15 +275,36 @@ static int readers_make(struct broker *broker, const struct clock *clock, const 
 		.post = post,
 		.failed = fail,
 	};
+	const struct clerk_options clerk = {
+		.env = journal_env(broker->journal),
+		.keyring = broker->keyring,
+		.errands_max = (size_t)config->limits.sessions_max * 2 + ERRANDS_SPARE,
+		.name = "clerk",
+	};
 	int r = verify_pool_new((size_t)config->workers, broker->parcels_max, broker->files.schemas,
 		forward, broker, &broker->verify);
 	if (r == 0)
-		r = clerk_new(journal_env(broker->journal), broker->keyring,
-			(size_t)config->limits.sessions_max * 2 + ERRANDS_SPARE, &broker->clerk);
+		r = clerk_new(&clerk, &broker->clerk);
 	options.clerk = broker->clerk;
 	if (r == 0)
 		r = delivery_new(&options, &broker->delivery);
 	return explain(why, r, "threads", "");
+}
+
+static int desk_make(struct broker *broker, const struct clock *clock, const struct why *why)
+{
+	int r = path_join(broker->case_index, sizeof(broker->case_index), broker->config->state,
+		"case-index");
+	const struct desk_options options = {
+		.index = broker->case_index,
+		.env = journal_env(broker->journal),
+		.keyring = broker->keyring,
+		.clock = clock,
+		.log_keys = broker->files.log_keys,
+	};
+	if (r == 0)
+		r = desk_new(&options, &broker->desk);
+	return explain(why, r, "desk", "");
 }
 
 static int door_make(struct broker *broker, const struct why *why)
@@ -314,6 +337,7 @@ static int transport_make(struct broker *broker, const struct clock *clock, cons
 		.journal = broker->journal,
 		.done = broker->done,
 		.clerk = broker->clerk,
+		.desk = broker->desk,
 		.delivery = broker->delivery,
 		.registry = registry,
 		.schemas = broker->files.schemas,
@@ -382,6 +406,8 @@ static void reactor_join(struct broker *broker, const struct clock *clock)
 					     .router = broker->router,
 					     .done = broker->done,
 					     .clerk = broker->clerk,
+					     .desk = broker->desk,
+					     .journal = broker->journal,
 					     .transport = broker->transport,
 					     .delivery = broker->delivery,
 					     .admin = broker->admin,
@@ -428,6 +454,8 @@ int broker_new(const struct config_broker *config, const struct clock *clock, co
 	if (r == 0)
 		r = readers_make(broker, clock, &why);
 	if (r == 0)
+		r = desk_make(broker, clock, &why);
+	if (r == 0)
 		r = transport_make(broker, clock, &why);
 	if (r == 0)
 		r = listen_all(broker, &why);
@@ -451,6 +479,18 @@ static void clerk_end(struct broker *broker)
 		clerk_collect(broker->clerk);
 	}
 	clerk_free(broker->clerk);
+}
+
+static void desk_end(struct broker *broker)
+{
+	if (broker->desk)
+		desk_stop(broker->desk);
+	while (broker->desk && desk_out(broker->desk) > 0) {
+		struct pollfd fd = {.fd = desk_fd(broker->desk), .events = POLLIN};
+		poll(&fd, 1, -1);
+		desk_collect(broker->desk);
+	}
+	desk_free(broker->desk);
 }
 
 /* Parcels on their way come back before the journal's stop; its ticks are its own. */
@@ -478,6 +518,7 @@ void broker_free(struct broker *broker)
 	if (!broker)
 		return;
 	clerk_end(broker);
+	desk_end(broker);
 	admin_free(broker->admin);
 	status_free(broker->status);
 	router_free(broker->router);

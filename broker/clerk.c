@@ -10,11 +10,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "broker/thread.h"
 #include "proto/base/queue.h"
 
-enum { CLERK_TAKE_MAX = 32 };
+enum { CLERK_TAKE_MAX = 32, PATIENT_NICE = 19 };
 
 struct clerk {
 	struct journal_reader *reader;
@@ -22,6 +24,7 @@ struct clerk {
 	struct queue *back;
 	size_t errands_max;
 	size_t out; /* reactor only */
+	bool patient;
 	pthread_t thread;
 	bool started;
 };
@@ -41,6 +44,8 @@ static void *clerk_main(void *argument)
 {
 	struct clerk *clerk = argument;
 	void *errands[CLERK_TAKE_MAX];
+	if (clerk->patient) /* Linux counts threads here; failing, it is as pressing as the others */
+		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), PATIENT_NICE);
 	while (queue_wait(clerk->sent, -1)) {
 		size_t count = queue_pop_all(clerk->sent, errands, CLERK_TAKE_MAX);
 		for (size_t i = 0; i < count; i++)
@@ -49,19 +54,20 @@ static void *clerk_main(void *argument)
 	return NULL;
 }
 
-int clerk_new(struct db_env *env, struct keyring *keyring, size_t errands_max, struct clerk **ret)
+int clerk_new(const struct clerk_options *options, struct clerk **ret)
 {
 	_cleanup_(clerk_free) struct clerk *clerk = calloc(1, sizeof(*clerk));
 	if (!clerk)
 		return -ENOMEM;
-	clerk->errands_max = errands_max;
-	int r = queue_new(errands_max, &clerk->sent);
+	clerk->errands_max = options->errands_max;
+	clerk->patient = options->patient;
+	int r = queue_new(options->errands_max, &clerk->sent);
 	if (r == 0)
-		r = queue_new(errands_max, &clerk->back);
+		r = queue_new(options->errands_max, &clerk->back);
 	if (r == 0)
-		r = journal_reader_new(env, keyring, &clerk->reader);
+		r = journal_reader_new(options->env, options->keyring, &clerk->reader);
 	if (r == 0)
-		r = thread_start(&clerk->thread, "clerk", clerk_main, clerk);
+		r = thread_start(&clerk->thread, options->name, clerk_main, clerk);
 	if (r != 0)
 		return r;
 	clerk->started = true;

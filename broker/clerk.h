@@ -8,7 +8,7 @@
 #include "proto/base/cleanup.h"
 
 /*
- * The clerk: one thread that looks things up in the journal for the reactor, so that a page fault never
+ * A clerk: one thread that looks things up in the journal for the reactor, so that a page fault never
  * stops the sockets (design section 4). It is sent on errands; each runs in a short read transaction of
  * its own and comes back to the reactor.
  */
@@ -24,13 +24,18 @@ struct clerk;
 
 /**
  * clerk_new() - start the thread
- * @env:         the journal's environment, open for the clerk's life
- * @keyring:     opens sealed rows
- * @errands_max: most errands out at once
- * @ret:         the clerk
+ * @options: borrowed during the call, what it points to for the clerk's life
+ * @ret:     the clerk
  * Return: 0 or negative errno.
  */
-int clerk_new(struct db_env *env, struct keyring *keyring, size_t errands_max, struct clerk **ret);
+struct clerk_options {
+	struct db_env *env;      /* the journal's */
+	struct keyring *keyring; /* opens sealed rows */
+	size_t errands_max;      /* most errands out at once */
+	const char *name;        /* of the thread */
+	bool patient;            /* works when nobody else wants the processor */
+};
+int clerk_new(const struct clerk_options *options, struct clerk **ret);
 void clerk_free(struct clerk *clerk); /* runs what it was sent on, joins; takes NULL */
 DEFINE_CLEANUP(struct clerk *, clerk_free);
 

@@ -81,6 +81,7 @@ enum operator_what {
 /* What is about to be opened; codes are names (text_is_name()). */
 struct inspection {
 	char role[64], ground[64];
+	char speaker[64]; /* the party that asked over the bus; empty: an operator did */
 	uint64_t first, last, count;
 };
 

@@ -21,6 +21,7 @@ enum { MESSAGES_MAX = 256, BYTES_MAX = 1 << 16, ARENA_BYTES = 4 << 20 };
 /* What nothing else leads to. */
 static const ProtobufCMessageDescriptor *const tops[] = {
 	&dienstweg__frame__descriptor,
+	&dienstweg__access_report__descriptor,
 	&dienstweg__header__descriptor,
 	&dienstweg__payload__descriptor,
 	&dienstweg__signed_registry__descriptor,

@@ -14,13 +14,15 @@ static const char help[] = "usage: dienstweg send|receive|evidence [OPTION...]\n
 			   "  send      send a document as a party\n"
 			   "  receive   receive documents as a party\n"
 			   "  evidence  print the receipt of a message\n"
+			   "  access    ask what the bus holds of a case (Art. 15 GDPR)\n"
 			   "\n"
 			   "dienstweg VERB --help tells more. Manual: dienstweg-party(1).\n";
 
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
-} verbs[] = {{"send", verb_send}, {"receive", verb_receive}, {"evidence", verb_evidence}};
+} verbs[] = {{"send", verb_send}, {"receive", verb_receive}, {"evidence", verb_evidence},
+	{"access", verb_access}};
 
 int main(int argc, char **argv)
 {

@@ -88,6 +88,7 @@ static void put_message(struct making *m, json_t *object, const struct timeline_
 	out_put_text(object, "kind", words_message_kind((int)header->kind));
 	if (*status)
 		out_put_text(object, "status", status);
+	out_put_hex(object, "h", event->h);
 	out_put_hex(object, "message_id", BYTES_PB(header->message_id));
 	out_put_time(object, "created", header->created_ms);
 	out_put_hex(object, "content_hash", BYTES_PB(header->content_hash));

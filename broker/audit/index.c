@@ -24,6 +24,7 @@ enum {
 	INDEX_TABLES = 4,
 	INDEX_READERS = 32,
 	COMMIT_ENTRIES = 8 * AUDIT_SLICE,
+	SLICE = 128, /* entries read in one snapshot: a patient thread may have to wait in the middle of it */
 };
 static const uint64_t INDEX_MAP_BYTES = UINT64_C(64) << 30; /* address space, not disk */
 
@@ -243,7 +244,7 @@ static int rewrite_segment(struct update *u, uint32_t segment)
 			0 &&
 		sequence < end) {
 		r = note_again(u, sequence++);
-		if (r == 0 && ++seen % AUDIT_SLICE == 0)
+		if (r == 0 && ++seen % SLICE == 0)
 			r = audit_refresh(u->audit);
 	}
 	if (r == 0 || r == READER_NOT_FOUND)
@@ -316,7 +317,7 @@ static int note_some(struct update *u, uint64_t size)
 	int r = 0;
 	while (r == 0 && u->head.next < size && u->head.next - begun < COMMIT_ENTRIES) {
 		r = note_next(u);
-		if (r == 0 && u->head.next % AUDIT_SLICE == 0)
+		if (r == 0 && u->head.next % SLICE == 0)
 			r = audit_refresh(u->audit);
 	}
 	u->changed = u->changed || u->head.next > begun;

@@ -165,6 +165,7 @@ static int tell_recorded(struct timeline *t, const struct audit_entry *entry)
 	}
 	event.who = BYTES_PB(entry->header->sender);
 	event.service = BYTES_PB(entry->header->service);
+	event.h = BYTES(entry->disclosed.digest, HASH_SIZE);
 	event.header = entry->header;
 	event.decision = decision;
 	event.key_id = audit_entry_key_id(entry);
@@ -178,6 +179,7 @@ static int tell_refused(struct timeline *t, const struct audit_entry *entry)
 	struct timeline_event event = event_of(entry, TIMELINE_REFUSED);
 	event.who = audit_entry_speaker(entry);
 	event.service = BYTES_PB(entry->header->service);
+	event.h = BYTES(entry->disclosed.digest, HASH_SIZE);
 	event.header = entry->header;
 	event.decision = entry->decision;
 	return tell(t, entry, &event);
@@ -294,11 +296,13 @@ int timeline_message(struct audit *audit, struct case_index *index, struct timel
 	int r = arena ? take_newest(&t) : -ENOMEM;
 	if (r == 0)
 		r = tell_sequence(&t, place->message, report);
-	while (r == 0 && (r = case_index_next_about(
-				  index, place->message, place->entry, &place->entry)) == 0) {
+	while (r == 0) {
+		r = case_index_next_about(index, place->message, place->entry, &place->entry);
+		if (r)
+			return r == DB_NOT_FOUND ? 0 : r;
 		r = tell_sequence(&t, place->entry, report);
 		if (r == 0)
 			place->entry++;
 	}
-	return r == DB_NOT_FOUND ? 0 : r;
+	return r;
 }

@@ -50,6 +50,7 @@ struct timeline_event {
 
 	struct bytes who;                /* recorded, refused: sender; else the recipient */
 	struct bytes service;            /* recorded, refused */
+	struct bytes h;                  /* recorded, refused */
 	const Dienstweg__Header *header; /* recorded, refused */
 	const struct timeline_recipient *recipients; /* recorded */
 	size_t recipients_count;

@@ -242,11 +242,15 @@ static void add_inspected(struct words *words, const Dienstweg__Decision *decisi
 	const Dienstweg__Inspection *what = decision->inspection;
 	if (!what)
 		return words_add(words, "records were opened");
-	words_add(words,
-		"%" PRIu64 " record%s between entry %" PRIu64 " and %" PRIu64
-		" opened by account %" PRIu32 " as ",
-		what->count, what->count == 1 ? "" : "s", what->first, what->last,
-		decision->account);
+	words_add(words, "%" PRIu64 " record%s between entry %" PRIu64 " and %" PRIu64 " opened ",
+		what->count, what->count == 1 ? "" : "s", what->first, what->last);
+	if (decision->speaker.len > 0) {
+		words_add(words, "for the party ");
+		words_name(words, BYTES_PB(decision->speaker));
+		words_add(words, ", over the bus, as ");
+	} else {
+		words_add(words, "by account %" PRIu32 " as ", decision->account);
+	}
 	words_name(words, BYTES_PB(what->role));
 	words_add(words, ", on the ground ");
 	words_name(words, BYTES_PB(what->ground));

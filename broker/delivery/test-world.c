@@ -124,9 +124,13 @@ struct world *world_new(const char *name)
 	journal_fixture_start(&world->fixture);
 	clock_fake_init(&world->clock, FIXTURE_NOW_MS);
 	CHECK_INT(parcel_pool_new(1024, 1 << 20, &world->pool), 0);
-	CHECK_INT(clerk_new(journal_env(world->fixture.journal), world->fixture.keyring,
-			  WORLD_ERRANDS, &world->clerk),
-		0);
+	const struct clerk_options clerk = {
+		.env = journal_env(world->fixture.journal),
+		.keyring = world->fixture.keyring,
+		.errands_max = WORLD_ERRANDS,
+		.name = "clerk",
+	};
+	CHECK_INT(clerk_new(&clerk, &world->clerk), 0);
 	const struct delivery_options options = {
 		.clock = &world->clock,
 		.clerk = world->clerk,

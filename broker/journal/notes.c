@@ -131,6 +131,7 @@ int notes_inspected(struct journal *journal, struct batch *batch, struct operato
 	inspection.count = what->count;
 	decision.rules_version = RULES_VERSION;
 	decision.account = act->about.account;
+	decision.speaker = pb_bytes(what->speaker, strlen(what->speaker));
 	decision.inspection = &inspection;
 	act->sequence = journal->log.sequence;
 	act->changed = true;

@@ -19,6 +19,7 @@
 enum {
 	PROTOCOL_VERSION = 0,
 	SOFTWARE_BYTES_MAX = 63,
+	VISITING_MAX = 4, /* sessions of one speaker that only ask: no Hello replaces them */
 	OPENING_MAX = 16, /* Hellos of one speaker at the clerk: its time is everybody's */
 };
 
@@ -32,6 +33,7 @@ struct hello {
 	size_t count;
 	uint64_t newest_size;
 	struct merkle_hash newest_root;
+	bool visiting;
 
 	/* found */
 	int result;
@@ -172,11 +174,12 @@ static void session_open(
 		log_error("transport",
 			"an adapter saw a checkpoint that this journal does not extend",
 			F_STR("party", session->speaker), F_U64("size", hello->newest_size));
-	older_replace(transport, hello);
+	if (!hello->visiting)
+		older_replace(transport, hello);
 	session->state = SESSION_OPEN;
 	session->speaker_number = hello->speaker_number;
 	session->heard_ns = session->opened_ns = clock_mono_ns(transport->options.clock);
-	int r = parties_attach(transport, session, hello);
+	int r = hello->visiting ? 0 : parties_attach(transport, session, hello);
 	if (r < 0) {
 		transport_end(transport, session, "session-lost");
 		return;
@@ -274,6 +277,7 @@ static bool hello_check(struct transport *transport, struct hello *hello,
 			"parties", "name 1 to 65 parties, each once, that the registry lets this key speak for");
 		return false;
 	}
+	hello->visiting = frame->visiting;
 	hello->newest_size = frame->newest_size;
 	if (seen)
 		memcpy(hello->newest_root.bytes, frame->newest_root.data, HASH_SIZE);
@@ -290,6 +294,7 @@ static struct session *session_begin(struct transport *transport, const struct i
 	memcpy(session->nonce, incoming->peek.session.data, NONCE_SIZE);
 	memcpy(session->key, incoming->raw->key, BOX_KEY_SIZE);
 	memcpy(session->speaker, incoming->speaker.data, incoming->speaker.len);
+	session->visiting = incoming->frame->hello->visiting;
 	return session;
 }
 
@@ -307,6 +312,17 @@ static bool is_opening_too_much(const struct transport *transport, const struct 
 	return opening >= OPENING_MAX;
 }
 
+static bool is_visited_enough(const struct transport *transport, const struct session *session,
+	const struct incoming *incoming)
+{
+	size_t slot = 0, visiting = 0;
+	const struct session *other;
+	while ((other = sessions_walk(transport->sessions, &slot)) != NULL)
+		visiting += other != session && other->visiting &&
+			    bytes_equal(BYTES_STR(other->speaker), incoming->speaker);
+	return visiting >= VISITING_MAX;
+}
+
 void hello_handle(struct transport *transport, struct session *session, struct incoming *incoming)
 {
 	_cleanup_(heap_free) struct hello *hello = calloc(1, sizeof(*hello));
@@ -319,6 +335,11 @@ void hello_handle(struct transport *transport, struct session *session, struct i
 	if (is_opening_too_much(transport, session, incoming)) {
 		transport_send_error(transport, incoming, "busy",
 			"hello", "an earlier Hello is being looked up: wait for Welcome, or say it again later");
+		return;
+	}
+	if (incoming->frame->hello->visiting && is_visited_enough(transport, session, incoming)) {
+		transport_send_error(transport, incoming, "busy", "hello",
+			"this party has its most visiting sessions: end one, or come later");
 		return;
 	}
 	/* The same connection starts anew: its earlier session ends without Replaced, it is the same process. */

@@ -58,22 +58,24 @@ struct kind {
 	uint32_t body;
 	bool small;   /* unpacked before the handler is called */
 	bool opening; /* needs no session */
+	bool asking;  /* changes nothing: a visiting session may send it, too */
 	void (*handle)(struct transport *, struct session *, struct incoming *);
 };
 
 static const struct kind kinds[] = {
-	{DIENSTWEG__FRAME__BODY_HELLO, true, true, hello_handle},
-	{DIENSTWEG__FRAME__BODY_SUBMIT, false, false, submit_handle},
-	{DIENSTWEG__FRAME__BODY_ACKNOWLEDGE, false, false, acknowledge_handle},
-	{DIENSTWEG__FRAME__BODY_CONFIRM, true, false, confirm_handle},
-	{DIENSTWEG__FRAME__BODY_NAK, true, false, nak_handle},
-	{DIENSTWEG__FRAME__BODY_CREDIT, true, false, credit_handle},
-	{DIENSTWEG__FRAME__BODY_GET_REGISTRY, true, false, get_registry_handle},
-	{DIENSTWEG__FRAME__BODY_GET_CHECKPOINT, true, false, get_checkpoint_handle},
-	{DIENSTWEG__FRAME__BODY_GET_PROOF, true, false, get_proof_handle},
-	{DIENSTWEG__FRAME__BODY_COSIGN, true, false, cosign_handle},
-	{DIENSTWEG__FRAME__BODY_PING, true, false, ping_handle},
-	{DIENSTWEG__FRAME__BODY_BYE, true, false, bye_handle},
+	{DIENSTWEG__FRAME__BODY_HELLO, true, true, true, hello_handle},
+	{DIENSTWEG__FRAME__BODY_SUBMIT, false, false, false, submit_handle},
+	{DIENSTWEG__FRAME__BODY_ACKNOWLEDGE, false, false, false, acknowledge_handle},
+	{DIENSTWEG__FRAME__BODY_CONFIRM, true, false, false, confirm_handle},
+	{DIENSTWEG__FRAME__BODY_NAK, true, false, false, nak_handle},
+	{DIENSTWEG__FRAME__BODY_CREDIT, true, false, false, credit_handle},
+	{DIENSTWEG__FRAME__BODY_GET_REGISTRY, true, false, true, get_registry_handle},
+	{DIENSTWEG__FRAME__BODY_GET_CHECKPOINT, true, false, true, get_checkpoint_handle},
+	{DIENSTWEG__FRAME__BODY_GET_PROOF, true, false, true, get_proof_handle},
+	{DIENSTWEG__FRAME__BODY_GET_ACCESS, true, false, true, get_access_handle},
+	{DIENSTWEG__FRAME__BODY_COSIGN, true, false, false, cosign_handle},
+	{DIENSTWEG__FRAME__BODY_PING, true, false, true, ping_handle},
+	{DIENSTWEG__FRAME__BODY_BYE, true, false, true, bye_handle},
 };
 
 static const struct kind *kind_of(uint32_t body)
@@ -174,6 +176,11 @@ static void frame_handle(struct transport *transport, const struct router_frame 
 	if (!kind) {
 		transport_send_error(transport, &incoming, "unknown-frame", "body",
 			"this broker does not know that kind of frame");
+		return;
+	}
+	if (open && session->visiting && !kind->asking) {
+		transport_send_error(transport, &incoming, "visiting", "body",
+			"a visiting session only asks: say Hello without `visiting` for the rest");
 		return;
 	}
 	if (kind->small && !small_unpack(transport, &incoming)) {

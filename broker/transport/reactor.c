@@ -27,7 +27,7 @@ enum {
 	RETRY_MS = 5,    /* while a peer's queue is full */
 	FLUSH_MS = 1000, /* for the last answers to leave */
 	EXIT_AT_ONCE = 1,
-	FDS_OWN = 6,
+	FDS_OWN = 7,
 	FDS_MAX = FDS_OWN + ADMIN_FDS_MAX,
 };
 
@@ -121,6 +121,7 @@ void reactor_drain(struct reactor *reactor)
 		return;
 	log_info("broker", "draining", F_U64("out", delivery_out(reactor->options.delivery)));
 	transport_drain(reactor->options.transport);
+	desk_stop(reactor->options.desk);
 	delivery_stop(reactor->options.delivery);
 	phase_set(reactor, PHASE_DRAINING, reactor->options.config->drain_ms);
 }
@@ -224,6 +225,7 @@ static struct turn turn_wait(struct reactor *reactor, int timeout_ms)
 		{.fd = gate_fd(options->gate), .events = POLLIN},
 		{.fd = queue_fd(options->done), .events = POLLIN},
 		{.fd = clerk_fd(options->clerk), .events = POLLIN},
+		{.fd = desk_fd(options->desk), .events = POLLIN},
 		{.fd = reactor->signals, .events = POLLIN},
 		{.fd = reactor->failure, .events = POLLIN},
 	};
@@ -237,6 +239,16 @@ static struct turn turn_wait(struct reactor *reactor, int timeout_ms)
 	for (size_t i = FDS_OWN; i < count; i++)
 		turn.asked |= fds[i].revents != 0;
 	return turn;
+}
+
+/* While frames are read; after that whoever is left has other things to do. */
+static void desk_visit(struct reactor *reactor)
+{
+	struct journal_stats stats;
+	if (reactor->phase != PHASE_SERVING || transport_held(reactor->options.transport))
+		return;
+	journal_stats(reactor->options.journal, &stats);
+	desk_tick(reactor->options.desk, stats.tree_size);
 }
 
 static void turn_ticks(struct reactor *reactor, bool asked)
@@ -255,6 +267,7 @@ static void turn_ticks(struct reactor *reactor, bool asked)
 		reactor->second_ns = now_ns + SECOND_MS * UINT64_C(1000000);
 		if (options->status)
 			status_tick(options->status);
+		desk_visit(reactor);
 	}
 }
 
@@ -268,6 +281,7 @@ static int turn_work(struct reactor *reactor, const struct turn *turn)
 		return r;
 	transport_commit(options->transport);
 	clerk_collect(options->clerk);
+	desk_collect(options->desk);
 	delivery_flush(options->delivery);
 	transport_flush(options->transport);
 	return 0;

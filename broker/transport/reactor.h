@@ -7,7 +7,7 @@
 
 /*
  * The one thread that owns sockets, sessions and delivery: a loop of turns. It waits for the router, the
- * gate, committed parcels, the clerk, operators, signals and the clock, and for nothing else.
+ * gate, committed parcels, clerk and desk, operators, signals and the clock, and for nothing else.
  *
  * SIGTERM and SIGINT drain: new messages are put off, what is inside is finished, deliveries that are out get
  * drain_ms to be acknowledged, the journal stops. A second one ends the process at once, which is as safe
@@ -22,6 +22,8 @@ struct reactor_options {
 	struct router *router;
 	struct queue *done;
 	struct clerk *clerk;
+	struct desk *desk;
+	struct journal *journal;
 	struct transport *transport;
 	struct delivery *delivery;
 	struct admin *admin;

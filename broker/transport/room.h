@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 #pragma once
 
+#include "broker/access/askers.h"
 #include "broker/transport/answer.h"
 #include "broker/transport/bars.h"
 #include "broker/transport/frame.h"
@@ -10,7 +11,7 @@
 
 /*
  * The inside of transport, shared by its files: intake.c (frames in, one handler per kind), submit.c and
- * acknowledge.c (what goes to the journal), hello.c, lookup.c and cosign.c (what the clerk is asked), turn.c (what comes
+ * acknowledge.c (what goes to the journal), hello.c, lookup.c, cosign.c and access.c (what clerks are asked), turn.c (what comes
  * back from the journal), transport.c (sessions' life, sending). Nobody else includes this.
  */
 enum {
@@ -57,6 +58,8 @@ struct transport {
 	struct session *turn_sessions; /* with parcels in this turn */
 	struct budget budget;          /* over all sessions */
 	struct bars bars;              /* who flooded */
+	struct askers askers;          /* who asked for reports */
+	struct asking *askings;        /* reports that are being made */
 	size_t waiting;                /* sessions whose outbox is not empty, at most */
 	bool ending;                   /* a session is to be closed at the end of the turn */
 	bool reloading;    /* the registry file is being looked at, or on its way to the journal */
@@ -172,6 +175,11 @@ struct hold_claim {
  */
 void hold_hear(struct transport *transport, struct session *session, const struct hold_claim *claim);
 
+/* ---- access.c ---- */
+
+/* What is under way is not answered any more. */
+void access_end(struct transport *transport);
+
 /* ---- one handler per kind of frame; @session is open, but for Hello ---- */
 void hello_handle(struct transport *transport, struct session *session, struct incoming *incoming);
 void submit_handle(struct transport *transport, struct session *session, struct incoming *incoming);
@@ -182,5 +190,7 @@ void get_registry_handle(
 void get_checkpoint_handle(
 	struct transport *transport, struct session *session, struct incoming *incoming);
 void get_proof_handle(
+	struct transport *transport, struct session *session, struct incoming *incoming);
+void get_access_handle(
 	struct transport *transport, struct session *session, struct incoming *incoming);
 void cosign_handle(struct transport *transport, struct session *session, struct incoming *incoming);

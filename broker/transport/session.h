@@ -56,6 +56,7 @@ struct session {
 	uint64_t patience_ns;   /* until then it was asked to wait */
 	uint64_t put_off_bytes; /* since it was asked */
 	uint32_t hasty;         /* resumed before, so often since Hello */
+	bool visiting;          /* it only asks, and is in nobody's way */
 	bool looking_up;        /* an errand of its own is under way */
 	bool cosigning;         /* likewise, with a cosignature */
 	uint64_t cosigned_ns;   /* when the last one came */

@@ -37,6 +37,7 @@ void transport_free(struct transport *transport)
 {
 	if (!transport)
 		return;
+	access_end(transport);
 	registry_unref(transport->registry);
 	arena_free(transport->scratch);
 	answer_free(transport->answer);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "broker/access/desk.h"
 #include "broker/clerk.h"
 #include "broker/delivery/delivery.h"
 #include "broker/journal/journal.h"
@@ -33,6 +34,7 @@ struct transport_options {
 	struct journal *journal;
 	struct queue *done;
 	struct clerk *clerk;
+	struct desk *desk;
 	struct delivery *delivery;
 	struct registry *registry;      /* in force; borrowed, referenced by transport */
 	struct schema_library *schemas; /* a registry whose schemas are not all there is refused */
@@ -58,6 +60,7 @@ struct transport_counters {
 	uint64_t acknowledgements; /* batches */
 	uint64_t cosignatures;     /* of witnesses, good ones */
 	uint64_t cosignatures_refused;
+	uint64_t reports; /* of subject access */
 	uint64_t sessions_opened;
 	uint64_t sessions_lost;
 };

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Subject access (Art. 15 GDPR): a person asks the agency, the agency asks the bus, and hands on what came back, each
+ * line with its proof. The question goes in a session of its own, so the adapter need not stop for it; what comes
+ * back is checked before anything is written.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/cli/share.h"
+#include "adapters/cli/verb.h"
+#include "adapters/sdk/follow.h"
+#include "proto/base/clock.h"
+#include "proto/base/file.h"
+#include "proto/base/text.h"
+
+enum { REPORT_ARENA = 40 << 20, WHY_SIZE = 512, TIMEOUT_S = 120 };
+
+static const char help[] =
+	"usage: dienstweg-party access --config FILE --case HEX [--party PARTY] [--out DIR] "
+	"[OPTION...]\n"
+	"\n"
+	"Asks the bus what it holds of a case for a party (Art. 15 GDPR), and checks the report: "
+	"the "
+	"log's\n"
+	"signature, and the proof of each entry. May run beside the adapter. The bus records that "
+	"it was asked.\n"
+	"\n"
+	"  --config FILE      the party's configuration\n"
+	"  --case HEX         the case (32 digits)\n"
+	"  --party PARTY      for which of the configuration's parties; the first when not given\n"
+	"  --out DIR          write report.txt, signed by the log, report.json and a .tlog-proof "
+	"for\n"
+	"                     each entry there; a long report is in parts, report-2.txt and so on\n"
+	"  --timeout SECONDS  wait no longer for a part (120; 0: for ever)\n"
+	"  --json             print the report for programs, an object for each part\n"
+	"  --demo             allow a bus whose id ends in .demo\n"
+	"\n"
+	"Exit code: 0 written; 1 the bus has nothing, it does not answer, or the report is wrong; "
+	"2 "
+	"wrong\n"
+	"usage, 3 failure.\n";
+
+struct arguments {
+	const char *config, *id, *party, *out, *timeout;
+	bool json, demo, help;
+};
+
+struct asker {
+	struct config_adapter config;
+	struct follow follow;
+	struct parties *parties;
+	struct visit *visit;
+	const char *out;
+	uint64_t timeout_s;
+	bool json;
+};
+
+static int parse(int argc, char **argv, struct arguments *ret)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"case", required_argument, NULL, 'a'},
+		{"party", required_argument, NULL, 'p'},
+		{"out", required_argument, NULL, 'o'},
+		{"timeout", required_argument, NULL, 't'},
+		{"json", no_argument, NULL, 'j'},
+		{"demo", no_argument, NULL, 'd'},
+		{"help", no_argument, NULL, 'h'},
+		{},
+	};
+	int option;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'c')
+			ret->config = optarg;
+		else if (option == 'a')
+			ret->id = optarg;
+		else if (option == 'p')
+			ret->party = optarg;
+		else if (option == 'o')
+			ret->out = optarg;
+		else if (option == 't')
+			ret->timeout = optarg;
+		else if (option == 'j')
+			ret->json = true;
+		else if (option == 'd')
+			ret->demo = true;
+		else if (option == 'h')
+			ret->help = true;
+		else
+			return verb_fail(VERB_USAGE, "try: dienstweg-party access --help");
+	}
+	return optind == argc ? 0 : verb_fail(VERB_USAGE, "%s: options only", argv[optind]);
+}
+
+/* ---- files ---- */
+
+static int put(const struct asker *asker, const char *name, struct bytes data)
+{
+	char path[PATH_MAX];
+	int r = path_join(path, sizeof(path), asker->out, name);
+	if (r == 0)
+		r = file_replace(path, data, 0600);
+	return r ? verb_fail(VERB_FAILED, "%s/%s: %s", asker->out, name, strerrordesc_np(-r)) : 0;
+}
+
+static int put_proofs(const struct asker *asker, const json_t *object)
+{
+	const json_t *entry;
+	size_t i;
+	json_array_foreach(json_object_get(object, "entries"), i, entry)
+	{
+		char name[64];
+		const char *proof = json_string_value(json_object_get(entry, "proof"));
+		snprintf(name, sizeof(name), "%lld.tlog-proof",
+			(long long)json_integer_value(json_object_get(entry, "sequence")));
+		int r = proof ? put(asker, name, BYTES_STR(proof)) : 0;
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int put_part(const struct asker *asker, unsigned int part,
+	const Dienstweg__AccessReport *report, const json_t *object)
+{
+	char text[32] = "report.txt", json[32] = "report.json";
+	if (part > 1) {
+		snprintf(text, sizeof(text), "report-%u.txt", part);
+		snprintf(json, sizeof(json), "report-%u.json", part);
+	}
+	int r = put(asker, text, BYTES_PB(report->report));
+	if (r == 0)
+		r = put(asker, json, BYTES_PB(report->json));
+	return r ? r : put_proofs(asker, object);
+}
+
+/* ---- asking ---- */
+
+static int tell(const struct asker *asker, unsigned int part, const Dienstweg__AccessReport *report,
+	const struct share_checked *checked, uint64_t inspected)
+{
+	int r = asker->out ? put_part(asker, part, report, checked->object) : 0;
+	if (r)
+		return r;
+	if (asker->json) {
+		json_dumpf(checked->object, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else {
+		fwrite(checked->text.data, 1, checked->text.len, stdout);
+	}
+	fprintf(stderr,
+		"dienstweg-party: checked: signed by the log, %zu entries proven%s; entry %llu of "
+		"the "
+		"journal "
+		"records that it was asked\n",
+		checked->proven, checked->unproven ? ", others could not be" : "",
+		(unsigned long long)inspected);
+	return 0;
+}
+
+static int ask_part(
+	struct asker *asker, struct visit_question *question, unsigned int part, bool *ret_more)
+{
+	_cleanup_(arena_free) struct arena *arena = arena_new(REPORT_ARENA);
+	Dienstweg__AccessReport *report;
+	struct share_checked checked;
+	uint64_t inspected;
+	char why[WHY_SIZE];
+	if (!arena)
+		return verb_fail(VERB_FAILED, "no memory");
+	int r = visit_ask(asker->visit, question, arena, &report, &inspected);
+	if (r == VISIT_DENIED || r == VISIT_TIMEOUT)
+		return verb_fail(VERB_NEGATIVE, "%s%s",
+			r == VISIT_TIMEOUT ? "not answered in time: " : "", visit_why(asker->visit));
+	if (r == 0)
+		r = share_check(
+			asker->follow.registry, question, report, &checked, why, sizeof(why));
+	if (r > 0)
+		return verb_fail(VERB_NEGATIVE, "the report is not taken: %s", why);
+	if (r < 0)
+		return verb_fail(VERB_FAILED, "the report: %s", strerrordesc_np(-r));
+	r = tell(asker, part, report, &checked, inspected);
+	json_decref(checked.object);
+	*ret_more = report->more;
+	if (r == 0 && report->more &&
+		(report->next_message < question->from_message ||
+			(report->next_message == question->from_message &&
+				report->next_entry <= question->from_entry)))
+		return verb_fail(VERB_NEGATIVE, "the report goes in circles: the broker is broken");
+	question->from_message = report->next_message;
+	question->from_entry = report->next_entry;
+	return r;
+}
+
+static int ask_all(struct asker *asker, struct visit_question *question)
+{
+	bool more = true;
+	int r = 0;
+	for (unsigned int part = 1; r == 0 && more; part++)
+		r = ask_part(asker, question, part, &more);
+	return r;
+}
+
+/* ---- the verb ---- */
+
+static int open_all(struct asker *asker)
+{
+	char why[CONFIG_ERROR_SIZE] = "";
+	const struct config_adapter *config = &asker->config;
+	const struct follow_options options = {
+		.policy = config->policy,
+		.registry = config->registry,
+		.state = config->state,
+		.bus = config->bus,
+	};
+	struct visit_options visit = {.config = config, .timeout_s = asker->timeout_s};
+	int r = follow_init(&asker->follow, &options, why, sizeof(why));
+	if (r == 0)
+		r = parties_open(config, asker->follow.registry, &asker->parties, why, sizeof(why));
+	if (r)
+		return verb_fail(r > 0 ? VERB_NEGATIVE : VERB_FAILED, "%s", why);
+	visit.registry = asker->follow.registry;
+	visit.parties = asker->parties;
+	r = visit_new(&visit, &asker->visit);
+	return r ? verb_fail(VERB_FAILED, "%s: %s", config->broker, strerrordesc_np(-r)) : 0;
+}
+
+static int fill(
+	const struct arguments *arguments, struct asker *asker, struct visit_question *question)
+{
+	const struct config_adapter *config = &asker->config;
+	asker->out = arguments->out;
+	asker->json = arguments->json;
+	asker->timeout_s = TIMEOUT_S;
+	if (!arguments->id)
+		return verb_fail(VERB_USAGE, "--case HEX is missing: which case?");
+	int r = verb_hex("case", arguments->id, question->case_id, sizeof(question->case_id));
+	if (r == 0 && arguments->timeout)
+		r = verb_number("timeout", arguments->timeout, 86400, &asker->timeout_s);
+	question->party = BYTES_STR(arguments->party ? arguments->party : config->party);
+	bool ours = bytes_equal(question->party, BYTES_STR(config->party));
+	for (size_t i = 0; i < config->operates.count; i++)
+		ours |= bytes_equal(question->party, BYTES_STR(config->operates.items[i]));
+	if (r == 0 && !ours)
+		return verb_fail(VERB_USAGE, "--party %s: %s names no such party", arguments->party,
+			config->path);
+	if (r == 0 && asker->out && (r = dir_make(asker->out, 0700)) < 0)
+		return verb_fail(VERB_FAILED, "%s: %s", asker->out, strerrordesc_np(-r));
+	return r;
+}
+
+int verb_access(int argc, char **argv)
+{
+	_cleanup_(config_adapter_free) const struct config_adapter *owner = NULL;
+	struct arguments arguments = {};
+	struct visit_question question = {};
+	struct asker asker = {};
+	int r = parse(argc, argv, &arguments);
+	if (r == 0 && arguments.help) {
+		fputs(help, stdout);
+		return VERB_DONE;
+	}
+	if (r == 0)
+		r = verb_config(arguments.config, arguments.demo, &asker.config, &owner);
+	if (r == 0)
+		r = fill(&arguments, &asker, &question);
+	if (r)
+		return r;
+	r = open_all(&asker);
+	if (r == 0)
+		r = ask_all(&asker, &question);
+	visit_free(asker.visit);
+	parties_free(asker.parties);
+	follow_deinit(&asker.follow);
+	return r;
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * A person asks a city what the bus knows of a case; the city asks the bus while its adapter goes on. It gets its own
+ * share, signed and proven, and nobody else's. Others ask for the same case; a tenant's operator asks for the tenant;
+ * somebody asks for what has been erased; and somebody asks all day.
+ */
+#include <signal.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "proto/base/file.h"
+#include "test/kit/check.h"
+#include "test/kit/party.h"
+
+enum { TOOL_MS = 30000, WORDS_MAX = 16, LOOKS_MAX = 500, FLOOD = 100 };
+
+static const uint8_t case_id[16] = {0xca, 0x5e, 0x1d};
+static const char case_text[] = "ca5e1d00000000000000000000000000";
+static const char other_text[] = "0ff5e700000000000000000000000000";
+
+static char *run(const char *program, int expected, const char *config, va_list args)
+{
+	char path[512], *output = NULL;
+	const char *argv[WORDS_MAX + 5] = {program_path(program, path, sizeof(path))};
+	size_t count = 1;
+	for (const char *word; (word = va_arg(args, const char *)) != NULL;) {
+		CHECK(count < WORDS_MAX);
+		argv[count++] = word;
+	}
+	if (strstr(program, "party"))
+		argv[count++] = "--demo";
+	argv[count++] = "--config";
+	argv[count] = config;
+	int code = process_run(argv, &output, TOOL_MS);
+	if (code != expected)
+		CHECK_FAIL("%s %s: exit %d, expected %d:\n%s", program, argv[1], code, expected,
+			output);
+	return output;
+}
+
+static char *admin(const struct bus *bus, int expected, ...)
+{
+	va_list args;
+	va_start(args, expected);
+	char *output = run("broker/dienstweg-admin", expected, bus_path(bus, "broker.yaml"), args);
+	va_end(args);
+	return output;
+}
+
+/* As a party, with the configuration of its adapter. */
+static char *party(const struct bus *bus, const char *name, int expected, ...)
+{
+	char file[64];
+	va_list args;
+	snprintf(file, sizeof(file), "%s.yaml", name);
+	va_start(args, expected);
+	char *output = run("adapters/cli/dienstweg-party", expected, bus_path(bus, file), args);
+	va_end(args);
+	return output;
+}
+
+/* The output holds every one of these texts, in this order. */
+static void holds(char *output, ...)
+{
+	const char *from = output, *text;
+	va_list args;
+	va_start(args, output);
+	while ((text = va_arg(args, const char *)) != NULL) {
+		const char *at = strstr(from, text);
+		if (!at)
+			CHECK_FAIL("\"%s\" is not (there) in:\n%s", text, output);
+		from = at + strlen(text);
+	}
+	va_end(args);
+	free(output);
+}
+
+static void holds_not(char *output, const char *text)
+{
+	if (strstr(output, text))
+		CHECK_FAIL("\"%s\" is in:\n%s", text, output);
+	free(output);
+}
+
+struct world {
+	struct bus bus;
+	struct party city, jobcenter, ministry;
+};
+
+static void adapters_write(struct bus *bus)
+{
+	char text[1024];
+	bus->adapter_extra = "";
+	bus_adapter_write(bus, "city", bus->endpoint);
+	bus_adapter_write(bus, "jobcenter", bus->endpoint);
+	bus_adapter_write(bus, "ministry", bus->endpoint);
+	snprintf(text, sizeof(text),
+		"bus: test.demo\nbroker: \"%s\"\nparty: city\noperates: [youthoffice]\n"
+		"keys: [keys/city.secret, keys/youthoffice.secret]\n"
+		"registry: city/registry.signed\npolicy: policy\nstate: city/state\n"
+		"connector: {kind: folder, in: city/in, out: city/out, done: city/done, "
+		"failed: city/failed, receipts: city/receipts}\n",
+		bus->endpoint);
+	CHECK_INT(file_replace(bus_path(bus, "city.yaml"), BYTES_STR(text), 0644), 0);
+}
+
+/* City operates the youth office; the ministry has an agreement too, and no share in the case. */
+static void world_init(struct world *w)
+{
+	bus_init_usual(&w->bus, check_subdir());
+	struct registry_fixture *f = w->bus.fixture;
+	registry_fixture_party(f, "ministry", NULL);
+	registry_fixture_party(f, "youthoffice", "city");
+	Dienstweg__Agreement *a = registry_fixture_agreement(f, "youth-2022", "2021-07-01", NULL);
+	registry_fixture_flow(f, a, "alg2.status", "jobcenter", "youthoffice", NULL);
+	registry_fixture_flow(f, a, "alg2.status", "ministry", "city", NULL);
+	bus_write(&w->bus);
+	bus_start(&w->bus);
+	adapters_write(&w->bus);
+	party_init(&w->city, &w->bus, "city");
+	party_init(&w->jobcenter, &w->bus, "jobcenter");
+	party_init(&w->ministry, &w->bus, "ministry");
+	party_connect(&w->city, NULL);
+	party_connect(&w->jobcenter, NULL);
+}
+
+static void world_deinit(struct world *w)
+{
+	party_deinit(&w->city);
+	party_deinit(&w->jobcenter);
+	party_deinit(&w->ministry);
+	CHECK_INT(bus_end(&w->bus, SIGTERM), 0);
+	bus_deinit(&w->bus);
+}
+
+/* City applies at the jobcenter, which takes it, answers the city, and tells the youth office. */
+static void live_a_case(struct world *w)
+{
+	struct party_draft application = {
+		.region = "051240000000", .body = BYTES_STR("the form"), .case_id = case_id};
+	struct party_draft to_city = {.service = "alg2.status",
+		.recipient = "city",
+		.body = BYTES_STR("we read it"),
+		.case_id = case_id};
+	struct party_draft to_youth = to_city;
+	to_youth.recipient = "youthoffice";
+	CHECK_INT(party_send(&w->city, &application)->kind, ANSWER_RECEIPT);
+	party_until(&w->city, w->city.outcomes_count == 1 || (party_step(&w->jobcenter, 10), false),
+		10000);
+	CHECK_INT(party_send(&w->jobcenter, &to_city)->kind, ANSWER_RECEIPT);
+	CHECK_INT(party_send(&w->jobcenter, &to_youth)->kind, ANSWER_RECEIPT);
+	party_until(&w->city, w->city.acknowledged_count == 1, 10000);
+}
+
+/* ---- */
+
+static void check_files(struct world *w, const char *dir)
+{
+	char program[512], file[600], registry[512], policy[512], *output = NULL;
+	snprintf(registry, sizeof(registry), "%s", bus_path(&w->bus, "registry.signed"));
+	snprintf(policy, sizeof(policy), "%s", bus_path(&w->bus, "policy"));
+	const char *const check[] = {
+		program_path("broker/dienstweg-admin", program, sizeof(program)), "audit", "check",
+		file, "--policy", policy, "--registry", registry, NULL};
+	snprintf(file, sizeof(file), "%s/report.txt", dir);
+	CHECK_INT(process_run(check, &output, TOOL_MS), 0);
+	holds(output, "signed by the keeper of the log test.demo/0", NULL);
+	snprintf(file, sizeof(file), "%s/2.tlog-proof", dir);
+	CHECK_INT(process_run(check, &output, TOOL_MS), 0);
+	holds(output, "2", NULL);
+	snprintf(file, sizeof(file), "%s/report.json", dir);
+	CHECK_INT(access(file, R_OK), 0);
+}
+
+static void everybody_gets_its_own_share(void)
+{
+	struct world w;
+	char dir[512];
+	world_init(&w);
+	live_a_case(&w);
+	snprintf(dir, sizeof(dir), "%s", bus_path(&w.bus, "answer"));
+	holds(party(&w.bus, "city", 0, "access", "--case", case_text, "--out", dir, NULL),
+		"checked: signed by the log, 4 entries proven", "records that it was asked",
+		"for city", "recorded  alg2.application", "city -> jobcenter, entry 2",
+		"under agreement city-jobcenter-2021", "state: accepted", "accepted  message 2",
+		"jobcenter -> city", "The same for programs is report.json, SHA-256", NULL);
+	check_files(&w, dir);
+	holds_not(party(&w.bus, "city", 0, "access", "--case", case_text, "--json", NULL),
+		"youthoffice");
+	/* The opening is an entry: who asked, and not which case. */
+	char *list = admin(&w.bus, 0, "audit", "list", "--kind", "inspected", NULL);
+	CHECK(!strstr(list, case_text));
+	holds(list, "opened for the party city, over the bus, as subject-access, on the ground art-15-gdpr",
+		"opened for the party city", NULL);
+	/* The operator, who knows more of the case, makes the same report. */
+	holds(admin(&w.bus, 0, "audit", "report", "--party", "city", "--case", case_text, NULL),
+		"4 entries", NULL);
+	holds(admin(&w.bus, 0, "case", "show", case_text, NULL), "youthoffice", NULL);
+
+	/* Its adapter was not disturbed. */
+	struct party_draft more = {
+		.service = "alg2.status", .recipient = "city", .body = BYTES_STR("later")};
+	CHECK_INT(party_send(&w.jobcenter, &more)->kind, ANSWER_RECEIPT);
+	party_until(&w.city, w.city.deliveries_count == 2, 10000);
+	CHECK_INT(w.city.sessions, 0);
+
+	/* A tenant has its own share; who does not operate it, and who has none, learn nothing. */
+	holds(party(&w.bus, "city", 0, "access", "--case", case_text, "--party", "youthoffice", NULL),
+		"for youthoffice", "jobcenter -> youthoffice", "1 entries", NULL);
+	holds(party(&w.bus, "jobcenter", 2, "access", "--case", case_text, "--party", "youthoffice",
+		      NULL),
+		"names no such party", NULL);
+	holds(party(&w.bus, "ministry", 1, "access", "--case", case_text, NULL),
+		"unknown-case: the journal has nothing in that case that this party", NULL);
+	holds(party(&w.bus, "ministry", 1, "access", "--case", other_text, NULL),
+		"unknown-case: the journal has nothing in that case that this party", NULL);
+	holds_not(admin(&w.bus, 0, "audit", "list", "--kind", "inspected", NULL),
+		"for the party ministry");
+	holds(party(&w.bus, "city", 2, "access", NULL), "which case", NULL);
+	holds(party(&w.bus, "city", 2, "access", "--case", "ca5e", NULL), "32", NULL);
+	holds(admin(&w.bus, 0, "audit", "verify", NULL), "No findings", NULL);
+	holds(admin(&w.bus, 0, "audit", "replay", NULL), "No differences", NULL);
+	world_deinit(&w);
+}
+
+/* ---- */
+
+/* Until a run that was ordered has ended: the broker says so itself. */
+static void wait_for_run(const struct bus *bus)
+{
+	for (int look = 0; look < LOOKS_MAX; look++) {
+		char *output = admin(bus, 0, "status", "--json", NULL);
+		bool ended = strstr(output, "\"finished_ms\"") &&
+			     strstr(output, "\"phase\":\"none\"");
+		free(output);
+		if (ended)
+			return;
+	}
+	CHECK_FAIL("the run did not end");
+}
+
+static void what_is_erased_is_not_told(void)
+{
+	struct world w;
+	char order[512];
+	world_init(&w);
+	live_a_case(&w);
+	party_confirm(&w.city, w.city.outcomes[0].entry);
+	snprintf(order, sizeof(order), "%s", bus_path(&w.bus, "instruction"));
+	CHECK_INT(file_replace(order, BYTES_STR("erase it"), 0600), 0);
+	holds(party(&w.bus, "city", 0, "access", "--case", case_text, NULL), "4 entries", NULL);
+	holds(admin(&w.bus, 0, "erase", "--case", case_text, "--instruction", order, "--now",
+		      "--reason", "court-order", NULL),
+		"entries", NULL);
+	wait_for_run(&w.bus);
+	/* What waits for the youth office is its own, and stays until it has it. */
+	holds(party(&w.bus, "city", 1, "access", "--case", case_text, NULL), "unknown-case", NULL);
+	holds(party(&w.bus, "city", 0, "access", "--case", case_text, "--party", "youthoffice", NULL),
+		"1 entries", NULL);
+
+	/* Killed, and the index gone: it is made again. */
+	CHECK_INT(bus_end(&w.bus, SIGKILL), 128 + SIGKILL);
+	CHECK_INT(unlink(bus_path(&w.bus, "broker/case-index/data.mdb")), 0);
+	bus_start(&w.bus);
+	holds(party(&w.bus, "city", 0, "access", "--case", case_text, "--party", "youthoffice", NULL),
+		"1 entries", NULL);
+	holds(party(&w.bus, "city", 1, "access", "--case", case_text, NULL), "unknown-case", NULL);
+	world_deinit(&w);
+}
+
+/* ---- */
+
+struct flood {
+	size_t busy, others, pieces;
+	char code[64];
+};
+
+static void count(void *context, const Dienstweg__Frame *frame)
+{
+	struct flood *flood = context;
+	if (frame->body_case == DIENSTWEG__FRAME__BODY_ACCESS)
+		flood->pieces++;
+	if (frame->body_case != DIENSTWEG__FRAME__BODY_ERROR)
+		return;
+	CHECK(bytes_equal(BYTES_PB(frame->error->field), BYTES_STR("get_access")));
+	if (bytes_equal(BYTES_PB(frame->error->code), BYTES_STR("busy")))
+		flood->busy++;
+	else
+		flood->others++;
+	snprintf(flood->code, sizeof(flood->code), "%.*s", (int)frame->error->code.len,
+		(const char *)frame->error->code.data);
+}
+
+static void ask(struct party *party, const char *for_party, const uint8_t *id, size_t len)
+{
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__GetAccess body = DIENSTWEG__GET_ACCESS__INIT;
+	int r;
+	body.party = (ProtobufCBinaryData){
+		.len = strlen(for_party), .data = (uint8_t *)(uintptr_t)for_party};
+	body.case_id = (ProtobufCBinaryData){.len = len, .data = (uint8_t *)(uintptr_t)id};
+	frame.body_case = DIENSTWEG__FRAME__BODY_GET_ACCESS;
+	frame.get_access = &body;
+	while ((r = client_send(party->client, &frame)) == CLIENT_BUSY)
+		party_step(party, 10);
+	CHECK_INT(r, 0);
+}
+
+static void who_asks_all_day_hears_busy(void)
+{
+	struct world w;
+	struct flood flood = {};
+	struct party_draft draft = {.region = "051240000000", .body = BYTES_STR("another form")};
+	world_init(&w);
+	live_a_case(&w);
+	party_connect(&w.ministry, NULL);
+	w.ministry.on_frame = w.jobcenter.on_frame = count;
+	w.ministry.on_frame_context = w.jobcenter.on_frame_context = &flood;
+	/* What no program of ours would ask. */
+	ask(&w.ministry, "city", case_id, sizeof(case_id));
+	party_until(&w.ministry, flood.others == 1, 10000);
+	CHECK_STR(flood.code, "not-operated");
+	ask(&w.ministry, "ministry", case_id, 15);
+	party_until(&w.ministry, flood.others == 2, 10000);
+	CHECK_STR(flood.code, "malformed");
+
+	for (size_t i = 0; i < FLOOD; i++)
+		ask(&w.jobcenter, "jobcenter", case_id, sizeof(case_id));
+	/* In the middle of it others are served. */
+	CHECK_INT(party_send(&w.city, &draft)->kind, ANSWER_RECEIPT);
+	party_until(&w.jobcenter, flood.busy + flood.pieces == FLOOD, 20000);
+	CHECK(flood.pieces >= 1 && flood.pieces <= 4);
+	CHECK_INT(flood.others, 2);
+	CHECK_INT(w.jobcenter.sessions, 0);
+	/* The others still may. */
+	holds(party(&w.bus, "city", 0, "access", "--case", case_text, NULL), "4 entries", NULL);
+	world_deinit(&w);
+}
+
+CHECK_MAIN(CHECK_CASE(everybody_gets_its_own_share), CHECK_CASE(what_is_erased_is_not_told),
+	CHECK_CASE(who_asks_all_day_hears_busy))
