@@ -571,3 +571,8 @@ struct gate *broker_gate(struct broker *broker)
 {
 	return broker->gate;
 }
+
+int broker_reader(struct broker *broker, struct journal_reader **ret)
+{
+	return journal_reader_new(journal_env(broker->journal), broker->keyring, ret);
+}

@@ -48,3 +48,5 @@ struct reactor *broker_reactor(struct broker *broker); /* to run it */
 const char *broker_endpoint(const struct broker *broker);
 /* The gate, for callers in tests. */
 struct gate *broker_gate(struct broker *broker);
+/* A reader of its journal, for tests: what is on disk now. As journal_reader_new(). */
+int broker_reader(struct broker *broker, struct journal_reader **ret);

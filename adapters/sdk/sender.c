@@ -128,7 +128,7 @@ static int load_one(void *context, uint64_t number, const struct outbox_row *row
 		.place_gate = row->place,
 		.bytes = (uint32_t)(row->header.len + row->content.len),
 	};
-	if (window_room(sender->window) == 0)
+	if (window_left(sender->window) == 0)
 		return 1;
 	envelope_header_hash(row->header, entry.h);
 	window_add(sender->window, &entry);
@@ -141,7 +141,7 @@ static int load(struct sender *sender, bool *ret_loaded)
 {
 	size_t before = window_count(sender->window);
 	*ret_loaded = false;
-	if (window_room(sender->window) == 0 || sender->options.outbox->count <= before)
+	if (window_left(sender->window) == 0 || sender->options.outbox->count <= before)
 		return 0;
 	int r = outbox_scan(sender->options.outbox, sender->loaded + 1, load_one, sender);
 	*ret_loaded = window_count(sender->window) > before;

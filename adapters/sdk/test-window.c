@@ -262,7 +262,7 @@ static void chance_breaks_nothing(void)
 	printf("seed %llu\n", (unsigned long long)chance.state);
 	model->next = 1;
 	while (model->answered < NUMBERS - 1) {
-		while (window_room(window) && model->next < NUMBERS && roll(&chance, 3)) {
+		while (window_left(window) && model->next < NUMBERS && roll(&chance, 3)) {
 			model->case_of[model->next] = (uint8_t)roll(&chance, CASES);
 			model->in[model->next] = true;
 			model->present++;

@@ -98,7 +98,7 @@ void window_free(struct window *window)
 	free(window);
 }
 
-size_t window_room(const struct window *window)
+size_t window_left(const struct window *window)
 {
 	return window->max - window->count;
 }

@@ -55,7 +55,7 @@ void window_free(struct window *window); /* takes NULL */
 DEFINE_CLEANUP(struct window *, window_free);
 
 /* Room for how many more; how many there are; how many are sent, and their bytes. */
-size_t window_room(const struct window *window);
+size_t window_left(const struct window *window);
 size_t window_count(const struct window *window);
 size_t window_sent_count(const struct window *window);
 uint64_t window_sent_bytes(const struct window *window);

@@ -13,7 +13,7 @@
 
 #include <errno.h>
 
-enum { CLOCK_STEP_MS = 10000 };
+enum { CLOCK_STEP_MS = 10000, NS_PER_MS = 1000000 };
 
 static const Dienstweg__RetentionClass *longest_class(const struct registry *registry)
 {
@@ -93,6 +93,23 @@ static int64_t clock_step(struct journal *journal, uint64_t wall_ms, uint64_t mo
 	journal->wall_ms = wall_ms;
 	journal->mono_ns = mono_ns;
 	return step >= CLOCK_STEP_MS || step <= -CLOCK_STEP_MS ? step : 0;
+}
+
+uint64_t journal_now_ms(struct journal *journal)
+{
+	enum { PACE = 2 };
+	uint64_t wall_ms = clock_wall_ms(journal->options.clock);
+	uint64_t mono_ns = clock_mono_ns(journal->options.clock);
+	uint64_t last_ms = journal->head.batch_ms;
+	if (wall_ms >= last_ms) {
+		journal->slow_ns = 0;
+		return wall_ms;
+	}
+	if (journal->slow_ns == 0) {
+		journal->slow_ms = last_ms;
+		journal->slow_ns = mono_ns;
+	}
+	return journal->slow_ms + (mono_ns - journal->slow_ns) / (PACE * NS_PER_MS);
 }
 
 /* Messages in queues, and those delayed; who may expire counts twice, which errs on the safe side. */
@@ -312,8 +329,7 @@ int batch_run(struct journal *journal, struct batch *batch)
 	const struct clock *clock = journal->options.clock;
 	uint64_t now_ms = clock_wall_ms(clock), began_ns = clock_mono_ns(clock);
 	int64_t step_ms = clock_step(journal, now_ms, began_ns);
-	uint64_t last_ms = journal->head.batch_ms;
-	journal->log.batch_ms = now_ms > last_ms ? now_ms : last_ms;
+	journal->log.batch_ms = journal_now_ms(journal);
 	int r = batch_begin(journal, batch);
 	if (r == 0)
 		r = batch_decide(journal, batch, step_ms);

@@ -386,6 +386,40 @@ static void timers_wait_for_their_parcels(void)
 	journal_fixture_stop(&f);
 }
 
-CHECK_MAIN(CHECK_CASE(keeps_what_it_took), CHECK_CASE(answers_a_resend_as_before),
-	CHECK_CASE(remembers_refusals), CHECK_CASE(journals_acknowledgements),
-	CHECK_CASE(journals_failures_and_expiries), CHECK_CASE(timers_wait_for_their_parcels))
+/* A clock that was wrong for a moment makes nobody wait until it would have been right. */
+static void goes_on_when_the_clock_is_set_back(void)
+{
+	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
+	journal_fixture_init(&f, check_tmpdir(), "clock");
+	journal_fixture_start(&f);
+	clock_fake_advance(&f.clock, 48 * 3600000);
+	struct fixture_load load = {.count = 3,
+		.content_bytes = 10,
+		.not_before_ms = FIXTURE_NOW_MS + 48 * 3600000 + 10000};
+	struct parcel *sent = submitted(&f, &load);
+	CHECK_INT(count_effects(sent, EFFECT_QUEUED), 0);
+	__atomic_store_n(&f.clock.fake_wall_ms, FIXTURE_NOW_MS, __ATOMIC_RELEASE);
+	/* The fixture's clock stands still: this act is where the journal notices. */
+	struct parcel *first = submitted(&f, &(struct fixture_load){.count = 1});
+	CHECK_INT(count_effects(first, EFFECT_QUEUED), 1);
+	uint64_t then_ms = first->submits[0].proof.batch_ms;
+	CHECK_INT(then_ms, FIXTURE_NOW_MS + 48 * 3600000);
+	clock_fake_advance(&f.clock, 19000);
+	struct parcel *early = submitted(&f, &(struct fixture_load){.count = 1});
+	CHECK_INT(early->submits[0].proof.batch_ms, then_ms + 9500);
+	CHECK(!queue_wait(f.done, 0));
+	clock_fake_advance(&f.clock, 1000);
+	struct parcel *tick = journal_fixture_wait(&f);
+	CHECK_INT(tick->kind, PARCEL_TICK);
+	CHECK_INT(count_effects(tick, EFFECT_QUEUED), 3);
+	journal_return(f.journal, tick);
+	parcel_free(early);
+	parcel_free(first);
+	parcel_free(sent);
+	journal_fixture_stop(&f);
+}
+
+CHECK_MAIN(CHECK_CASE(goes_on_when_the_clock_is_set_back), CHECK_CASE(keeps_what_it_took),
+	CHECK_CASE(answers_a_resend_as_before), CHECK_CASE(remembers_refusals),
+	CHECK_CASE(journals_acknowledgements), CHECK_CASE(journals_failures_and_expiries),
+	CHECK_CASE(timers_wait_for_their_parcels))

@@ -86,7 +86,7 @@ static uint64_t patience_ms(const struct journal *journal)
 
 static void wait_for_work(struct journal *journal)
 {
-	uint64_t now_ms = clock_wall_ms(journal->options.clock);
+	uint64_t now_ms = journal_now_ms(journal);
 	uint64_t left_ms = journal->due_ms > now_ms ? journal->due_ms - now_ms : 0;
 	uint64_t nap_ms = erase_is_due(journal) ? 0 : patience_ms(journal);
 	if (nap_ms)
@@ -217,9 +217,9 @@ static void tend_state(struct journal *journal)
 		log_error("journal", "no thread for the state entry", F_ERR(r));
 }
 
-static bool is_due(const struct journal *journal)
+static bool is_due(struct journal *journal)
 {
-	return journal->ticks_idle && journal->due_ms <= clock_wall_ms(journal->options.clock);
+	return journal->ticks_idle && journal->due_ms <= journal_now_ms(journal);
 }
 
 static void *writer_main(void *argument)

@@ -95,6 +95,8 @@ struct journal {
 	uint64_t due_ms;           /* next timer row */
 	uint32_t keys_day;         /* keys are made for it; 0: not yet */
 	uint64_t wall_ms, mono_ns; /* at the last batch: to notice that the clock was set */
+	uint64_t slow_ms,
+		slow_ns; /* the clock was set back: since when time goes slowly; 0: it does not */
 	uint64_t reaped_ns;
 	struct state_job state;
 
@@ -170,6 +172,17 @@ size_t signers_choose(const struct journal *journal, const struct registry *regi
 
 /* Make a parcel's facts fit the registry in force, when verify saw another. */
 int facts_refresh(struct journal *journal, struct parcel *parcel);
+
+/**
+ * journal_now_ms() - the time that a batch would have now: never before the last one's
+ * @journal: on the writer's thread, or before there is one
+ *
+ * Where the clock was set back, time goes on at half its pace until the clock has caught up: what waits for
+ * a time of the old clock waits twice as long at most, and not until the clock is there again.
+ *
+ * Return: milliseconds since 1970.
+ */
+uint64_t journal_now_ms(struct journal *journal);
 
 /* Where rows are read back from inside the batch. */
 static inline struct record_source journal_records(const struct journal *journal)

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * LMDB writes pages with pwrite() and writev(), syncs them with fdatasync(), and then writes one page through
+ * a descriptor of which every write is synced. A power cut keeps any subset of what was not synced, and of a
+ * write any subset of its sectors: old contents are kept beside each write, and put back.
+ */
+#include "test/sim/disk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "test/kit/check.h"
+#include "test/sim/libc.h"
+#include "test/sim/machine.h"
+
+enum { DESCRIPTORS_MAX = 4096, SECTOR = 512, KILL_AT_WRITE = 4000, PATH_BYTES = 512 };
+
+/* A file and what it was before the writes that are not synced, newest first. */
+struct disk_file {
+	char path[PATH_BYTES];
+	const struct proc *process; /* that opened it last */
+	struct disk_write *writes;
+	struct disk_file *next;
+};
+
+struct disk_write {
+	off_t at;
+	size_t len;
+	struct disk_write *next;
+	uint8_t before[];
+};
+
+static struct {
+	struct disk_file *files;
+	struct disk_file *open[DESCRIPTORS_MAX];
+	bool synced[DESCRIPTORS_MAX];
+	struct disk_counts counts;
+} disk;
+
+const struct disk_counts *disk_counts(void)
+{
+	return &disk.counts;
+}
+
+static struct disk_file *file_of(const char *path)
+{
+	struct disk_file *file;
+	for (file = disk.files; file; file = file->next)
+		if (strcmp(file->path, path) == 0)
+			return file;
+	file = calloc(1, sizeof(*file));
+	CHECK(file && strlen(path) < sizeof(file->path));
+	memcpy(file->path, path, strlen(path) + 1);
+	file->next = disk.files;
+	disk.files = file;
+	return file;
+}
+
+void disk_opened(int fd, const char *path, bool synced)
+{
+	static const char name[] = "/data.mdb";
+	size_t len = strlen(path);
+	if (len < sizeof(name) || strcmp(path + len - (sizeof(name) - 1), name) != 0)
+		return;
+	CHECK(fd < DESCRIPTORS_MAX);
+	disk.open[fd] = file_of(path);
+	disk.open[fd]->process = proc_current();
+	disk.synced[fd] = synced;
+}
+
+void disk_closed(int fd)
+{
+	if (fd >= 0 && fd < DESCRIPTORS_MAX)
+		disk.open[fd] = NULL;
+}
+
+static void forget(struct disk_file *file)
+{
+	for (struct disk_write *write = file->writes, *next; write; write = next) {
+		next = write->next;
+		free(write);
+	}
+	file->writes = NULL;
+}
+
+void disk_deinit(void)
+{
+	for (struct disk_file *file = disk.files, *next; file; file = next) {
+		next = file->next;
+		forget(file);
+		free(file);
+	}
+	memset(&disk, 0, sizeof(disk));
+}
+
+/* ---- power ---- */
+
+/* Of each sector by itself is decided whether it had reached the disk. */
+static void put_back(int fd, const struct disk_write *write)
+{
+	bool all = machine_chance(3);
+	for (size_t i = 0; i < write->len; i += SECTOR) {
+		size_t len = write->len - i < SECTOR ? write->len - i : SECTOR;
+		if (!all && machine_chance(2))
+			continue;
+		CHECK_INT(syscall(SYS_pwrite64, fd, write->before + i, len, write->at + (off_t)i),
+			len);
+	}
+	disk.counts.undone++;
+}
+
+static void lose(struct disk_file *file)
+{
+	long fd = syscall(SYS_openat, -100, file->path, 1 /* O_WRONLY */, 0);
+	CHECK(fd >= 0);
+	for (const struct disk_write *write = file->writes; write; write = write->next)
+		if (!machine_chance(3))
+			put_back((int)fd, write);
+	syscall(SYS_close, fd);
+}
+
+void disk_process_gone(const struct proc *process)
+{
+	for (struct disk_file *file = disk.files; file; file = file->next) {
+		if (file->process != process)
+			continue;
+		if (process->power && file->writes)
+			lose(file);
+		forget(file);
+		file->process = NULL;
+	}
+	for (int fd = 0; fd < DESCRIPTORS_MAX; fd++)
+		if (disk.open[fd] && libc_owner(fd) == process)
+			disk.open[fd] = NULL;
+}
+
+/* ---- writing ---- */
+
+static void remember(int fd, off_t at, size_t len)
+{
+	struct disk_file *file = disk.open[fd];
+	struct disk_write *write = calloc(1, sizeof(*write) + len);
+	CHECK(write);
+	write->at = at;
+	write->len = len;
+	CHECK(syscall(SYS_pread64, fd, write->before, len, at) >= 0); /* behind the end: zeros */
+	write->next = file->writes;
+	file->writes = write;
+}
+
+/* Return: the error of a write, 0 to go on. Sometimes the process is killed here, and never comes back. */
+static int before_write(int fd, off_t at, size_t len)
+{
+	struct proc *process = proc_current();
+	if (!process || fd < 0 || fd >= DESCRIPTORS_MAX || !disk.open[fd])
+		return 0;
+	if (process->disk_full)
+		return ENOSPC;
+	if (process->doomed || (process->mortal && machine_chance(KILL_AT_WRITE))) {
+		process->doomed = true;
+		process->power |= machine_chance(2);
+		thread_wait(NULL, 0, UINT64_MAX);
+	}
+	if (!disk.synced[fd])
+		remember(fd, at, len);
+	return 0;
+}
+
+ssize_t sim_pwrite(int fd, const void *buf, size_t len, off_t at) __asm__("pwrite");
+ssize_t sim_pwrite(int fd, const void *buf, size_t len, off_t at)
+{
+	int error = before_write(fd, at, len);
+	if (error) {
+		errno = error;
+		return -1;
+	}
+	return syscall(SYS_pwrite64, fd, buf, len, at);
+}
+
+ssize_t sim_writev(int fd, const struct iovec *parts, int count) __asm__("writev");
+ssize_t sim_writev(int fd, const struct iovec *parts, int count)
+{
+	size_t len = 0;
+	for (int i = 0; i < count; i++)
+		len += parts[i].iov_len;
+	int error = before_write(fd, lseek(fd, 0, SEEK_CUR), len);
+	if (error) {
+		errno = error;
+		return -1;
+	}
+	return syscall(SYS_writev, fd, parts, count);
+}
+
+/* ---- syncing ---- */
+
+int sim_fdatasync(int fd) __asm__("fdatasync");
+int sim_fdatasync(int fd)
+{
+	struct proc *process = proc_current();
+	struct disk_file *file = fd >= 0 && fd < DESCRIPTORS_MAX ? disk.open[fd] : NULL;
+	if (!process || !file)
+		return 0;
+	thread_wait(NULL, 0, machine_now()->mono_ns + machine_between(1000, process->sync_slow_ns));
+	if (process->disk_breaks) {
+		/* The kernel says so once and forgets what it could not write. */
+		process->power = true;
+		errno = EIO;
+		return -1;
+	}
+	forget(file);
+	disk.counts.syncs++;
+	machine_now()->events++;
+	return 0;
+}
+
+int sim_fsync(int fd) __asm__("fsync");
+int sim_fsync(int fd)
+{
+	(void)fd;
+	return 0;
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * A checker that never objects may be blind. Each history here breaks one promise, and is the smallest that does;
+ * the same history without the break is accepted.
+ */
+#include "test/sim/ledger.h"
+
+#include "proto/journal.pb-c.h"
+#include "test/kit/check.h"
+
+enum {
+	ACCEPTED = DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED,
+	REFUSED = DIENSTWEG__ENTRY_KIND__ENTRY_REFUSED,
+	ACKNOWLEDGED = DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED,
+	REGISTRY = DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY,
+	CITY = 0,
+	JOBCENTER = 1,
+};
+
+static const uint8_t *h_of(uint8_t number)
+{
+	static uint8_t h[8][HASH_SIZE];
+	h[number % 8][0] = number;
+	return h[number % 8];
+}
+
+static struct bytes stub_of(uint8_t number)
+{
+	static uint8_t stub[35];
+	stub[1] = number;
+	return BYTES(stub, sizeof(stub));
+}
+
+static uint64_t commit(struct ledger *ledger, uint8_t kind)
+{
+	uint64_t sequence = ledger->count;
+	ledger_commit(ledger, sequence, kind, stub_of((uint8_t)sequence));
+	return sequence;
+}
+
+static uint64_t accept_message(struct ledger *ledger, uint8_t number)
+{
+	uint64_t sequence = commit(ledger, ACCEPTED);
+	const struct ledger_accepted what = {.h = h_of(number),
+		.sender = CITY,
+		.lane = LANE_NORMAL,
+		.recipients = {JOBCENTER},
+		.recipients_count = 1};
+	ledger_accepted(ledger, sequence, &what);
+	return sequence;
+}
+
+static uint64_t end(struct ledger *ledger, uint64_t message, enum end_state state)
+{
+	uint64_t sequence = commit(ledger, ACKNOWLEDGED);
+	ledger_ended(ledger, sequence, message, JOBCENTER, state);
+	return sequence;
+}
+
+static void begin(struct ledger *ledger)
+{
+	ledger_init(ledger);
+	CHECK_INT(ledger_party(ledger, BYTES_STR("city")), CITY);
+	CHECK_INT(ledger_party(ledger, BYTES_STR("jobcenter")), JOBCENTER);
+	commit(ledger, REGISTRY);
+}
+
+/* All was well so far; this must be objected to, in these words. */
+#define BREAKS(ledger, words, ...)                                                                 \
+	do {                                                                                       \
+		CHECK_STR((ledger)->violation, "");                                                \
+		__VA_ARGS__;                                                                       \
+		if (!strstr((ledger)->violation, words))                                           \
+			CHECK_FAIL("\"%s\" is not \"%s\"", (ledger)->violation, words);            \
+	} while (0)
+
+static void a_good_history_is_good(void)
+{
+	_cleanup_(ledger_deinit) struct ledger ledger;
+	begin(&ledger);
+	uint64_t first = accept_message(&ledger, 1), second = accept_message(&ledger, 2);
+	ledger_saw_receipt(&ledger, h_of(1), first);
+	ledger_recorded(&ledger, CITY, h_of(1), first);
+	ledger_saw_delivery(&ledger, JOBCENTER, first, h_of(1));
+	ledger_saw_delivery(&ledger, JOBCENTER, second, h_of(2));
+	ledger_saw_delivery(&ledger, JOBCENTER, first, h_of(1));
+	ledger_handed(&ledger, JOBCENTER, first, h_of(1), 1);
+	ledger_handed(&ledger, JOBCENTER, first, h_of(1), 2);
+	ledger_total(&ledger, JOBCENTER, 2);
+	uint64_t entry = end(&ledger, first, END_ACCEPTED);
+	ledger_saw_acknowledged(&ledger, JOBCENTER, first);
+	ledger_saw_outcome(&ledger, CITY, entry, first, h_of(1), JOBCENTER, BYTES_STR("accepted"));
+	ledger_told(&ledger, CITY, h_of(1), JOBCENTER, BYTES_STR("accepted"));
+	ledger_already(&ledger, entry, first, JOBCENTER);
+	ledger_failed(&ledger, entry, second, JOBCENTER, true);
+	end(&ledger, second, END_EXPIRED);
+	ledger_told(&ledger, CITY, h_of(2), JOBCENTER, BYTES_STR("expired"));
+	ledger_total(&ledger, JOBCENTER, 0);
+	uint64_t refused = commit(&ledger, REFUSED);
+	ledger_refused(&ledger, refused, h_of(3), true);
+	ledger_saw_refusal(&ledger, h_of(3), refused);
+	ledger_size(&ledger, ledger.count);
+	ledger_again(&ledger, first, stub_of((uint8_t)first));
+	ledger_rest(&ledger);
+	CHECK_STR(ledger.violation, "");
+}
+
+static void what_is_lost_is_missed(void)
+{
+	_cleanup_(ledger_deinit) struct ledger ledger;
+	begin(&ledger);
+	accept_message(&ledger, 1);
+	BREAKS(&ledger, "2 entries were committed, 1 are left", ledger_size(&ledger, 1));
+}
+
+static void what_was_changed_is_noticed(void)
+{
+	_cleanup_(ledger_deinit) struct ledger ledger;
+	begin(&ledger);
+	uint64_t message = accept_message(&ledger, 1);
+	BREAKS(&ledger, "another one after a restart", ledger_again(&ledger, message, stub_of(99)));
+}
+
+static void nothing_leaves_before_its_commit(void)
+{
+	for (int i = 0; i < 5; i++) {
+		_cleanup_(ledger_deinit) struct ledger ledger;
+		begin(&ledger);
+		uint64_t open = accept_message(&ledger, 1);
+		if (i == 0)
+			BREAKS(&ledger, "receipt of 7 left before",
+				ledger_saw_receipt(&ledger, h_of(2), 7));
+		if (i == 1)
+			BREAKS(&ledger, "refusal of 7 left before",
+				ledger_saw_refusal(&ledger, h_of(2), 7));
+		if (i == 2)
+			BREAKS(&ledger, "a delivery of 7 for jobcenter, which is not committed",
+				ledger_saw_delivery(&ledger, JOBCENTER, 7, h_of(2)));
+		if (i == 3)
+			BREAKS(&ledger, "whose end is not committed",
+				ledger_saw_acknowledged(&ledger, JOBCENTER, open));
+		if (i == 4)
+			BREAKS(&ledger, "says accepted, the journal has open",
+				ledger_saw_outcome(&ledger, CITY, 7, open, h_of(1), JOBCENTER,
+					BYTES_STR("accepted")));
+	}
+}
+
+static void an_answer_says_what_its_entry_says(void)
+{
+	for (int i = 0; i < 4; i++) {
+		_cleanup_(ledger_deinit) struct ledger ledger;
+		begin(&ledger);
+		uint64_t message = accept_message(&ledger, 1);
+		if (i == 0)
+			BREAKS(&ledger, "which is another entry",
+				ledger_saw_receipt(&ledger, h_of(2), message));
+		if (i == 1)
+			BREAKS(&ledger, "which is another entry",
+				ledger_saw_refusal(&ledger, h_of(1), message));
+		if (i == 2)
+			BREAKS(&ledger, "names another message",
+				ledger_saw_delivery(&ledger, JOBCENTER, message, h_of(2)));
+		if (i == 3)
+			BREAKS(&ledger, "somebody else's",
+				ledger_recorded(&ledger, JOBCENTER, h_of(1), message));
+	}
+}
+
+static void a_header_has_one_entry(void)
+{
+	_cleanup_(ledger_deinit) struct ledger ledger;
+	begin(&ledger);
+	accept_message(&ledger, 1);
+	BREAKS(&ledger, "one header has two entries", accept_message(&ledger, 1));
+}
+
+static void a_message_ends_once(void)
+{
+	_cleanup_(ledger_deinit) struct ledger ledger;
+	begin(&ledger);
+	uint64_t message = accept_message(&ledger, 1);
+	end(&ledger, message, END_REJECTED);
+	BREAKS(&ledger, "ended twice", end(&ledger, message, END_EXPIRED));
+}
+
+static void who_accepted_has_it(void)
+{
+	_cleanup_(ledger_deinit) struct ledger ledger;
+	begin(&ledger);
+	uint64_t message = accept_message(&ledger, 1);
+	BREAKS(&ledger, "jobcenter has it not", end(&ledger, message, END_ACCEPTED));
+}
+
+static void nothing_overtakes(void)
+{
+	_cleanup_(ledger_deinit) struct ledger ledger;
+	begin(&ledger);
+	accept_message(&ledger, 1);
+	uint64_t second = accept_message(&ledger, 2);
+	BREAKS(&ledger, "message 2 overtook 1",
+		ledger_saw_delivery(&ledger, JOBCENTER, second, h_of(2)));
+}
+
+static void what_ended_is_delivered_no_more(void)
+{
+	_cleanup_(ledger_deinit) struct ledger ledger;
+	begin(&ledger);
+	uint64_t message = accept_message(&ledger, 1);
+	end(&ledger, message, END_EXPIRED);
+	BREAKS(&ledger, "after its end", ledger_saw_delivery(&ledger, JOBCENTER, message, h_of(1)));
+}
+
+static void handing_over_twice_needs_a_crash(void)
+{
+	_cleanup_(ledger_deinit) struct ledger ledger;
+	begin(&ledger);
+	uint64_t message = accept_message(&ledger, 1);
+	ledger_handed(&ledger, JOBCENTER, message, h_of(1), 3);
+	BREAKS(&ledger, "handed over to jobcenter twice",
+		ledger_handed(&ledger, JOBCENTER, message, h_of(1), 3));
+}
+
+static void a_sender_is_told_what_the_journal_has(void)
+{
+	for (int i = 0; i < 4; i++) {
+		_cleanup_(ledger_deinit) struct ledger ledger;
+		begin(&ledger);
+		uint64_t message = accept_message(&ledger, 1);
+		uint64_t entry = end(&ledger, message, END_REJECTED);
+		if (i == 0)
+			BREAKS(&ledger, "says accepted, the journal has rejected",
+				ledger_told(
+					&ledger, CITY, h_of(1), JOBCENTER, BYTES_STR("accepted")));
+		if (i == 1)
+			BREAKS(&ledger, "who did not send it",
+				ledger_told(&ledger, JOBCENTER, h_of(1), JOBCENTER,
+					BYTES_STR("rejected")));
+		if (i == 2)
+			BREAKS(&ledger, "it ended at",
+				ledger_saw_outcome(&ledger, CITY, entry - 1, message, h_of(1),
+					JOBCENTER, BYTES_STR("rejected")));
+		if (i == 3)
+			BREAKS(&ledger, "told of a message that is not committed",
+				ledger_told(
+					&ledger, CITY, h_of(2), JOBCENTER, BYTES_STR("rejected")));
+	}
+}
+
+static void totals_are_counted(void)
+{
+	_cleanup_(ledger_deinit) struct ledger ledger;
+	begin(&ledger);
+	accept_message(&ledger, 1);
+	BREAKS(&ledger, "counts 2 open messages of jobcenter, its entries say 1",
+		ledger_total(&ledger, JOBCENTER, 2));
+}
+
+static void nothing_rests_half_way(void)
+{
+	for (int i = 0; i < 2; i++) {
+		_cleanup_(ledger_deinit) struct ledger ledger;
+		begin(&ledger);
+		uint64_t message = accept_message(&ledger, 1);
+		if (i == 0)
+			BREAKS(&ledger, "never ended", ledger_rest(&ledger));
+		if (i == 1) {
+			end(&ledger, message, END_EXPIRED);
+			BREAKS(&ledger, "never told", ledger_rest(&ledger));
+		}
+	}
+}
+
+static void attempts_and_late_ends_are_judged(void)
+{
+	for (int i = 0; i < 2; i++) {
+		_cleanup_(ledger_deinit) struct ledger ledger;
+		begin(&ledger);
+		uint64_t message = accept_message(&ledger, 1);
+		if (i == 0)
+			BREAKS(&ledger, "had ended, it had not",
+				ledger_already(&ledger, 7, message, JOBCENTER));
+		if (i == 1) {
+			end(&ledger, message, END_EXPIRED);
+			BREAKS(&ledger, "which had ended",
+				ledger_failed(&ledger, 7, message, JOBCENTER, false));
+		}
+	}
+}
+
+CHECK_MAIN(CHECK_CASE(a_good_history_is_good), CHECK_CASE(what_is_lost_is_missed),
+	CHECK_CASE(what_was_changed_is_noticed), CHECK_CASE(nothing_leaves_before_its_commit),
+	CHECK_CASE(an_answer_says_what_its_entry_says), CHECK_CASE(a_header_has_one_entry),
+	CHECK_CASE(a_message_ends_once), CHECK_CASE(who_accepted_has_it),
+	CHECK_CASE(nothing_overtakes), CHECK_CASE(what_ended_is_delivered_no_more),
+	CHECK_CASE(handing_over_twice_needs_a_crash),
+	CHECK_CASE(a_sender_is_told_what_the_journal_has), CHECK_CASE(totals_are_counted),
+	CHECK_CASE(nothing_rests_half_way), CHECK_CASE(attempts_and_late_ends_are_judged))

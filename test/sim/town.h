@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+#pragma once
+
+#include "adapters/sdk/adapter.h"
+#include "broker/broker.h"
+#include "test/kit/bus.h"
+#include "test/sim/ledger.h"
+#include "test/sim/machine.h"
+
+/*
+ * A bus with its agencies, each a process of the machine: the broker's main function and the SDK's, with the
+ * configuration files that a person would write. The agencies' legacy systems are lists of letters that
+ * outlive every crash, as theirs are databases.
+ */
+enum { AGENCIES_MAX = 6, TOWN_TRACE = 60, TOWN_LINE = 160 };
+
+enum letter_state {
+	LETTER_WRITTEN,   /* handed to the adapter, which may have died before it was durable */
+	LETTER_SUBMITTED, /* the adapter has it */
+	LETTER_RECORDED,  /* and a receipt */
+	LETTER_REFUSED,   /* final */
+	LETTER_UNSENT,    /* the adapter would not have it */
+};
+
+struct letter {
+	uint8_t state;
+	uint8_t route; /* of town.c's table */
+	uint8_t priority;
+	bool expires, later;
+	uint8_t h[HASH_SIZE];
+	uint64_t sequence;
+	uint64_t written_ms;
+};
+
+struct agency {
+	struct proc process;
+	struct town *town;
+	const char *party;
+	const char *operates; /* NULL: nobody */
+	const struct config_adapter *config;
+	struct dw_adapter *adapter; /* while it runs */
+	struct letter *letters;
+	size_t letters_count, letters_room;
+	size_t again;   /* letters below were looked at since its start */
+	uint32_t mood;  /* one of so many deliveries is put off or rejected */
+	uint32_t haste; /* most letters at a time */
+};
+
+struct town {
+	struct machine machine;
+	struct bus bus;
+	struct ledger ledger;
+	const struct config_broker *config;
+	struct proc process;   /* the broker's */
+	struct broker *broker; /* while it serves */
+	struct agency agencies[AGENCIES_MAX];
+	size_t agencies_count;
+	bool writing; /* agencies write letters */
+	bool loud;    /* every event is printed */
+	struct {
+		uint64_t written, unsent, refused, accepted, rejected, later;
+	} counts;
+	uint64_t told_count;
+	char trace[TOWN_TRACE][TOWN_LINE];
+};
+
+/**
+ * town_new() - keys, registry, configurations; nothing runs yet
+ * @seed: of everything
+ * @dir:  existing empty folder
+ * Return: the town; town_free().
+ */
+struct town *town_new(uint64_t seed, const char *dir);
+void town_free(struct town *town);
+
+/* Remember what happened, for the story of a failure. */
+void town_tell(struct town *town, const char *format, ...) _printf_(2, 3);
+void town_print(const struct town *town); /* the newest of it */
+
+struct agency *town_agency(
+	struct town *town, struct bytes party); /* NULL: none; operated ones are their operator's */
+
+/* ---- agency.c ---- */
+void agency_main(struct proc *process);
+void agency_stop(struct agency *agency); /* as SIGTERM does */
+/* Has every letter an answer? */
+bool agency_settled(const struct agency *agency);

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * A frame is looked at when it leaves the broker, not when it arrives: what must not leave must not leave even if
+ * it is lost. The journal is read when a disk has been synced since the last look, so that it is always known what
+ * was committed before anything can leave because of it.
+ */
+#include "test/sim/watch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "broker/journal/store.h"
+#include "broker/routing/invariants.h"
+#include "broker/routing/rules.h"
+#include "proto/envelope/envelope.h"
+#include "proto/frame.pb-c.h"
+#include "test/kit/check.h"
+#include "test/sim/disk.h"
+#include "test/sim/net.h"
+
+enum { ARENA_BYTES = 16 << 20, WALK_EVERY = 128 };
+
+/* ---- entries ---- */
+
+struct seen {
+	struct watch *watch;
+	uint64_t sequence;
+	const Dienstweg__Row *row;
+	const Dienstweg__Decision *decision;
+	struct disclosed disclosed;
+};
+
+static uint8_t party(const struct seen *seen, struct bytes name)
+{
+	return ledger_party(&seen->watch->town->ledger, name);
+}
+
+static void accepted_enter(const struct seen *seen)
+{
+	Dienstweg__Header *header = NULL;
+	const char *field;
+	struct ledger_accepted what = {
+		.h = seen->disclosed.digest, .delayed = seen->decision->due_ms != 0};
+	CHECK_INT(envelope_header_parse(
+			  seen->watch->arena, BYTES_PB(seen->row->original), &header, &field),
+		0);
+	what.sender = party(seen, BYTES_PB(header->sender));
+	what.lane = (uint8_t)header->priority;
+	what.timed = header->expires_ms != 0 || header->not_before_ms != 0;
+	for (size_t i = 0; i < seen->decision->n_recipients; i++)
+		what.recipients[what.recipients_count++] = party(
+			seen, BYTES_PB(seen->decision->recipients[i]));
+	ledger_accepted(&seen->watch->town->ledger, seen->sequence, &what);
+}
+
+static void acknowledged_enter(const struct seen *seen)
+{
+	struct ledger *ledger = &seen->watch->town->ledger;
+	Dienstweg__AckBatch *batch = dienstweg__ack_batch__unpack(
+		arena_allocator(seen->watch->arena), seen->row->original.len,
+		seen->row->original.data);
+	CHECK(batch && batch->n_acks == seen->decision->n_verdicts);
+	uint8_t recipient = party(seen, BYTES_PB(batch->recipient));
+	for (size_t i = 0; i < batch->n_acks; i++) {
+		const Dienstweg__Ack *ack = batch->acks[i];
+		switch (seen->decision->verdicts[i]) {
+		case DIENSTWEG__ACK_VERDICT__ACK_CLOSED:
+			ledger_ended(ledger, seen->sequence, ack->sequence, recipient,
+				ack->accepted ? END_ACCEPTED : END_REJECTED);
+			break;
+		case DIENSTWEG__ACK_VERDICT__ACK_ALREADY:
+			ledger_already(ledger, seen->sequence, ack->sequence, recipient);
+			break;
+		default: /* nobody here acknowledges what it was not sent */
+			ledger_violate(ledger,
+				"an acknowledgement of %" PRIu64 " is unknown to the journal",
+				ack->sequence);
+		}
+	}
+}
+
+static void affected_enter(const struct seen *seen, enum end_state end)
+{
+	struct ledger *ledger = &seen->watch->town->ledger;
+	for (size_t i = 0; i < seen->decision->n_affected; i++) {
+		const Dienstweg__Affected *item = seen->decision->affected[i];
+		uint8_t recipient = party(seen, BYTES_PB(item->party));
+		if (end != END_DELAYED)
+			ledger_ended(ledger, seen->sequence, item->sequence, recipient, end);
+		else
+			ledger_failed(ledger, seen->sequence, item->sequence, recipient, true);
+	}
+}
+
+static void entry_enter(const struct seen *seen)
+{
+	struct ledger *ledger = &seen->watch->town->ledger;
+	switch (seen->disclosed.kind) {
+	case DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED:
+		accepted_enter(seen);
+		break;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_REFUSED:
+		ledger_refused(ledger, seen->sequence, seen->disclosed.digest,
+			rules_refusal_is_final(
+				BYTES_PB(seen->decision->code), BYTES_PB(seen->decision->field)));
+		break;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED:
+		acknowledged_enter(seen);
+		break;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DEAD:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_RETRIED:
+		affected_enter(seen, END_DELAYED);
+		break;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:
+		affected_enter(seen, END_EXPIRED);
+		break;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
+		affected_enter(seen, END_CANCELLED);
+		break;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DISCARDED:
+		affected_enter(seen, END_DISCARDED);
+		break;
+	default:
+		break;
+	}
+}
+
+static struct bytes stub_read(
+	struct watch *watch, uint64_t sequence, uint8_t buf[STUB_SIZE], struct stub *stub)
+{
+	CHECK_INT(journal_read_stub(watch->reader, sequence, stub), 0);
+	buf[0] = stub->version;
+	buf[1] = stub->kind;
+	buf[2] = stub->class;
+	memcpy(buf + 3, stub->commitment, HASH_SIZE);
+	return BYTES(buf, STUB_SIZE);
+}
+
+static void entry_read(struct watch *watch, uint64_t sequence)
+{
+	uint8_t buf[STUB_SIZE];
+	struct stub stub;
+	struct seen seen = {.watch = watch, .sequence = sequence};
+	Dienstweg__Row *row = NULL;
+	Dienstweg__Decision *decision = NULL;
+	struct bytes bytes = stub_read(watch, sequence, buf, &stub);
+	arena_reset(watch->arena);
+	CHECK_INT(journal_read_row(watch->reader, sequence, watch->arena, &row), 0);
+	CHECK_INT(journal_row_decision(row, watch->arena, &decision), 0);
+	CHECK_INT(disclosed_decode(BYTES_PB(row->disclosed), &seen.disclosed), 0);
+	seen.row = row;
+	seen.decision = decision;
+	ledger_commit(&watch->town->ledger, sequence, stub.kind, bytes);
+	entry_enter(&seen);
+}
+
+/* ---- the journal ---- */
+
+static void totals_check(struct watch *watch)
+{
+	struct ledger *ledger = &watch->town->ledger;
+	struct state *state = &journal_reader_store(watch->reader)->state;
+	for (uint8_t i = 0; i < ledger->parties_count; i++) {
+		uint8_t key[TOTAL_KEY_SIZE];
+		struct bytes value;
+		struct total_row row = {};
+		uint32_t number;
+		CHECK_INT(rules_party_number(state, BYTES_STR(ledger->parties[i]), &number), 0);
+		total_key_encode(COUNTER_QUEUE, number, key);
+		if (state_get(state, STATE_COUNTER, BYTES(key, sizeof(key)), &value) == 0)
+			CHECK_INT(total_row_decode(value, &row), 0);
+		ledger_total(ledger, i, row.first);
+	}
+}
+
+static void tables_walk(struct watch *watch)
+{
+	char why[200] = "";
+	struct state *state = &journal_reader_store(watch->reader)->state;
+	watch->walks++;
+	if (state_invariants(state, why, sizeof(why)) != 0)
+		ledger_violate(&watch->town->ledger, "the tables contradict each other: %s", why);
+}
+
+void watch_walk(struct watch *watch)
+{
+	if (!watch->reader)
+		return;
+	CHECK_INT(journal_reader_begin(watch->reader), 0);
+	tables_walk(watch);
+	journal_reader_end(watch->reader);
+}
+
+/* Everything that was there before the restart is there and the same. */
+static void after_restart(struct watch *watch, uint64_t size)
+{
+	struct ledger *ledger = &watch->town->ledger;
+	ledger_size(ledger, size);
+	for (uint64_t i = 0; i < size && i < ledger->count; i++) {
+		uint8_t buf[STUB_SIZE];
+		struct stub stub;
+		ledger_again(ledger, i, stub_read(watch, i, buf, &stub));
+	}
+	tables_walk(watch);
+}
+
+static void journal_look(struct watch *watch, bool restarted)
+{
+	struct ledger *ledger = &watch->town->ledger;
+	struct journal_meta meta;
+	CHECK_INT(journal_reader_begin(watch->reader), 0);
+	CHECK_INT(journal_read_meta(watch->reader, &meta), 0);
+	if (restarted)
+		after_restart(watch, meta.size);
+	if (meta.size > ledger->count) {
+		uint64_t first = ledger->count;
+		while (ledger->count < meta.size)
+			entry_read(watch, ledger->count);
+		town_tell(watch->town, "entries %" PRIu64 " to %" PRIu64 " are committed", first,
+			meta.size - 1);
+		watch->commits++;
+	}
+	totals_check(watch);
+	if (watch->commits % WALK_EVERY == WALK_EVERY - 1)
+		tables_walk(watch);
+	journal_reader_end(watch->reader);
+}
+
+void watch_look(struct watch *watch)
+{
+	struct town *town = watch->town;
+	bool restarted = false;
+	if (!town->process.alive)
+		town->broker = NULL;
+	if (watch->reader && (!town->broker || watch->life != town->process.life)) {
+		journal_reader_free(steal(&watch->reader));
+		town_tell(town, "the broker is gone");
+	}
+	if (!town->broker)
+		return;
+	if (!watch->reader) {
+		CHECK_INT(broker_reader(town->broker, &watch->reader), 0);
+		watch->life = town->process.life;
+		restarted = true;
+	} else if (watch->syncs == disk_counts()->syncs) {
+		return;
+	}
+	watch->syncs = disk_counts()->syncs;
+	journal_look(watch, restarted);
+}
+
+/* ---- frames ---- */
+
+static void answer_look(struct ledger *ledger, const Dienstweg__Answer *answer)
+{
+	for (size_t i = 0; i < answer->n_receipts; i++)
+		ledger_saw_receipt(
+			ledger, answer->receipts[i]->h.data, answer->receipts[i]->sequence);
+	for (size_t i = 0; i < answer->n_refusals; i++)
+		ledger_saw_refusal(
+			ledger, answer->refusals[i]->h.data, answer->refusals[i]->sequence);
+}
+
+static void item_look(struct watch *watch, const Dienstweg__Item *item)
+{
+	struct ledger *ledger = &watch->town->ledger;
+	uint8_t to = ledger_party(ledger, BYTES_PB(item->party));
+	uint8_t h[HASH_SIZE];
+	if (item->envelope) {
+		envelope_header_hash(BYTES_PB(item->envelope->header), h);
+		ledger_saw_delivery(ledger, to, item->sequence, h);
+	} else if (item->outcome) {
+		const Dienstweg__Outcome *outcome = item->outcome;
+		ledger_saw_outcome(ledger, to, item->sequence, outcome->message_sequence,
+			outcome->h.data, ledger_party(ledger, BYTES_PB(outcome->recipient)),
+			BYTES_PB(outcome->state));
+	}
+}
+
+static void acknowledged_look(struct ledger *ledger, const Dienstweg__Acknowledged *frame)
+{
+	for (size_t i = 0; i < frame->n_states; i++) {
+		const Dienstweg__AckState *state = frame->states[i];
+		if (bytes_equal(BYTES_PB(state->state), BYTES_STR("unknown")))
+			ledger_violate(ledger, "the broker does not know what it delivered");
+		else
+			ledger_saw_acknowledged(ledger,
+				ledger_party(ledger, BYTES_PB(state->party)), state->sequence);
+	}
+}
+
+static void frame_look(void *context, const struct proc *process, struct bytes raw)
+{
+	struct watch *watch = context;
+	arena_reset(watch->arena);
+	Dienstweg__Frame *frame = dienstweg__frame__unpack(
+		arena_allocator(watch->arena), raw.len, raw.data);
+	CHECK(frame);
+	switch (frame->body_case) {
+	case DIENSTWEG__FRAME__BODY_ANSWER:
+		answer_look(&watch->town->ledger, frame->answer);
+		town_tell(watch->town,
+			"broker to %s: answer, %zu receipts, %zu refusals, %zu deferrals%s",
+			process->name, frame->answer->n_receipts, frame->answer->n_refusals,
+			frame->answer->n_deferrals, frame->answer->frame ? ", put off" : "");
+		break;
+	case DIENSTWEG__FRAME__BODY_DELIVER:
+		for (size_t i = 0; i < frame->deliver->n_items; i++)
+			item_look(watch, frame->deliver->items[i]);
+		town_tell(watch->town, "broker to %s: %zu items from %" PRIu64 " on", process->name,
+			frame->deliver->n_items, frame->deliver->items[0]->sequence);
+		break;
+	case DIENSTWEG__FRAME__BODY_ACKNOWLEDGED:
+		acknowledged_look(&watch->town->ledger, frame->acknowledged);
+		town_tell(watch->town, "broker to %s: %zu acknowledged, %zu refused", process->name,
+			frame->acknowledged->n_states, frame->acknowledged->n_refusals);
+		break;
+	case DIENSTWEG__FRAME__BODY_ERROR:
+		town_tell(watch->town, "broker to %s: error %.*s: %.*s", process->name,
+			(int)frame->error->code.len, (const char *)frame->error->code.data,
+			(int)frame->error->detail.len, (const char *)frame->error->detail.data);
+		break;
+	default:
+		break;
+	}
+}
+
+void watch_init(struct watch *watch, struct town *town)
+{
+	*watch = (struct watch){.town = town, .arena = arena_new(ARENA_BYTES)};
+	CHECK(watch->arena);
+	net_now()->tap = frame_look;
+	net_now()->tap_context = watch;
+}
+
+void watch_deinit(struct watch *watch)
+{
+	journal_reader_free(watch->reader);
+	arena_free(watch->arena);
+}
