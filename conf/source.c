@@ -124,22 +124,67 @@ static int read_files(struct source *source, const char *folder)
 	return 0;
 }
 
+/* The order of the files, which sorting loses. */
+struct written {
+	const char *what, *field;
+	int file;
+	struct bytes *names;
+	size_t count;
+};
+
+static int remember(struct source *source, struct written all[3])
+{
+	const Dienstweg__RegistryContent *c = &source->content;
+	const struct written written[3] = {{"party", "parties", SOURCE_PARTIES, NULL, c->n_parties},
+		{"service", "services", SOURCE_SERVICES, NULL, c->n_services},
+		{"agreement", "agreements", SOURCE_AGREEMENTS, NULL, c->n_agreements}};
+	for (size_t k = 0; k < ARRAY_LEN(written); k++) {
+		all[k] = written[k];
+		all[k].names = arena_alloc(source->arena, (all[k].count + 1) * sizeof(struct bytes));
+		if (!all[k].names)
+			return -ENOMEM;
+		for (size_t i = 0; i < all[k].count; i++)
+			all[k].names[i] = BYTES_PB(k == 0   ? c->parties[i]->name
+						   : k == 1 ? c->services[i]->name
+							    : c->agreements[i]->id);
+	}
+	return 0;
+}
+
+/* Rules of the whole begin with "party NAME", ...: who wrote it is told the line. */
+static int fail_where_written(const struct source *source, const struct written all[3],
+	const char *folder, const char *why)
+{
+	for (size_t k = 0; k < 3; k++) {
+		size_t len = strlen(all[k].what);
+		if (strncmp(why, all[k].what, len) != 0 || why[len] != ' ')
+			continue;
+		struct bytes name = BYTES(why + len + 1, strcspn(why + len + 1, ": "));
+		for (size_t i = 0; i < all[k].count; i++)
+			if (bytes_equal(name, all[k].names[i]))
+				return source_fail(source, all[k].file,
+					FIELD("%s[%zu]", all[k].field, i + 1), "%s", why);
+	}
+	snprintf(source->error.text, source->error.size, "%s: %s", folder, why);
+	return SOURCE_INVALID;
+}
+
 static int compile(struct source *source, const char *folder)
 {
 	static int (*const parts[])(struct source *) = {
 		source_bus, source_parties, source_services, source_agreements};
 	char why[SOURCE_ERROR_SIZE] = "";
+	struct written written[3];
 	int r = read_files(source, folder);
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(parts); i++)
 		r = parts[i](source);
+	if (r == 0)
+		r = remember(source, written);
 	if (r)
 		return r;
 	registry_content_sort(&source->content);
 	r = registry_content_check(&source->content, why, sizeof(why));
-	if (r <= 0)
-		return r;
-	snprintf(source->error.text, source->error.size, "%s: %s", folder, why);
-	return SOURCE_INVALID;
+	return r <= 0 ? r : fail_where_written(source, written, folder, why);
 }
 
 int source_compile(

@@ -209,7 +209,7 @@ static void mistakes_in_parties(void)
 	/* known only to the whole: no line, but the culprit */
 	struct world w = world();
 	replace(&w, "parties.yaml", "\"01003110\"", "\"11113110\"");
-	expect(&w, "/source: ", "psw:11113110");
+	expect(&w, "/source/parties.yaml:31: parties[4]: party waterworks", "psw:11113110");
 }
 
 static void mistakes_in_keys(void)
@@ -275,10 +275,12 @@ static void mistakes_in_services(void)
 		"services[10].message_types[1]", "printable");
 	struct world w = world();
 	replace(&w, "services.yaml", "administration.quittung.0020", "bescheide.zinsen.0002");
-	expect(&w, "/source: ", "bescheide.zinsen.0002");
+	expect(&w, "/source/services.yaml:43: services[10]: service xwasser.receipt",
+		"bescheide.zinsen.0002");
 	w = world();
 	replace(&w, "services.yaml", "dvdv_prefix: uvs", "dvdv_prefix: UVS");
-	expect(&w, "/source: service uvg.application", "dvdv-prefix");
+	expect(&w, "/source/services.yaml:16: services[4]: service uvg.application",
+		"dvdv_prefix must be three");
 }
 
 /* ---- schemas ---- */

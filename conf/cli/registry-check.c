@@ -37,6 +37,7 @@ struct check {
 	struct registry *registry;
 	struct registry *older[PREVIOUS_MAX]; /* loaded, the oldest first */
 	size_t count;
+	bool draft; /* not signed by those who would have to */
 };
 
 static void print_finding(struct findings *findings, const char *sentence)
@@ -102,8 +103,10 @@ static int load(struct check *check)
 			(void)registry_file_load(check->previous.items[i], check->policy, &anchor,
 				ignored, sizeof(ignored));
 		if (anchor)
-			return registry_file_load(check->path, NULL, &check->registry, NULL, 0);
+			code = registry_file_load(
+				check->path, NULL, &check->registry, why, sizeof(why));
 	}
+	check->draft = code == CLI_NEGATIVE;
 	return code == CLI_NEGATIVE ? cli_fail(CLI_NEGATIVE, "%s", why) : code;
 }
 
@@ -120,21 +123,43 @@ static void print_verdict(const struct registry *registry)
 	printf("\n");
 }
 
+/* A root reads it before it signs: what it would bring is said although it is not in force anywhere. */
+static int load_draft(struct check *check)
+{
+	char ignored[WHY_SIZE]; /* it was said */
+	int code = registry_file_draft(check->path, &check->registry, ignored, sizeof(ignored));
+	if (code)
+		return code;
+	int r = check->count
+			? registry_check_successor(check->older[check->count - 1], check->registry)
+			: 0;
+	if (r && r != REGISTRY_UNSIGNED)
+		return may_follow(check->older[check->count - 1], check->registry);
+	printf("not good yet: version %llu of %.*s\n",
+		(unsigned long long)registry_version(check->registry),
+		(int)registry_bus(check->registry).len,
+		(const char *)registry_bus(check->registry).data);
+	return 0;
+}
+
 static int run(struct check *check, bool strict)
 {
 	struct findings findings = {.take = print_finding};
 	struct changes changes = {.take = print_change};
 	int code = load(check);
-	if (code == 0)
+	if (check->draft)
+		code = load_draft(check);
+	else if (code == 0)
 		code = check_chain(check);
 	if (code)
 		return code;
-	print_verdict(check->registry);
+	if (!check->draft)
+		print_verdict(check->registry);
 	if (check->count > 0)
 		registry_changes(
 			check->older[check->count - 1], check->registry, &changes, &findings);
 	registry_findings(check->registry, clock_wall_ms(clock_system()), &findings);
-	return cli_flush(strict && findings.count ? CLI_NEGATIVE : CLI_DONE);
+	return cli_flush(check->draft || (strict && findings.count) ? CLI_NEGATIVE : CLI_DONE);
 }
 
 int registry_check_run(int argc, char **argv)

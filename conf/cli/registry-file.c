@@ -92,6 +92,26 @@ int registry_file_load(
 	return cli_fail(r < 0 ? CLI_FAILED : CLI_NEGATIVE, "%s", why);
 }
 
+int registry_file_draft(const char *path, struct registry **ret, char *reterr, size_t size)
+{
+	_cleanup_(arena_free) struct arena *arena = arena_new(REGISTRY_MEMORY);
+	struct bytes bytes;
+	char why[WHY_SIZE] = "";
+	if (!arena)
+		return cli_fail(CLI_FAILED, "out of memory");
+	int code = registry_file_read(path, arena, &bytes);
+	if (code)
+		return code;
+	int r = registry_load_draft(bytes, ret, why, sizeof(why));
+	if (r < 0)
+		return cli_fail(CLI_FAILED, "%s: %s", path, strerrordesc_np(-r));
+	if (r > 0 && reterr) {
+		snprintf(reterr, size, "%s", why);
+		return CLI_NEGATIVE;
+	}
+	return r ? cli_fail(CLI_NEGATIVE, "%s: %s", path, why) : 0;
+}
+
 size_t registry_file_signers(
 	struct bytes bytes, const Dienstweg__RegistryContent *content, struct bytes ret[3])
 {

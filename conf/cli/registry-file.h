@@ -41,6 +41,16 @@ int registry_file_load(
 	const char *path, const char *policy, struct registry **ret, char *reterr, size_t size);
 
 /**
+ * registry_file_draft() - read without asking for signatures, for people who look at it before they sign
+ * @path:   the file
+ * @ret:    the registry; nothing may be allowed because of it
+ * @reterr: as in registry_file_load()
+ * @size:   of @reterr
+ * Return: 0 or an exit code.
+ */
+int registry_file_draft(const char *path, struct registry **ret, char *reterr, size_t size);
+
+/**
  * registry_file_signers() - which of its roots signed
  * @bytes:   a SignedRegistry
  * @content: its content

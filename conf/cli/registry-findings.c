@@ -99,6 +99,14 @@ static void look_at_time(const struct registry *registry, uint64_t now, struct f
 	}
 }
 
+static void look_at_grounds(const Dienstweg__RegistryContent *content, struct findings *findings)
+{
+	for (size_t i = 0; i < content->n_agreements; i++)
+		if (content->agreements[i]->legal_basis.len == 0)
+			found(findings, "agreement %.*s names no legal basis",
+				NAME(content->agreements[i]->id));
+}
+
 /* ---- names that nothing uses ---- */
 
 static bool has(const ProtobufCBinaryData *list, size_t count, ProtobufCBinaryData name)
@@ -175,6 +183,7 @@ void registry_findings(const struct registry *registry, uint64_t now_ms, struct 
 	const Dienstweg__RegistryContent *content = registry_content(registry);
 	look_at_regions(content, findings);
 	look_at_time(registry, now_ms, findings);
+	look_at_grounds(registry_content(registry), findings);
 	look_at_names(content, findings);
 	look_at_keys(content, findings);
 }

@@ -213,7 +213,8 @@ static int show_route(const struct show *show)
 	if (show->at && clock_parse_date(show->at, &query.at_ms))
 		return cli_fail(CLI_USAGE,
 			"--at %s is no day of the calendar; write it like 2021-07-01", show->at);
-	int code = registry_file_load(show->file, show->policy, &registry, NULL, 0);
+	int code = show->policy ? registry_file_load(show->file, show->policy, &registry, NULL, 0)
+				: registry_file_draft(show->file, &registry, NULL, 0);
 	if (code)
 		return code;
 	int verdict = registry_resolve(registry, &query, &result);

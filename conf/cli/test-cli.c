@@ -240,6 +240,9 @@ static void from_source_to_two_signatures(void)
 	says(0, "1 of 3 roots; one more is needed",
 		"registry sign --in r1 --key keys/root2.wuppertal.demo.secret");
 	says(1, "signed by 1 of the pinned 3", "registry check r1 --policy policy");
+	says(1, "not good yet: version 1 of wuppertal.demo", "registry check r1 --policy policy");
+	says(0, "goes to youthoffice.wuppertal",
+		"registry show r1 --from city.wuppertal --service uvg.application --region 05124");
 	says(0, "2 of 3 roots",
 		"registry sign --in r1 --key keys/root3.wuppertal.demo.secret --out signed1");
 	says(0, "good: version 1 of wuppertal.demo, signed by root2.wuppertal.demo, root3",
@@ -299,6 +302,9 @@ static void versions_follow_each_other(void)
 		"registry check v3 --policy policy --previous v1");
 	says(0, "", BUILD SIGN(1) "--previous v1 --out half");
 	says(1, "signed by 1 of", BUILD "--previous half --out r4");
+	says(1, "not good yet: version 2", "registry check half --policy policy --previous v1");
+	says(1, "does not build on the one in force",
+		"registry check half --policy policy --previous v2");
 	says(3, "nowhere", BUILD "--previous nowhere --out r4");
 }
 

@@ -268,7 +268,7 @@ static int check_service(const struct content_check *check, size_t i)
 			     BYTES_PB(service->name)) >= 0)
 		return content_fail(check, "service %s: given twice or out of order", name);
 	if (!is_dvdv_prefix(BYTES_PB(service->dvdv_prefix)))
-		return content_fail(check, "service %s: dvdv-prefix must be three of a-z 0-9", name);
+		return content_fail(check, "service %s: dvdv_prefix must be three of a-z 0-9", name);
 	if (service->confidentiality > DIENSTWEG__CONFIDENTIALITY__CONFIDENTIALITY_BROKER_READABLE)
 		return content_fail(check, "service %s: unknown confidentiality", name);
 	if (!has_class(check->content, service->retention))

@@ -84,29 +84,35 @@ static int check_own_signers(const struct registry *registry, char *reterr, size
 
 /* ---- loading ---- */
 
-/* A quorum of 0: under its own roots alone. */
-static int load(struct registry *registry, struct bytes signed_bytes, const struct note_key *roots,
-	size_t roots_count, size_t quorum, char *reterr, size_t size)
+/* Whose signatures are asked for. */
+struct vouchers {
+	const struct note_key *roots; /* pinned */
+	size_t roots_count, quorum;   /* quorum 0: none of them */
+	bool own;                     /* the registry's own roots */
+};
+
+static int load(struct registry *registry, struct bytes signed_bytes,
+	const struct vouchers *vouchers, char *reterr, size_t size)
 {
 	int r = arena_copy(registry->arena, signed_bytes, &registry->bytes);
 	if (r == 0)
 		r = signed_registry_open(
 			registry->bytes, registry->arena, &registry->parts, reterr, size);
-	if (r == 0 && quorum > 0)
-		r = check_signers(
-			&registry->parts, roots, roots_count, quorum, "the pinned", reterr, size);
+	if (r == 0 && vouchers->quorum > 0)
+		r = check_signers(&registry->parts, vouchers->roots, vouchers->roots_count,
+			vouchers->quorum, "the pinned", reterr, size);
 	if (r == 0)
 		r = signed_registry_content(
 			&registry->parts, registry->arena, &registry->content, reterr, size);
-	if (r == 0)
+	if (r == 0 && vouchers->own)
 		r = check_own_signers(registry, reterr, size);
 	if (r == 0)
 		r = registry_index_build(&registry->index, registry->content, registry->arena);
 	return r;
 }
 
-static int load_new(struct bytes signed_bytes, const struct note_key *roots, size_t roots_count,
-	size_t quorum, struct registry **ret, char *reterr, size_t size)
+static int load_new(struct bytes signed_bytes, const struct vouchers *vouchers,
+	struct registry **ret, char *reterr, size_t size)
 {
 	if (signed_bytes.len > REGISTRY_BYTES_MAX) {
 		snprintf(reterr, size, "too large: at most %d bytes travel in one frame",
@@ -120,7 +126,7 @@ static int load_new(struct bytes signed_bytes, const struct note_key *roots, siz
 	registry->arena = arena_new(REGISTRY_ARENA_BUDGET);
 	if (!registry->arena)
 		return -ENOMEM;
-	int r = load(registry, signed_bytes, roots, roots_count, quorum, reterr, size);
+	int r = load(registry, signed_bytes, vouchers, reterr, size);
 	if (r)
 		return r;
 	sha256_of(registry->parts.text, registry->digest);
@@ -131,13 +137,19 @@ static int load_new(struct bytes signed_bytes, const struct note_key *roots, siz
 int registry_load(struct bytes signed_bytes, const struct note_key *roots, size_t roots_count,
 	size_t quorum, struct registry **ret, char *reterr, size_t size)
 {
+	const struct vouchers vouchers = {roots, roots_count, quorum, .own = true};
 	assert(quorum > 0);
-	return load_new(signed_bytes, roots, roots_count, quorum, ret, reterr, size);
+	return load_new(signed_bytes, &vouchers, ret, reterr, size);
 }
 
 int registry_load_self(struct bytes signed_bytes, struct registry **ret, char *reterr, size_t size)
 {
-	return load_new(signed_bytes, NULL, 0, 0, ret, reterr, size);
+	return load_new(signed_bytes, &(struct vouchers){.own = true}, ret, reterr, size);
+}
+
+int registry_load_draft(struct bytes signed_bytes, struct registry **ret, char *reterr, size_t size)
+{
+	return load_new(signed_bytes, &(struct vouchers){}, ret, reterr, size);
 }
 
 int registry_read(const char *path, const struct policy *policy, struct registry **ret,

@@ -71,6 +71,16 @@ int registry_load(struct bytes signed_bytes, const struct note_key *roots, size_
 int registry_load_self(struct bytes signed_bytes, struct registry **ret, char *reterr, size_t size);
 
 /**
+ * registry_load_draft() - the same without anybody's signature: for people who read it before they sign
+ * @signed_bytes: a serialized SignedRegistry, untrusted
+ * @ret:          reference count 1; nothing may be allowed or believed because of it
+ * @reterr:       room for a sentence that names what is wrong
+ * @size:         of @reterr
+ * Return: as registry_load(), but for REGISTRY_UNSIGNED.
+ */
+int registry_load_draft(struct bytes signed_bytes, struct registry **ret, char *reterr, size_t size);
+
+/**
  * registry_read() - load a registry from a file, with a policy's roots
  * @path:   a signed registry file
  * @policy: pinned roots and their quorum; NULL as registry_load_self()

@@ -103,8 +103,8 @@ static void classes(void)
 static void services(void)
 {
 	ProtobufCBinaryData types[2];
-	BREAK(w.status->dvdv_prefix = word("UVS"), "dvdv-prefix");
-	BREAK(w.status->dvdv_prefix = word("uvsx"), "dvdv-prefix");
+	BREAK(w.status->dvdv_prefix = word("UVS"), "dvdv_prefix");
+	BREAK(w.status->dvdv_prefix = word("uvsx"), "dvdv_prefix");
 	BREAK(w.status->attempts_max = 1001, "attempts");
 	BREAK(w.status->confidentiality = (Dienstweg__Confidentiality)7, "confidentiality");
 	types[0] = word("has space");
