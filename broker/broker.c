@@ -40,8 +40,8 @@ struct broker {
 	int lock;
 	size_t parcels_submit_max;
 	size_t parcels_max;
-	const char *accept; /* an operator's words: go on with a journal in doubt */
-	bool held;          /* the journal is in doubt and was not started with the rest */
+	struct broker_orders orders;
+	bool held; /* the journal is in doubt and was not started with the rest */
 	char endpoint[ROUTER_ENDPOINT_MAX];
 	char journal_dir[PATH_BYTES];
 	char highwater[PATH_BYTES];
@@ -196,6 +196,7 @@ static void journal_options_fill(struct broker *broker, struct journal_options *
 		.software = "dienstweg-broker " DIENSTWEG_VERSION,
 		.keyring = broker->keyring,
 		.highwater = broker->highwater,
+		.order = broker->orders.epoch,
 		.clock = clock_system(),
 		.done = broker->done,
 		.reverify = reverify,
@@ -236,8 +237,8 @@ static int journal_make(struct broker *broker, const struct clock *clock, const 
 	journal_options_fill(broker, &options);
 	options.clock = clock;
 	r = journal_open(&options, broker->files.registry, &broker->journal, why->text, why->size);
-	if (r == 0 && journal_doubt(broker->journal) != JOURNAL_SURE && broker->accept)
-		r = journal_trust(broker->journal, broker->accept, why->text, why->size);
+	if (r == 0 && journal_doubt(broker->journal) != JOURNAL_SURE && broker->orders.accept)
+		r = journal_trust(broker->journal, broker->orders.accept, why->text, why->size);
 	if (r == 0)
 		r = schemas_make(broker, why);
 	if (r != 0)
@@ -431,8 +432,8 @@ static int files_make(struct broker *broker, const struct why *why)
 	return explain(why, r, "start", "");
 }
 
-int broker_new(const struct config_broker *config, const struct clock *clock, const char *accept,
-	struct broker **ret, char *reterr, size_t size)
+int broker_new(const struct config_broker *config, const struct clock *clock,
+	const struct broker_orders *orders, struct broker **ret, char *reterr, size_t size)
 {
 	const struct why why = {reterr, size};
 	_cleanup_(broker_free) struct broker *broker = calloc(1, sizeof(*broker));
@@ -440,7 +441,8 @@ int broker_new(const struct config_broker *config, const struct clock *clock, co
 		return -ENOMEM;
 	*reterr = '\0';
 	broker->config = config;
-	broker->accept = accept;
+	if (orders)
+		broker->orders = *orders;
 	broker->lock = -1;
 	int r = files_make(broker, &why);
 	if (r == 0)

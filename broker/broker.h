@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "broker/journal/journal.h"
 #include "broker/transport/reactor.h"
 #include "conf/config.h"
 
@@ -26,18 +27,24 @@ enum {
  */
 int broker_check(const struct config_broker *config, char *reterr, size_t size);
 
+/* What an operator orders about a journal that may have lost entries; NULL: nothing. */
+struct broker_orders {
+	const char *accept; /* sign on although it is in doubt: these words say why */
+	const struct journal_order *epoch; /* go on under a new origin */
+};
+
 /**
  * broker_new() - start everything and listen
  * @config: read and guarded; borrowed
  * @clock:  borrowed
- * @accept: NULL, or an operator's words: go on with a journal that is in doubt; borrowed
+ * @orders: NULL, or an operator's; borrowed
  * @ret:    the broker; connections queue up until the first turn
  * @reterr: a sentence with the remedy, BROKER_ERROR_SIZE
  * @size:   of @reterr
  * Return: 0, BROKER_REFUSED, negative errno.
  */
-int broker_new(const struct config_broker *config, const struct clock *clock, const char *accept,
-	struct broker **ret, char *reterr, size_t size);
+int broker_new(const struct config_broker *config, const struct clock *clock,
+	const struct broker_orders *orders, struct broker **ret, char *reterr, size_t size);
 
 /* Takes NULL. After a failure of the journal the process is to be ended instead. */
 void broker_free(struct broker *broker);

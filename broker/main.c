@@ -19,6 +19,7 @@
 #include "broker/notify.h"
 #include "conf/guard.h"
 #include "proto/base/log.h"
+#include "proto/base/text.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -36,10 +37,15 @@ enum exit_code {
 	EXIT_FAILED = 3,
 };
 
-enum { DESCRIPTORS_PER_SESSION = 2, DESCRIPTORS_SPARE = 256 };
+enum {
+	DESCRIPTORS_PER_SESSION = 2,
+	DESCRIPTORS_SPARE = 256,
+	GROUND_MAX = 512, /* of what is journaled and sent to every adapter */
+};
 
 static const char help[] =
 	"usage: dienstweg-broker --config FILE [--check] [--demo] [--accept-journal WHY]\n"
+	"                        [--new-epoch NUMBER --ground WHY]\n"
 	"\n"
 	"The broker of a bus: takes signed messages from agencies, journals them, and passes them "
 	"on.\n"
@@ -51,6 +57,12 @@ static const char help[] =
 	"                 sign on from a journal although its high-water file is missing or says "
 	"that\n"
 	"                 more was signed; WHY is journaled\n"
+	"  --new-epoch NUMBER\n"
+	"                 the journal lost entries for good: go on under the origin BUS/NUMBER; "
+	"does "
+	"nothing\n"
+	"                 when that has begun already\n"
+	"  --ground WHY   why, and on whose order: journaled with the account of this process\n"
 	"  --help         this text\n"
 	"  --version      name and version\n"
 	"\n"
@@ -64,7 +76,26 @@ struct arguments {
 	bool check;
 	bool demo;
 	const char *accept;
+	const char *ground;
+	const char *number;
+	struct journal_order epoch; /* of these two */
 };
+
+/* Of the two that a new epoch needs, there are both or none. */
+static bool order_read(struct arguments *arguments)
+{
+	uint64_t number;
+	if (!arguments->number && !arguments->ground)
+		return true;
+	if (!arguments->number || !arguments->ground || !*arguments->ground || arguments->accept ||
+		strlen(arguments->ground) > GROUND_MAX ||
+		text_parse_u64(BYTES_STR(arguments->number), &number) != 0 || number == 0 ||
+		number > UINT32_MAX)
+		return false;
+	arguments->epoch = (struct journal_order){
+		.epoch = (uint32_t)number, .account = getuid(), .words = arguments->ground};
+	return true;
+}
 
 /* Return: -1 to go on, or the exit code. */
 static int arguments_read(int argc, char **argv, struct arguments *ret)
@@ -74,6 +105,8 @@ static int arguments_read(int argc, char **argv, struct arguments *ret)
 		{"check", no_argument, NULL, 'k'},
 		{"demo", no_argument, NULL, 'd'},
 		{"accept-journal", required_argument, NULL, 'a'},
+		{"new-epoch", required_argument, NULL, 'e'},
+		{"ground", required_argument, NULL, 'g'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'v'},
 		{NULL, 0, NULL, 0},
@@ -93,6 +126,12 @@ static int arguments_read(int argc, char **argv, struct arguments *ret)
 		case 'a':
 			ret->accept = optarg;
 			break;
+		case 'e':
+			ret->number = optarg;
+			break;
+		case 'g':
+			ret->ground = optarg;
+			break;
 		case 'h':
 			fputs(help, stdout);
 			return EXIT_DONE;
@@ -104,7 +143,7 @@ static int arguments_read(int argc, char **argv, struct arguments *ret)
 			return EXIT_USAGE;
 		}
 	}
-	if (ret->config && optind == argc)
+	if (ret->config && optind == argc && order_read(ret))
 		return -1;
 	fputs(help, stderr);
 	return EXIT_USAGE;
@@ -139,11 +178,11 @@ static int refuse(int r, const char *why)
 	return r > 0 ? EXIT_NEGATIVE : EXIT_FAILED;
 }
 
-static int serve(const struct config_broker *config, const char *accept)
+static int serve(const struct config_broker *config, const struct broker_orders *orders)
 {
 	char why[BROKER_ERROR_SIZE] = "";
 	_cleanup_(broker_free) struct broker *broker = NULL;
-	int r = broker_new(config, clock_system(), accept, &broker, why, sizeof(why));
+	int r = broker_new(config, clock_system(), orders, &broker, why, sizeof(why));
 	if (r != 0)
 		return refuse(r, why);
 	log_info("broker", "serving", F_STR("bus", config->bus),
@@ -200,5 +239,7 @@ int main(int argc, char **argv)
 	}
 	log_init("dienstweg-broker", config->log_level, STDERR_FILENO);
 	descriptors_raise(config);
-	return serve(config, arguments.accept);
+	const struct broker_orders orders = {
+		arguments.accept, arguments.number ? &arguments.epoch : NULL};
+	return serve(config, &orders);
 }

@@ -85,7 +85,7 @@ void house_start(struct house *house)
 {
 	char why[BROKER_ERROR_SIZE] = "";
 	int r = broker_new(
-		house->config, &house->clock, house->accept, &house->broker, why, sizeof(why));
+		house->config, &house->clock, &house->orders, &house->broker, why, sizeof(why));
 	CHECK_STR(why, "");
 	CHECK_INT(r, 0);
 }

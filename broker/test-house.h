@@ -15,7 +15,7 @@ struct house {
 	struct clock clock;             /* the fixture's time, moving */
 	char dir[256];
 	const struct config_broker *config;
-	const char *accept; /* NULL, or an operator's words about a journal in doubt */
+	struct broker_orders orders; /* about a journal that may have lost entries */
 	struct broker *broker;
 	struct arena *arena; /* of frames that were heard; until the case ends */
 };

@@ -415,7 +415,7 @@ static void a_witness_that_saw_more_keeps_it_closed(void)
 		r = reactor_turn(broker_reactor(house.broker), 10);
 	CHECK_INT(r, REACTOR_DONE);
 	house_stop(&house);
-	house.accept = "order of the district";
+	house.orders.accept = "order of the district";
 	house_start(&house);
 	peer_init(&city, &house, "city");
 	(void)peer_open(&city, "city");

@@ -10,6 +10,7 @@
 
 #define AT(member) offsetof(struct config_adapter, member)
 enum { KIB = 1 << 10, MIB = 1 << 20, SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+#define DAY (UINT64_C(24) * HOUR)
 #define GIB (UINT64_C(1) << 30)
 #define TIB (UINT64_C(1) << 40)
 
@@ -53,6 +54,15 @@ static const struct param rows[] = {
 		.doc = "Messages waiting to be sent; beyond it, the legacy system has to wait."},
 	{"outbox.bytes", PARAM_BYTES, .offset = AT(outbox.bytes_max), .min = 1 * MIB,
 		.max = 16 * TIB, .fallback = "2 GiB", .doc = "The same in bytes."},
+	{"outbox.again", PARAM_TIME, .offset = AT(outbox.again_ms), .min = 0, .max = 90 * DAY,
+		.fallback = "72 h",
+		.doc = "How long a message is kept after its receipt, at least and until its "
+		       "outcome is "
+		       "known, to be sent again should the bus lose its journal: longer than the "
+		       "time between two backups of the bus."},
+	{"outbox.again_bytes", PARAM_BYTES, .offset = AT(outbox.again_bytes), .min = 0,
+		.max = 16 * TIB, .fallback = "512 MiB",
+		.doc = "Most bytes of such messages; beyond it the oldest go first. 0 keeps none."},
 
 	{"flight.messages", PARAM_COUNT, .offset = AT(flight.messages), .min = 1, .max = 1000000,
 		.fallback = "1024", .doc = "Messages sent and not yet answered."},

@@ -127,6 +127,8 @@ struct config_outbox {
 	uint64_t map_bytes;    /* largest size of the store's data file */
 	uint64_t messages_max; /* waiting messages; beyond, the connector is told to wait */
 	uint64_t bytes_max;
+	uint64_t again_ms;    /* how long a message is kept after its receipt, at least */
+	uint64_t again_bytes; /* most bytes kept so; 0: none */
 };
 
 struct config_flight {

@@ -39,12 +39,16 @@ static const char help[] =
 	"                   the message's number (\"sequence\"), as receive printed it\n"
 	"  --batch FILE     write the acknowledgements there: the bytes whose digest the receipt "
 	"proves\n"
+	"  --epoch N        the receipt from an epoch of the log that is over, before which "
+	"entries "
+	"were\n"
+	"                   lost: it proves against the bus that they were recorded\n"
 	"  --demo           allow a bus whose id ends in .demo\n"
 	"\n"
 	"Exit code: 0 done, 1 there is no receipt (yet), 2 wrong usage, 3 failure.\n";
 
 struct arguments {
-	const char *config, *message, *acknowledged, *out, *header, *batch, *final;
+	const char *config, *message, *acknowledged, *out, *header, *batch, *final, *epoch;
 	bool demo, help;
 };
 
@@ -58,6 +62,7 @@ static int parse(int argc, char **argv, struct arguments *ret)
 		{"acknowledged", required_argument, NULL, 'a'},
 		{"batch", required_argument, NULL, 'b'},
 		{"final", required_argument, NULL, 'f'},
+		{"epoch", required_argument, NULL, 'n'},
 		{"demo", no_argument, NULL, 'd'},
 		{"help", no_argument, NULL, 'h'},
 		{},
@@ -78,6 +83,8 @@ static int parse(int argc, char **argv, struct arguments *ret)
 			ret->batch = optarg;
 		else if (option == 'f')
 			ret->final = optarg;
+		else if (option == 'n')
+			ret->epoch = optarg;
 		else if (option == 'd')
 			ret->demo = true;
 		else if (option == 'h')
@@ -102,7 +109,21 @@ static int put(const char *path, struct bytes data)
 struct subject {
 	uint8_t id[UUID_SIZE];
 	uint64_t sequence;
+	uint32_t epoch; /* EVIDENCE_NEWEST: the last */
 };
+
+static int proof_get(const struct arguments *arguments, struct store *store,
+	const struct subject *subject, struct arena *arena, struct bytes *text,
+	struct bytes *original)
+{
+	if (!arguments->message)
+		return evidence_acked(
+			store, subject->sequence, subject->epoch, arena, text, original);
+	if (subject->epoch != EVIDENCE_NEWEST)
+		return evidence_proof_before(
+			store, subject->id, subject->epoch, arena, text, original);
+	return evidence_proof(store, subject->id, arena, text, original);
+}
 
 static int print_final(
 	const struct arguments *arguments, struct store *store, const uint8_t id[UUID_SIZE])
@@ -126,9 +147,7 @@ static int print(
 	struct bytes text, original;
 	int r = arena ? 0 : -ENOMEM;
 	if (r == 0)
-		r = arguments->message
-			    ? evidence_proof(store, subject->id, arena, &text, &original)
-			    : evidence_acked(store, subject->sequence, arena, &text, &original);
+		r = proof_get(arguments, store, subject, arena, &text, &original);
 	if (r == STORE_NOT_FOUND)
 		return verb_fail(VERB_NEGATIVE, "no receipt of %s is kept here",
 			arguments->message ? arguments->message : arguments->acknowledged);
@@ -138,6 +157,17 @@ static int print(
 	if (r == 0 && file)
 		r = put(file, original);
 	return r || !arguments->final ? r : print_final(arguments, store, subject->id);
+}
+
+static int find_epoch(const struct arguments *arguments, struct subject *ret)
+{
+	uint64_t epoch = EVIDENCE_NEWEST;
+	if (arguments->epoch && (text_parse_u64(BYTES_STR(arguments->epoch), &epoch) != 0 ||
+					epoch >= EVIDENCE_NEWEST))
+		return verb_fail(
+			VERB_USAGE, "--epoch: %s is no number of an epoch", arguments->epoch);
+	ret->epoch = (uint32_t)epoch;
+	return 0;
 }
 
 static int find_subject(const struct arguments *arguments, struct subject *ret)
@@ -153,9 +183,9 @@ static int find_subject(const struct arguments *arguments, struct subject *ret)
 	if (arguments->message ? arguments->batch : arguments->header)
 		return verb_fail(
 			VERB_USAGE, "--header goes with --message, --batch with --acknowledged");
-	if (arguments->final && !arguments->message)
-		return verb_fail(VERB_USAGE, "--final goes with --message");
-	return 0;
+	if (arguments->final && (!arguments->message || arguments->epoch))
+		return verb_fail(VERB_USAGE, "--final goes with --message, and not with --epoch");
+	return find_epoch(arguments, ret);
 }
 
 int verb_evidence(int argc, char **argv)

@@ -124,6 +124,17 @@ static bool says_the_same(const json_t *entry, const struct disclosed *disclosed
 	       (!*h || strcmp(h, hex) == 0);
 }
 
+/* Under whichever origin of the bus it was signed: a log that lost entries has more than one. */
+static int check_note(const struct checking *c, const struct proof_file *file,
+	struct checkpoint *ret, struct proof_fault *fault)
+{
+	struct note_key keys[NOTE_KEYS_MAX];
+	const char *origin = is_of_bus(c->registry, file->claimed.origin) ? file->claimed.origin
+									  : c->statement.origin;
+	size_t count = registry_log_keys(c->registry, origin, keys, NOTE_KEYS_MAX);
+	return proof_check_checkpoint(file->note, origin, keys, count, ret, fault);
+}
+
 static int check_proof(struct checking *c, const json_t *entry, const char *text)
 {
 	long long sequence = (long long)json_integer_value(json_object_get(entry, "sequence"));
@@ -133,8 +144,7 @@ static int check_proof(struct checking *c, const json_t *entry, const char *text
 	struct disclosed disclosed = {};
 	int r = proof_file_parse(BYTES_STR(text), &file, &fault);
 	if (r == 0)
-		r = proof_check_checkpoint(file.note, c->statement.origin, c->logs, c->logs_count,
-			&checkpoint, &fault);
+		r = check_note(c, &file, &checkpoint, &fault);
 	if (r == 0)
 		r = proof_check_entry(&file.entry, &disclosed, &fault);
 	if (r == 0)

@@ -18,6 +18,7 @@
 
 enum {
 	TURNS_IN_A_ROW_MAX = 16,
+	AGAIN_STEP = 128, /* messages put back into the outbox in one turn */
 	ACKS_SLACK = 1024,
 	BUS_KEYS_MAX = 16,
 	REDIAL_MS = 5000, /* a broker that is there answers a Hello sooner */
@@ -127,15 +128,42 @@ bool core_has_room(const struct dw_adapter *adapter)
 
 /* ---- the turn ---- */
 
+/* A new epoch was entered in this turn: what may be lost is to be sent again, from the oldest. */
+static int cross(struct dw_adapter *adapter)
+{
+	struct trust_crossed crossed;
+	if (!trust_crossed(adapter->trust, &crossed))
+		return 0;
+	adapter->untrusted = false;
+	int r = final_cross(adapter->final, crossed.before, crossed.kept);
+	if (r == 0)
+		r = again_cross(&adapter->again, crossed.linked);
+	return r ? r : sender_reload(adapter->sender);
+}
+
+static int repeat(struct dw_adapter *adapter)
+{
+	int r = cross(adapter);
+	if (r == 0 && core_hurries(adapter))
+		r = again_step(&adapter->again, AGAIN_STEP);
+	if (r == 0)
+		r = again_tidy(&adapter->again);
+	return r;
+}
+
 static int commit(struct dw_adapter *adapter)
 {
-	int r = sender_prepare(adapter->sender);
+	int r = repeat(adapter);
+	if (r == 0)
+		r = sender_prepare(adapter->sender);
 	if (r == 0)
 		r = turn_sign(adapter->turn);
 	if (r == 0)
 		r = trust_save(adapter->trust);
 	if (r == 0)
 		r = final_save(adapter->final);
+	if (r == 0)
+		r = again_save(&adapter->again);
 	if (r == 0 && adapter->witness)
 		r = witness_save(adapter->witness);
 	if (r == 0)
@@ -176,6 +204,11 @@ int core_turn(struct dw_adapter *adapter)
 	if (r || store_changed(adapter->store))
 		return r;
 	return store_commit(adapter->store); /* ends what was only read */
+}
+
+bool core_hurries(const struct dw_adapter *adapter)
+{
+	return adapter->again.active && !adapter->stop && sender_has_room(adapter->sender);
 }
 
 bool core_idle(const struct dw_adapter *adapter)
@@ -413,11 +446,13 @@ static int outgoing_open(struct dw_adapter *adapter, const struct reporter *repo
 		adapter->store, adapter->trust, adapter->parties, *reporter};
 	int r = outbox_open(&adapter->outbox, adapter->store);
 	if (r == 0)
+		r = again_open(&adapter->again, adapter->config, &adapter->outbox, adapter->clock);
+	if (r == 0)
 		r = turn_new(&turn, &adapter->turn);
 	if (r)
 		return r;
 	struct sender_options sender = {adapter->config, adapter->store, &adapter->outbox,
-		adapter->turn, adapter->trust, adapter->clock, *reporter};
+		&adapter->again, adapter->turn, adapter->trust, adapter->clock, *reporter};
 	r = sender_new(&sender, &adapter->sender);
 	return r ? r : outcomes_new(&outcomes, &adapter->outcomes);
 }
@@ -524,6 +559,7 @@ void core_status(struct dw_adapter *adapter, char *buf, size_t size)
 {
 	struct sender_counts sender;
 	struct inbox_counts inbox;
+	const struct trust_loss *loss = trust_loss(adapter->trust);
 	sender_counts(adapter->sender, &sender);
 	inbox_counts(adapter->inbox, &inbox);
 	snprintf(buf, size,
@@ -533,7 +569,8 @@ void core_status(struct dw_adapter *adapter, char *buf, size_t size)
 		"\"accepted\":%llu,\"rejected\":%llu,\"later\":%llu,\"again\":%llu,"
 		"\"unacknowledged\":%zu,\"registry\":%llu,\"registry_stale\":%s,"
 		"\"checkpoint\":%llu,\"final\":%llu,\"final_waiting_seconds\":%llu,"
-		"\"cosigned\":%llu}\n",
+		"\"cosigned\":%llu,\"kept_bytes\":%llu,\"epoch\":%u,\"epoch_seen\":%llu,"
+		"\"epoch_kept\":%llu,\"sending_again\":%s}\n",
 		client_state(adapter->client) == CLIENT_READY ? "true" : "false",
 		(unsigned long long)adapter->outbox.count, (unsigned long long)adapter->outbox.bytes,
 		(unsigned long long)oldest_seconds(adapter), (unsigned long long)sender.unanswered,
@@ -548,5 +585,8 @@ void core_status(struct dw_adapter *adapter, char *buf, size_t size)
 		(unsigned long long)trust_proven_size(adapter->trust),
 		(unsigned long long)final_size(adapter->final),
 		(unsigned long long)final_waiting_seconds(adapter->final),
-		(unsigned long long)(adapter->witness ? witness_size(adapter->witness) : 0));
+		(unsigned long long)(adapter->witness ? witness_size(adapter->witness) : 0),
+		(unsigned long long)adapter->again.bytes,
+		epochs_newest(trust_epochs(adapter->trust)), (unsigned long long)loss->seen,
+		(unsigned long long)loss->kept, adapter->again.active ? "true" : "false");
 }

@@ -7,6 +7,7 @@
 
 #include "adapters/sdk/acks.h"
 #include "adapters/sdk/adapter.h"
+#include "adapters/sdk/again.h"
 #include "adapters/sdk/client.h"
 #include "adapters/sdk/final.h"
 #include "adapters/sdk/folder.h"
@@ -42,6 +43,7 @@ struct dw_adapter {
 	struct parties *parties;
 	struct schemas *schemas;
 	struct outbox outbox;
+	struct again again;
 	struct turn *turn;
 	struct sender *sender;
 	struct acks *acks;
@@ -87,6 +89,7 @@ int core_turn(struct dw_adapter *adapter);
  */
 int core_intake(struct dw_adapter *adapter, bool *ret_more);
 bool core_has_room(const struct dw_adapter *adapter); /* would the outbox take another message? */
+bool core_hurries(const struct dw_adapter *adapter);  /* there is more to send again: no sleep */
 bool core_idle(const struct dw_adapter *adapter);     /* nothing is on its way to the broker */
 int core_connect(struct dw_adapter *adapter);         /* make the client anew */
 

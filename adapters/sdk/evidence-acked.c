@@ -3,7 +3,8 @@
 /*
  * What a recipient can show for its acknowledgement: that it is in the journal. Batches are kept by the entry
  * they became, and asked for by a message that is in them; that is seldom, so they are gone through from
- * the beginning rather than indexed with every batch.
+ * the beginning rather than indexed with every batch. A number of a message that the log lost is given again, so the
+ * newest epoch that has it counts, unless another is asked for.
  */
 #include <errno.h>
 
@@ -13,10 +14,13 @@
 #include "proto/receipt/proof-file.h"
 #include "proto/receipt/receipt.h"
 
-enum { EVIDENCE_FORM = 0, SCAN_OVER = 1 << 20, BATCH_ARENA = 1 << 18 };
+enum { EVIDENCE_FORM = 0, BATCH_ARENA = 1 << 18 };
 
 struct acked_search {
 	uint64_t message; /* sequence */
+	uint32_t epoch;   /* EVIDENCE_NEWEST: any */
+	bool found;
+	uint32_t found_epoch;
 	struct arena *arena;
 	struct bytes *ret_text, *ret_batch;
 };
@@ -53,7 +57,8 @@ static void entry_make(uint64_t batch_ms, uint64_t registry_version, uint8_t cla
 
 static int acked_visit(void *context, struct bytes key, struct bytes value)
 {
-	const struct acked_search *search = context;
+	struct acked_search *search = context;
+	uint32_t epoch = key.len == ACKED_KEY_MAX ? be32_get(key.data + 8) : 0;
 	struct field_reader reader = {.left = value};
 	struct merkle_hash path[MERKLE_LEVELS];
 	struct proof_entry entry = {};
@@ -65,9 +70,13 @@ static int acked_visit(void *context, struct bytes key, struct bytes value)
 	field_copy(&reader, entry.private_digest, HASH_SIZE);
 	struct bytes hashes = field_sized(&reader), checkpoint = field_sized(&reader);
 	struct bytes batch = field_sized(&reader);
-	if (field_end(&reader) || form != EVIDENCE_FORM || key.len != 8 || hashes.len % HASH_SIZE ||
+	if (field_end(&reader) || form != EVIDENCE_FORM ||
+		(key.len != 8 && key.len != ACKED_KEY_MAX) || hashes.len % HASH_SIZE ||
 		hashes.len > sizeof(path))
 		return -EBADMSG;
+	if ((search->epoch != EVIDENCE_NEWEST && search->epoch != epoch) ||
+		(search->found && search->found_epoch > epoch))
+		return 0;
 	int r = batch_has(batch, search->message);
 	if (r <= 0)
 		return r;
@@ -78,15 +87,21 @@ static int acked_visit(void *context, struct bytes key, struct bytes value)
 		BYTES(extra, proof_entry_encode(&entry, extra)), search->arena, search->ret_text);
 	if (r == 0)
 		r = arena_copy(search->arena, batch, search->ret_batch);
-	return r ? r : SCAN_OVER;
+	search->found = true;
+	search->found_epoch = epoch;
+	return r;
 }
 
-int evidence_acked(struct store *store, uint64_t message, struct arena *arena,
+int evidence_acked(struct store *store, uint64_t message, uint32_t epoch, struct arena *arena,
 	struct bytes *ret_text, struct bytes *ret_batch)
 {
-	struct acked_search search = {message, arena, ret_text, ret_batch};
+	struct acked_search search = {.message = message,
+		.epoch = epoch,
+		.arena = arena,
+		.ret_text = ret_text,
+		.ret_batch = ret_batch};
 	int r = store_scan(store, STORE_ACKED, BYTES(NULL, 0), acked_visit, &search);
-	if (r == SCAN_OVER)
-		return 0;
-	return r == 0 ? STORE_NOT_FOUND : r;
+	if (r)
+		return r;
+	return search.found ? 0 : STORE_NOT_FOUND;
 }

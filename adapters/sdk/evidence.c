@@ -13,6 +13,7 @@
 
 #include "adapters/sdk/fields.h"
 #include "adapters/sdk/final.h"
+#include "adapters/sdk/trust.h"
 #include "proto/base/log.h"
 #include "proto/identity/uuid.h"
 #include "proto/journal.pb-c.h"
@@ -22,6 +23,7 @@ enum {
 	EVIDENCE_FORM = 0,
 	EVIDENCE_RECEIPT = 1,
 	EVIDENCE_OUTCOME = 2,
+	EVIDENCE_BEFORE = 3, /* a receipt of an earlier epoch, its number in the place of a recipient */
 	KEY_MAX = UUID_SIZE + 1 + NAME_BYTES_MAX,
 	CHECKPOINT_MAX = 4000,
 	PATH_MAX_BYTES = MERKLE_LEVELS * HASH_SIZE,
@@ -174,10 +176,51 @@ int evidence_text(const struct evidence_receipt *receipt, struct arena *arena, s
 	return parts_text(&parts, arena, ret);
 }
 
+static int proof_of(struct store *store, struct bytes key, struct arena *arena,
+	struct bytes *ret_text, struct bytes *ret_header)
+{
+	struct bytes value;
+	struct parts parts;
+	int r = store_get(store, STORE_EVIDENCE, key, &value);
+	if (r == 0)
+		r = parts_decode(value, &parts);
+	if (r == 0)
+		r = parts_text(&parts, arena, ret_text);
+	return r ? r : arena_copy(arena, parts.header, ret_header);
+}
+
 int evidence_proof(struct store *store, const uint8_t message_id[UUID_SIZE], struct arena *arena,
 	struct bytes *ret_text, struct bytes *ret_header)
 {
 	uint8_t key[KEY_MAX];
+	return proof_of(store, evidence_key(key, message_id, EVIDENCE_RECEIPT, BYTES(NULL, 0)),
+		arena, ret_text, ret_header);
+}
+
+int evidence_proof_before(struct store *store, const uint8_t message_id[UUID_SIZE], uint32_t epoch,
+	struct arena *arena, struct bytes *ret_text, struct bytes *ret_header)
+{
+	uint8_t key[KEY_MAX], number[4];
+	be32_put(number, epoch);
+	return proof_of(store, evidence_key(key, message_id, EVIDENCE_BEFORE, BYTES(number, 4)),
+		arena, ret_text, ret_header);
+}
+
+/* The epoch of a checkpoint whose origin was compared when it came. */
+static uint32_t epoch_said(const struct checkpoint *checkpoint)
+{
+	const char *slash = strrchr(checkpoint->origin, '/');
+	uint32_t epoch = 0;
+	if (slash)
+		(void)epoch_of(checkpoint->origin,
+			BYTES(checkpoint->origin, (size_t)(slash - checkpoint->origin)), &epoch);
+	return epoch;
+}
+
+int evidence_set_aside(struct store *store, const uint8_t message_id[UUID_SIZE], uint32_t *ret_epoch)
+{
+	uint8_t key[KEY_MAX], number[4], row[RECEIPT_ROW_MAX];
+	struct checkpoint checkpoint;
 	struct bytes value;
 	struct parts parts;
 	int r = store_get(store, STORE_EVIDENCE,
@@ -185,8 +228,25 @@ int evidence_proof(struct store *store, const uint8_t message_id[UUID_SIZE], str
 	if (r == 0)
 		r = parts_decode(value, &parts);
 	if (r == 0)
-		r = parts_text(&parts, arena, ret_text);
-	return r ? r : arena_copy(arena, parts.header, ret_header);
+		r = head_parse(parts.checkpoint, &checkpoint);
+	if (r || value.len > sizeof(row))
+		return r ? r : -EBADMSG;
+	*ret_epoch = epoch_said(&checkpoint);
+	be32_put(number, *ret_epoch);
+	memcpy(row, value.data, value.len);
+	return store_put(store, STORE_EVIDENCE,
+		evidence_key(key, message_id, EVIDENCE_BEFORE, BYTES(number, 4)),
+		BYTES(row, value.len));
+}
+
+/* Of trees that one receipt and one cosigned checkpoint stand for: does the latter hold the former? */
+static bool covers(const struct epochs *epochs, const struct checkpoint *final,
+	const struct checkpoint *receipt)
+{
+	uint32_t later = epoch_said(final), earlier = epoch_said(receipt);
+	return final->size >= receipt->size &&
+	       (later == earlier ||
+		       (later > earlier && receipt->size <= epochs_kept(epochs, earlier)));
 }
 
 int evidence_final(struct store *store, const uint8_t message_id[UUID_SIZE], struct head *ret)
@@ -203,10 +263,17 @@ int evidence_final(struct store *store, const uint8_t message_id[UUID_SIZE], str
 		r = head_parse(parts.checkpoint, &checkpoint);
 	if (r)
 		return r;
-	r = final_read(store, ret);
+	struct epochs epochs;
+	r = trust_epochs_read(store, &epochs);
+	if (r == 0)
+		r = final_read(store, ret);
+	if (r == 0 && covers(&epochs, &ret->checkpoint, &checkpoint))
+		return 0;
+	if (r >= 0) /* it may have become final before that epoch was over */
+		r = final_read_before(store, epoch_said(&checkpoint), ret);
 	if (r)
 		return r == STORE_NOT_FOUND ? EVIDENCE_OPEN : r;
-	return ret->checkpoint.size >= checkpoint.size ? 0 : EVIDENCE_OPEN;
+	return covers(&epochs, &ret->checkpoint, &checkpoint) ? 0 : EVIDENCE_OPEN;
 }
 
 /* ---- outcomes ---- */
@@ -274,9 +341,13 @@ int evidence_outcomes(struct store *store, const uint8_t message_id[UUID_SIZE],
 int evidence_put_acked(struct store *store, struct bytes batch,
 	const Dienstweg__AckReceipt *receipt, struct bytes nodes, struct bytes checkpoint)
 {
-	uint8_t key[8], path[PATH_MAX_BYTES], row[ACKED_ROW_MAX];
+	uint8_t key[ACKED_KEY_MAX], path[PATH_MAX_BYTES], row[ACKED_ROW_MAX];
+	struct checkpoint said;
 	assert(batch.len <= 3000 && checkpoint.len <= CHECKPOINT_MAX);
+	if (head_parse(checkpoint, &said) != 0)
+		return -EBADMSG; /* it was verified */
 	be64_put(key, receipt->sequence);
+	be32_put(key + 8, epoch_said(&said));
 	uint8_t *p = field_put_number(row, EVIDENCE_FORM, 1);
 	p = field_put_number(p, receipt->batch_ms, 8);
 	p = field_put_number(p, receipt->class_, 1);
@@ -286,7 +357,9 @@ int evidence_put_acked(struct store *store, struct bytes batch,
 	p = field_put_sized(p, path_collect(receipt->path, receipt->n_path, nodes, path));
 	p = field_put_sized(p, checkpoint);
 	p = field_put_sized(p, batch);
-	return store_put(store, STORE_ACKED, BYTES(key, sizeof(key)), BYTES(row, (size_t)(p - row)));
+	/* Numbers of entries that were lost are given again: each epoch has its own rows. */
+	return store_put(store, STORE_ACKED, BYTES(key, epoch_said(&said) ? ACKED_KEY_MAX : 8),
+		BYTES(row, (size_t)(p - row)));
 }
 
 /* ---- forgetting ---- */
@@ -372,14 +445,15 @@ static int acked_pick(void *context, struct bytes key, struct bytes value)
 	struct field_reader reader = {.left = value};
 	(void)field_number(&reader, 1);
 	uint64_t batch_ms = field_number(&reader, 8);
-	if (key.len != 8 || reader.bad)
+	if ((key.len != 8 && key.len != ACKED_KEY_MAX) || reader.bad)
 		return -EBADMSG;
 	if (batch_ms >= prune->before_ms)
 		return SCAN_OVER;
 	prune->more = prune->count == prune->max;
 	if (prune->more)
 		return SCAN_OVER;
-	memcpy(prune->ids[prune->count++], key.data, 8);
+	prune->ids[prune->count][ACKED_KEY_MAX] = (uint8_t)key.len;
+	memcpy(prune->ids[prune->count++], key.data, key.len);
 	return 0;
 }
 
@@ -388,7 +462,41 @@ static int acked_prune(struct store *store, struct prune *prune)
 	prune->count = 0;
 	int r = store_scan(store, STORE_ACKED, BYTES(NULL, 0), acked_pick, prune);
 	for (size_t i = 0; i < prune->count && r >= 0; i++)
-		r = store_delete(store, STORE_ACKED, BYTES(prune->ids[i], 8));
+		r = store_delete(
+			store, STORE_ACKED, BYTES(prune->ids[i], prune->ids[i][ACKED_KEY_MAX]));
+	return r < 0 ? r : 0;
+}
+
+/* Keys begin with a message id, and that with its time. */
+struct taken_prune {
+	struct prune *prune;
+	size_t len[PRUNE_MAX];
+	uint8_t keys[PRUNE_MAX][TAKEN_KEY_MAX];
+};
+
+static int taken_pick(void *context, struct bytes key, struct bytes value)
+{
+	struct taken_prune *taken = context;
+	struct prune *prune = taken->prune;
+	if (key.len < UUID_SIZE || key.len > TAKEN_KEY_MAX)
+		return -EBADMSG;
+	if (uuid_time_ms(key.data) >= prune->before_ms)
+		return SCAN_OVER;
+	prune->more = prune->count == prune->max;
+	if (prune->more)
+		return SCAN_OVER;
+	taken->len[prune->count] = key.len;
+	memcpy(taken->keys[prune->count++], key.data, key.len);
+	return 0;
+}
+
+static int taken_prune(struct store *store, struct prune *prune)
+{
+	struct taken_prune taken = {.prune = prune};
+	prune->count = 0;
+	int r = store_scan(store, STORE_TAKEN, BYTES(NULL, 0), taken_pick, &taken);
+	for (size_t i = 0; i < prune->count && r >= 0; i++)
+		r = store_delete(store, STORE_TAKEN, BYTES(taken.keys[i], taken.len[i]));
 	return r < 0 ? r : 0;
 }
 
@@ -405,6 +513,9 @@ int evidence_prune(struct store *store, uint64_t now_ms, size_t max, bool *ret_m
 	bool more = prune.more;
 	if (r >= 0)
 		r = acked_prune(store, &prune);
+	more |= prune.more;
+	if (r >= 0)
+		r = taken_prune(store, &prune);
 	*ret_more = more || prune.more;
 	return r < 0 ? r : 0;
 }

@@ -15,7 +15,10 @@
  * checkpoint it leads to, and the recipient's own signature. Kept for EVIDENCE_DAYS, together with the key
  * by which the legacy system knows the message.
  */
-enum { EVIDENCE_DAYS = 730 };
+enum {
+	EVIDENCE_DAYS = 730,
+	ACKED_KEY_MAX = 8 + 4, /* u64be entry, and in a later epoch than 0 u32be epoch */
+};
 
 /* A checked receipt and what it is about; fields of @receipt that the check covers may be relied on. */
 struct evidence_receipt {
@@ -50,6 +53,20 @@ int evidence_text(const struct evidence_receipt *receipt, struct arena *arena, s
  */
 int evidence_proof(struct store *store, const uint8_t message_id[UUID_SIZE], struct arena *arena,
 	struct bytes *ret_text, struct bytes *ret_header);
+
+/**
+ * evidence_set_aside() - the log is in another epoch: a receipt from before is kept beside the next one
+ * @store:      the store
+ * @message_id: whose
+ * @ret_epoch:  of the checkpoint that it is proven under
+ * Return: 0, STORE_NOT_FOUND (no receipt), negative errno.
+ */
+int evidence_set_aside(
+	struct store *store, const uint8_t message_id[UUID_SIZE], uint32_t *ret_epoch);
+
+/* As evidence_proof(), of the receipt from an epoch that is over. */
+int evidence_proof_before(struct store *store, const uint8_t message_id[UUID_SIZE], uint32_t epoch,
+	struct arena *arena, struct bytes *ret_text, struct bytes *ret_header);
 
 /**
  * evidence_final() - is the receipt of a message final, and by which checkpoint?
@@ -102,12 +119,14 @@ int evidence_put_acked(struct store *store, struct bytes batch,
  * evidence_acked() - that our acknowledgement of a message is in the journal, as a C2SP tlog-proof file
  * @store:     the store
  * @message:   sequence of the message, as it was delivered
+ * @epoch:     in which it was acknowledged; EVIDENCE_NEWEST: the last that had this number
  * @arena:     owns the results
  * @ret_text:  the tlog-proof file
  * @ret_batch: the batch of acknowledgements whose digest it proves
  * Return: 0, STORE_NOT_FOUND, negative errno.
  */
-int evidence_acked(struct store *store, uint64_t message, struct arena *arena,
+#define EVIDENCE_NEWEST UINT32_MAX
+int evidence_acked(struct store *store, uint64_t message, uint32_t epoch, struct arena *arena,
 	struct bytes *ret_text, struct bytes *ret_batch);
 
 /**

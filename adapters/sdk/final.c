@@ -7,6 +7,7 @@
 #include "adapters/sdk/final.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -64,6 +65,37 @@ int final_read(struct store *store, struct head *ret)
 	*ret = (struct head){};
 	int r = store_get(store, STORE_META, STORE_NAME, &note);
 	return r ? r : head_restore(ret, note);
+}
+
+static struct bytes before_name(uint32_t epoch, char buf[40])
+{
+	snprintf(buf, 40, "checkpoint final %" PRIu32, epoch);
+	return BYTES_STR(buf);
+}
+
+int final_read_before(struct store *store, uint32_t epoch, struct head *ret)
+{
+	char name[40];
+	struct bytes note;
+	*ret = (struct head){};
+	int r = store_get(store, STORE_META, before_name(epoch, name), &note);
+	return r ? r : head_restore(ret, note);
+}
+
+int final_cross(struct final *final, uint32_t before, uint64_t kept)
+{
+	char name[40];
+	struct store *store = final->options.store;
+	int r = 0;
+	if (final_size(final) > kept) {
+		r = store_put(store, STORE_META, before_name(before, name), head_note(&final->head));
+		if (r == 0)
+			r = store_delete(store, STORE_META, STORE_NAME);
+		final->head.set = false;
+	}
+	final->marks_count = 0;
+	final->marked = final_size(final);
+	return r;
 }
 
 int final_open(const struct final_options *options, struct final **ret, char *reterr, size_t size)
@@ -139,8 +171,9 @@ int final_take(struct final *final, const Dienstweg__CheckpointFrame *frame)
 	struct checkpoint checkpoint;
 	struct cosignatures judged;
 	if (!final_is_asked(final) || note.len == 0 || note.len > HEAD_NOTE_MAX ||
-		head_parse(note, &checkpoint) != 0 || checkpoint.size <= final_size(final))
-		return 0;
+		head_parse(note, &checkpoint) != 0 || checkpoint.size <= final_size(final) ||
+		!trust_is_current(final->options.trust, &checkpoint))
+		return 0; /* one of an epoch that is over: the broker has no newer one yet */
 	int r = cosignatures_judge(note, trust_policy(final->options.trust), &judged);
 	if (r == NOTE_BAD_SIGNATURE)
 		log_error("final", "a cosignature under the broker's checkpoint does not verify",

@@ -57,6 +57,15 @@ int final_save(struct final *final);
  */
 int final_step(struct final *final, struct client *client);
 
+/**
+ * final_cross() - the log went on under a new origin: what was final beyond what it kept stays so, apart
+ * @final:  made
+ * @before: the epoch that is over
+ * @kept:   entries of it that the log still has
+ * Return: 0 or negative errno.
+ */
+int final_cross(struct final *final, uint32_t before, uint64_t kept);
+
 bool final_is_asked(const struct final *final); /* does the policy name a quorum? */
 uint64_t final_size(const struct final *final); /* receipts up to it are final, 0: none */
 uint64_t final_waiting_seconds(const struct final *final); /* how long the oldest receipt waits */
@@ -68,3 +77,5 @@ uint64_t final_waiting_seconds(const struct final *final); /* how long the oldes
  * Return: 0, STORE_NOT_FOUND, negative errno.
  */
 int final_read(struct store *store, struct head *ret);
+/* The same of an epoch that is over, when it reached beyond what the log kept of it. */
+int final_read_before(struct store *store, uint32_t epoch, struct head *ret);

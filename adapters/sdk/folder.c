@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,22 +106,38 @@ static int file_put(const struct folder *folder, const char *name, struct bytes 
 	return r ? r : file_replace(path, data, 0600);
 }
 
-int folder_alarm(struct folder *folder, const char *text, const struct folder_exhibit *exhibits,
-	size_t count)
+/* Exhibits first: whoever finds the text finds them, too. */
+static int report_put(const struct folder *folder, const char *prefix, const char *file,
+	const char *text, const struct folder_exhibit *exhibits, size_t count)
 {
 	char name[64], when[25], all[2048];
 	assert(count <= FOLDER_EXHIBITS_MAX);
 	for (size_t i = 0; i < count; i++) {
 		if (exhibits[i].data.len == 0)
 			continue;
-		snprintf(name, sizeof(name), "alarm-%s", exhibits[i].name);
+		snprintf(name, sizeof(name), "%s-%s", prefix, exhibits[i].name);
 		int r = file_put(folder, name, exhibits[i].data);
 		if (r)
 			return r;
 	}
 	clock_format_utc(clock_wall_ms(clock_system()), when);
 	snprintf(all, sizeof(all), "%s\n%s\n", when, text);
-	return file_put(folder, "ALARM", BYTES_STR(all));
+	return file_put(folder, file, BYTES_STR(all));
+}
+
+int folder_alarm(struct folder *folder, const char *text, const struct folder_exhibit *exhibits,
+	size_t count)
+{
+	return report_put(folder, "alarm", "ALARM", text, exhibits, count);
+}
+
+int folder_epoch(struct folder *folder, uint32_t epoch, const char *text,
+	const struct folder_exhibit *exhibits, size_t count)
+{
+	char prefix[24], file[32];
+	snprintf(prefix, sizeof(prefix), "epoch-%" PRIu32, epoch);
+	snprintf(file, sizeof(file), "%s.txt", prefix);
+	return report_put(folder, prefix, file, text, exhibits, count);
 }
 
 int folder_status(struct folder *folder, const char *json)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "proto/base/bytes.h"
 #include "proto/base/cleanup.h"
@@ -48,6 +49,18 @@ struct folder_exhibit {
  */
 int folder_alarm(struct folder *folder, const char *text, const struct folder_exhibit *exhibits,
 	size_t count);
+
+/**
+ * folder_epoch() - write down that the log went on under a new origin: epoch-N.txt, and exhibits beside it
+ * @folder:   the folder
+ * @epoch:    N
+ * @text:     what happened, for people; no personal data
+ * @exhibits: kept as "epoch-N-NAME"; empty ones are left out
+ * @count:    how many
+ * Return: 0 or negative errno.
+ */
+int folder_epoch(struct folder *folder, uint32_t epoch, const char *text,
+	const struct folder_exhibit *exhibits, size_t count);
 
 /**
  * folder_status() - replace status.json

@@ -16,13 +16,18 @@ struct bytes head_note(const struct head *head)
 	return head->set ? BYTES(head->note, head->note_len) : BYTES(NULL, 0);
 }
 
-static void head_set(struct heads *heads, struct head *head, const struct heads_shown *shown)
+void head_take(struct head *head, const struct heads_shown *shown)
 {
 	assert(shown->note.len <= HEAD_NOTE_MAX);
 	head->set = true;
 	head->checkpoint = shown->checkpoint;
 	head->note_len = shown->note.len;
 	memcpy(head->note, shown->note.data, shown->note.len);
+}
+
+static void head_set(struct heads *heads, struct head *head, const struct heads_shown *shown)
+{
+	head_take(head, shown);
 	heads->changed = true;
 }
 
@@ -78,7 +83,7 @@ static int fork_look(
 	return 0;
 }
 
-static int extends(const struct heads_shown *older, const struct heads_shown *newer,
+int heads_extends(const struct heads_shown *older, const struct heads_shown *newer,
 	struct bytes proof, struct heads_clash *clash)
 {
 	struct merkle_hash hashes[2 * MERKLE_LEVELS];
@@ -125,7 +130,7 @@ int heads_welcome(struct heads *heads, const struct heads_shown *shown, uint64_t
 	if (r || asked != held->checkpoint.size)
 		return r;
 	struct heads_shown older = head_shown(held);
-	r = extends(&older, shown, proof, clash);
+	r = heads_extends(&older, shown, proof, clash);
 	if (r == 0)
 		head_set(heads, held == &heads->proven ? &heads->proven : &heads->seen, shown);
 	return r;
@@ -217,7 +222,7 @@ int heads_link(struct heads *heads, const struct heads_question *question, struc
 	if (!head->set || small->checkpoint.size != question->old_size ||
 		large->checkpoint.size != question->new_size)
 		return 0; /* the heads have moved on: asked again */
-	int r = extends(small, large, proof, clash);
+	int r = heads_extends(small, large, proof, clash);
 	if (r)
 		return r;
 	if (grew)
@@ -241,13 +246,18 @@ int heads_advance(struct heads *heads, const struct heads_question *question,
 	if (r)
 		return r;
 	struct heads_shown older = head_shown(held);
-	r = extends(&older, shown, proof, clash);
+	r = heads_extends(&older, shown, proof, clash);
 	if (r)
 		return r;
 	head_set(heads, held, shown);
 	if (heads->linking.set && heads->linking.checkpoint.size == heads->proven.checkpoint.size)
 		head_clear(heads, &heads->linking);
 	return 0;
+}
+
+void heads_cross(struct heads *heads, const struct head *now)
+{
+	*heads = (struct heads){.proven = *now, .changed = true};
 }
 
 int head_parse(struct bytes note, struct checkpoint *ret)

@@ -139,6 +139,21 @@ int heads_advance(struct heads *heads, const struct heads_question *question,
 	const struct heads_shown *shown, struct bytes proof, struct heads_clash *clash);
 
 /**
+ * heads_extends() - does one tree begin with another?
+ * @older: verified
+ * @newer: verified
+ * @proof: untrusted
+ * @clash: filled unless 0
+ * Return: 0 or HEADS_UNPROVEN.
+ */
+int heads_extends(const struct heads_shown *older, const struct heads_shown *newer,
+	struct bytes proof, struct heads_clash *clash);
+
+void head_take(struct head *head, const struct heads_shown *shown); /* set one that is in no heads */
+/* Another epoch: this one takes the place of all. */
+void heads_cross(struct heads *heads, const struct head *now);
+
+/**
  * head_parse() - what a note says, whoever signed it
  * @note: untrusted
  * @ret:  its checkpoint

@@ -92,6 +92,7 @@ struct arrival {
 	size_t party;
 	uint8_t h[HASH_SIZE];
 	const Dienstweg__Header *header;
+	bool taken; /* handed over long ago, and recorded: the bus has lost that */
 	struct bytes body;
 };
 
@@ -252,9 +253,27 @@ static int hand_over(struct inbox *inbox, const struct arrival *arrival, struct 
 	return inbox->options.agency.to_agency(inbox->options.agency.context, &delivery, verdict);
 }
 
+static int again(struct inbox *inbox, const struct arrival *arrival, struct bytes value);
+
+/* The same header bytes were taken before, whatever entry they had then. 0, 1 with the verdict told, -errno. */
+static int check_taken(struct inbox *inbox, struct arrival *arrival)
+{
+	uint8_t key[TAKEN_KEY_MAX];
+	struct bytes value, name = BYTES_STR(inbox->options.parties->names[arrival->party]);
+	int r = store_get(inbox->options.store, STORE_TAKEN,
+		taken_key(arrival->header->message_id.data, arrival->h, name, key), &value);
+	if (r)
+		return r < 0 ? r : 0;
+	arrival->taken = true;
+	r = again(inbox, arrival, value);
+	return r ? r : 1;
+}
+
 static int examine(struct inbox *inbox, struct arrival *arrival, struct dw_verdict *verdict)
 {
 	int r = check_header(inbox, arrival, verdict);
+	if (r == 0)
+		r = check_taken(inbox, arrival);
 	if (r == 0)
 		r = check_signature(inbox, arrival, verdict);
 	if (r == 0)
@@ -315,7 +334,7 @@ static void ack(struct inbox *inbox, const struct arrival *arrival)
 static int verdict_put(struct inbox *inbox, const struct arrival *arrival, bool accepted,
 	struct bytes code, struct bytes text)
 {
-	uint8_t key[INBOX_KEY_MAX], buf[INBOX_ROW_MAX];
+	uint8_t key[INBOX_KEY_MAX], taken[TAKEN_KEY_MAX], buf[INBOX_ROW_MAX];
 	struct bytes name = BYTES_STR(inbox->options.parties->names[arrival->party]);
 	struct inbox_row row = {
 		.accepted = accepted,
@@ -323,8 +342,12 @@ static int verdict_put(struct inbox *inbox, const struct arrival *arrival, bool 
 		.code = code,
 		.text = text,
 	};
-	int r = store_put(inbox->options.store, STORE_INBOX, inbox_key(arrival->h, name, key),
-		BYTES(buf, inbox_row_encode(&row, buf)));
+	struct bytes value = BYTES(buf, inbox_row_encode(&row, buf));
+	int r = store_put(
+		inbox->options.store, STORE_INBOX, inbox_key(arrival->h, name, key), value);
+	if (r == 0 && arrival->header && !arrival->taken)
+		r = store_put(inbox->options.store, STORE_TAKEN,
+			taken_key(arrival->header->message_id.data, arrival->h, name, taken), value);
 	if (r == 0)
 		ack(inbox, arrival);
 	return r;
@@ -334,7 +357,7 @@ static int decide(struct inbox *inbox, struct arrival *arrival)
 {
 	struct dw_verdict verdict = {};
 	int r = examine(inbox, arrival, &verdict);
-	if (r)
+	if (r || arrival->taken)
 		return r;
 	verdict_tidy(&verdict);
 	switch (verdict.disposition) {
@@ -357,7 +380,7 @@ static int decide(struct inbox *inbox, struct arrival *arrival)
 		BYTES_STR(verdict.code), BYTES_STR(verdict.text));
 }
 
-/* Handed over before: only the acknowledgement is missing. */
+/* Handed over before: only the acknowledgement is missing, or it was lost with the bus's journal. */
 static int again(struct inbox *inbox, const struct arrival *arrival, struct bytes value)
 {
 	struct inbox_row row;
@@ -365,7 +388,7 @@ static int again(struct inbox *inbox, const struct arrival *arrival, struct byte
 	if (r)
 		return r;
 	inbox->counts.again++;
-	if (row.sequence == arrival->item->sequence) {
+	if (row.sequence == arrival->item->sequence && !arrival->taken) {
 		ack(inbox, arrival);
 		return 0;
 	}

@@ -75,6 +75,8 @@ static int wait_ms(const struct loop *loop)
 {
 	const struct dw_adapter *adapter = loop->adapter;
 	int ms = sooner(client_timeout_ms(adapter->client), asking_due(loop));
+	if (core_hurries(adapter))
+		return 0;
 	if (client_state(adapter->client) == CLIENT_READY)
 		ms = sooner(ms, sender_timeout_ms(adapter->sender));
 	return sooner(ms, WAIT_MAX_MS);
@@ -121,7 +123,7 @@ static int ask(struct loop *loop)
 
 static void tell(struct loop *loop)
 {
-	char status[1024];
+	char status[1536];
 	struct dw_adapter *adapter = loop->adapter;
 	core_status(adapter, status, sizeof(status));
 	int r = folder_status(adapter->folder, status);

@@ -58,7 +58,7 @@ int outbox_put_large(struct outbox *outbox, uint64_t number, const struct outbox
 static int row_write(struct outbox *outbox, uint64_t number, struct outbox_row *row, bool append)
 {
 	uint8_t key[8], buf[ROW_INLINE_MAX];
-	size_t size = outbox_row_size(row);
+	size_t size = row->bare ? outbox_row_size_as(row, row->chunked) : outbox_row_size(row);
 	struct bytes value = BYTES(buf, size);
 	if (size > sizeof(buf))
 		return -EMSGSIZE; /* header, core and nothing else never are that large */
@@ -118,17 +118,40 @@ static int large_delete(struct outbox *outbox, uint64_t number, const struct out
 	return r ? r : store_chunks_delete(outbox->store, number, STORE_PART_BODY, row->body.len);
 }
 
-int outbox_remove(struct outbox *outbox, uint64_t number, const struct outbox_row *row)
+static int row_remove(struct outbox *outbox, uint64_t number, uint64_t bytes)
 {
 	uint8_t key[8];
-	uint64_t bytes = row_bytes(row);
-	int r = large_delete(outbox, number, row);
-	if (r == 0)
-		r = store_delete(outbox->store, STORE_OUTBOX, number_key(key, number));
+	int r = store_delete(outbox->store, STORE_OUTBOX, number_key(key, number));
 	if (r)
 		return r;
 	outbox->count--;
 	outbox->bytes -= bytes;
+	return 0;
+}
+
+int outbox_remove(struct outbox *outbox, uint64_t number, const struct outbox_row *row)
+{
+	uint64_t bytes = row_bytes(row);
+	int r = large_delete(outbox, number, row);
+	return r ? r : row_remove(outbox, number, bytes);
+}
+
+int outbox_take(struct outbox *outbox, uint64_t number, const struct outbox_row *row)
+{
+	uint64_t bytes = row_bytes(row);
+	int r = row->chunked
+			? store_chunks_delete(outbox->store, number, STORE_PART_BODY, row->body.len)
+			: 0;
+	return r ? r : row_remove(outbox, number, bytes);
+}
+
+int outbox_restore(struct outbox *outbox, uint64_t number, struct outbox_row *row)
+{
+	int r = row_write(outbox, number, row, false);
+	if (r)
+		return r;
+	outbox->count++;
+	outbox->bytes += row_bytes(row);
 	return 0;
 }
 
@@ -137,7 +160,7 @@ int outbox_replace(struct outbox *outbox, uint64_t number, const struct outbox_r
 {
 	uint64_t bytes = row_bytes(old);
 	int r = large_delete(outbox, number, old);
-	(void)outbox_row_size(row);
+	(void)(row->bare ? outbox_row_size_as(row, row->chunked) : outbox_row_size(row));
 	if (r == 0)
 		r = outbox_put_large(outbox, number, row);
 	if (r == 0)

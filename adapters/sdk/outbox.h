@@ -71,6 +71,18 @@ int outbox_load_body(
  */
 int outbox_remove(struct outbox *outbox, uint64_t number, const struct outbox_row *row);
 
+/* As outbox_remove(), but large content stays in its chunks. */
+int outbox_take(struct outbox *outbox, uint64_t number, const struct outbox_row *row);
+
+/**
+ * outbox_restore() - put a row back that was taken
+ * @outbox: the outbox
+ * @number: as before
+ * @row:    complete; large content is in its chunks
+ * Return: 0 or negative errno.
+ */
+int outbox_restore(struct outbox *outbox, uint64_t number, struct outbox_row *row);
+
 /**
  * outbox_replace() - sealed anew
  * @outbox: the outbox

@@ -22,21 +22,28 @@ static struct field_reader reader_of(struct bytes value)
 
 /* ---- outbox ---- */
 
-enum { OUTBOX_SEALED = 1, OUTBOX_CHUNKED = 2 };
+enum { OUTBOX_SEALED = 1, OUTBOX_CHUNKED = 2, OUTBOX_BARE = 4 };
 
 size_t outbox_row_size(struct outbox_row *row)
 {
 	/* The same answer before and after it is signed: large parts are stored before. */
 	size_t small = OUTBOX_ROW_FIXED + row->header.len;
 	size_t large = row->content.len + row->body.len;
-	row->chunked = small + SIGNATURE_CORE_MAX + large > ROW_INLINE_MAX;
-	return small + row->core.len + (row->chunked ? 0 : large);
+	return outbox_row_size_as(row, small + SIGNATURE_CORE_MAX + large > ROW_INLINE_MAX);
+}
+
+size_t outbox_row_size_as(struct outbox_row *row, bool chunked)
+{
+	size_t size = OUTBOX_ROW_FIXED + row->header.len + row->core.len;
+	row->chunked = chunked;
+	return chunked ? size : size + row->content.len + row->body.len;
 }
 
 void outbox_row_encode(const struct outbox_row *row, uint8_t *buf)
 {
 	uint8_t flags = (uint8_t)((row->sealed ? OUTBOX_SEALED : 0) |
-				  (row->chunked ? OUTBOX_CHUNKED : 0));
+				  (row->chunked ? OUTBOX_CHUNKED : 0) |
+				  (row->bare ? OUTBOX_BARE : 0));
 	uint8_t *p = field_put_number(buf, ROW_FORM, 1);
 	p = field_put_number(p, flags, 1);
 	p = field_put_number(p, row->header.len, 2);
@@ -62,6 +69,7 @@ int outbox_row_decode(struct bytes value, struct outbox_row *ret)
 	size_t content = (size_t)field_number(&reader, 4), body = (size_t)field_number(&reader, 4);
 	ret->sealed = flags & OUTBOX_SEALED;
 	ret->chunked = flags & OUTBOX_CHUNKED;
+	ret->bare = flags & OUTBOX_BARE;
 	field_copy(&reader, ret->message_id, UUID_SIZE);
 	field_copy(&reader, ret->case_id, CASE_ID_SIZE);
 	ret->place = field_number(&reader, 8);
@@ -76,7 +84,7 @@ int outbox_row_decode(struct bytes value, struct outbox_row *ret)
 
 /* ---- sent ---- */
 
-enum { SENT_FLAG_ENDED = 1 };
+enum { SENT_FLAG_ENDED = 1, SENT_FLAG_AGAIN = 2 };
 
 size_t sent_row_encode(const struct sent_row *row, uint8_t buf[SENT_ROW_MAX])
 {
@@ -84,7 +92,8 @@ size_t sent_row_encode(const struct sent_row *row, uint8_t buf[SENT_ROW_MAX])
 		row->key.len <= ROW_KEY_MAX);
 	uint8_t *p = field_put_number(buf, ROW_FORM, 1);
 	p = field_put_number(p, row->state, 1);
-	p = field_put_number(p, row->ended ? SENT_FLAG_ENDED : 0, 1);
+	p = field_put_number(
+		p, (row->ended ? SENT_FLAG_ENDED : 0u) | (row->again ? SENT_FLAG_AGAIN : 0u), 1);
 	p = field_put_number(p, row->number, 8);
 	p = field_put(p, BYTES(row->h, HASH_SIZE));
 	p = field_put_number(p, row->sequence, 8);
@@ -103,7 +112,9 @@ int sent_row_decode(struct bytes value, struct sent_row *ret)
 {
 	struct field_reader reader = reader_of(value);
 	ret->state = (enum sent_state)field_number(&reader, 1);
-	ret->ended = field_number(&reader, 1) & SENT_FLAG_ENDED;
+	uint64_t flags = field_number(&reader, 1);
+	ret->ended = flags & SENT_FLAG_ENDED;
+	ret->again = flags & SENT_FLAG_AGAIN;
 	ret->number = field_number(&reader, 8);
 	field_copy(&reader, ret->h, HASH_SIZE);
 	ret->sequence = field_number(&reader, 8);
@@ -154,6 +165,13 @@ struct bytes inbox_key(
 	assert(recipient.len <= NAME_BYTES_MAX);
 	field_put(field_put(buf, BYTES(h, HASH_SIZE)), recipient);
 	return BYTES(buf, HASH_SIZE + recipient.len);
+}
+
+struct bytes taken_key(const uint8_t message_id[UUID_SIZE], const uint8_t h[HASH_SIZE],
+	struct bytes recipient, uint8_t buf[TAKEN_KEY_MAX])
+{
+	struct bytes rest = inbox_key(h, recipient, field_put(buf, BYTES(message_id, UUID_SIZE)));
+	return BYTES(buf, UUID_SIZE + rest.len);
 }
 
 struct bytes by_key_key(struct bytes sender, struct bytes key, uint8_t buf[BY_KEY_MAX])

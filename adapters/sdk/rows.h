@@ -24,6 +24,7 @@ enum {
 	SENT_ROW_MAX = 1 + 1 + 1 + 8 + 32 + 8 + 8 + 16 + 3 + 2 * NAME_BYTES_MAX + ROW_KEY_MAX,
 	INBOX_ROW_MAX = 1 + 1 + 8 + 1 + 1 + 63 + 255,
 	INBOX_KEY_MAX = HASH_SIZE + NAME_BYTES_MAX,
+	TAKEN_KEY_MAX = UUID_SIZE + INBOX_KEY_MAX,
 	BY_KEY_MAX = NAME_BYTES_MAX + 1 + ROW_KEY_MAX,
 };
 
@@ -31,6 +32,7 @@ enum {
 struct outbox_row {
 	bool sealed;
 	bool chunked; /* content and body are in chunks, not in here */
+	bool bare;    /* sent before and to be sent as it is: there is no body to seal anew */
 	uint8_t message_id[UUID_SIZE];
 	uint8_t case_id[CASE_ID_SIZE];
 	uint64_t place; /* where it goes, as a number: messages to one place wait for one another */
@@ -46,6 +48,7 @@ struct outbox_row {
  * Return: bytes for outbox_row_encode().
  */
 size_t outbox_row_size(struct outbox_row *row);
+size_t outbox_row_size_as(struct outbox_row *row, bool chunked);    /* where that is settled */
 void outbox_row_encode(const struct outbox_row *row, uint8_t *buf); /* as many as asked for */
 int outbox_row_decode(struct bytes value, struct outbox_row *ret);  /* 0 or -EBADMSG; views */
 
@@ -54,6 +57,7 @@ enum sent_state { SENT_WAITING = 1, SENT_RECORDED = 2, SENT_REFUSED = 3 };
 struct sent_row {
 	enum sent_state state;
 	bool ended; /* an outcome came before the receipt: report it once the receipt is there */
+	bool again; /* waiting: it had a receipt before, for the entry @sequence */
 	uint64_t number; /* in the outbox */
 	uint8_t h[HASH_SIZE];
 	uint64_t sequence; /* recorded, refused: its entry */
@@ -79,4 +83,6 @@ int inbox_row_decode(struct bytes value, struct inbox_row *ret); /* 0 or -EBADMS
 /* Keys: views into @buf. */
 struct bytes inbox_key(
 	const uint8_t h[HASH_SIZE], struct bytes recipient, uint8_t buf[INBOX_KEY_MAX]);
+struct bytes taken_key(const uint8_t message_id[UUID_SIZE], const uint8_t h[HASH_SIZE],
+	struct bytes recipient, uint8_t buf[TAKEN_KEY_MAX]);
 struct bytes by_key_key(struct bytes sender, struct bytes key, uint8_t buf[BY_KEY_MAX]);

@@ -54,6 +54,12 @@ static uint64_t now_ns(const struct sender *sender)
 	return clock_mono_ns(sender->options.clock);
 }
 
+static int window_make(struct sender *sender)
+{
+	return window_new(
+		(size_t)sender->options.config->flight.messages + DEFERRED_MAX, &sender->window);
+}
+
 int sender_new(const struct sender_options *options, struct sender **ret)
 {
 	_cleanup_(sender_free) struct sender *sender = calloc(1, sizeof(*sender));
@@ -63,10 +69,11 @@ int sender_new(const struct sender_options *options, struct sender **ret)
 	struct settle_options settle = {
 		.store = options->store,
 		.outbox = options->outbox,
+		.again = options->again,
 		.trust = options->trust,
 		.reporter = options->reporter,
 	};
-	int r = window_new((size_t)options->config->flight.messages + DEFERRED_MAX, &sender->window);
+	int r = window_make(sender);
 	if (r == 0)
 		r = settle_new(&settle, &sender->settle);
 	if (r)
@@ -106,6 +113,19 @@ void sender_restart(struct sender *sender)
 	sender->paused_until = 0;
 }
 
+/* Numbers in the window only rise, so it begins anew, with the oldest of the outbox. */
+int sender_reload(struct sender *sender)
+{
+	window_free(steal(&sender->window));
+	sender->loaded = 0;
+	return window_make(sender);
+}
+
+bool sender_has_room(const struct sender *sender)
+{
+	return window_left(sender->window) > 0;
+}
+
 void sender_again(struct sender *sender)
 {
 	window_put_back(sender->window, 0);
@@ -128,7 +148,7 @@ static int load_one(void *context, uint64_t number, const struct outbox_row *row
 		.place_gate = row->place,
 		.bytes = (uint32_t)(row->header.len + row->content.len),
 	};
-	if (window_left(sender->window) == 0)
+	if (window_left(sender->window) == 0 || number >= again_limit(sender->options.again))
 		return 1;
 	envelope_header_hash(row->header, entry.h);
 	window_add(sender->window, &entry);
@@ -386,22 +406,57 @@ static uint64_t retry_at(const struct sender *sender, uint32_t retry_ms)
 	return now_ns(sender) + ms * 1000000u;
 }
 
-static void deferral_take(struct sender *sender, const Dienstweg__Deferral *deferral)
+/*
+ * Sent before, lost by the bus, and its recipient has revoked the key since that it is sealed for: what it was sealed
+ * from is not kept, and another seal would be another message to a recipient that has this one.
+ */
+static int give_up(
+	struct sender *sender, struct window_entry *entry, const Dienstweg__Deferral *deferral)
+{
+	Dienstweg__Refusal refusal = DIENSTWEG__REFUSAL__INIT;
+	refusal.h = deferral->h;
+	refusal.code = deferral->reason;
+	refusal.field = deferral->field;
+	refusal.detail = deferral->detail;
+	log_error("outbox",
+		"ALARM: a message that the bus lost cannot be sent again, for it is sealed for a "
+		"key that is revoked: send it anew",
+		F_U64("number", entry->number));
+	int r = settle_refusal(sender->settle, entry->number, entry->h, &refusal);
+	if (r == 0) {
+		window_remove(sender->window, entry);
+		sender->counts.refused++;
+	}
+	return r;
+}
+
+/* May it be sealed anew? 0 or 1, negative errno. */
+static int is_bare(struct sender *sender, const struct window_entry *entry)
+{
+	struct outbox_row row;
+	int r = outbox_get(sender->options.outbox, entry->number, &row);
+	return r ? (r < 0 ? r : -EBADMSG) : row.bare;
+}
+
+static int deferral_take(struct sender *sender, const Dienstweg__Deferral *deferral)
 {
 	struct bytes reason = BYTES_PB(deferral->reason);
 	uint64_t until = retry_at(sender, deferral->retry_ms);
 	enum window_reach reach = WINDOW_ALONE;
 	struct window_entry *entry = answered(sender, deferral->h);
 	if (!entry)
-		return;
+		return 0;
 	log_info("outbox", "the broker put a message off", F_BYTES("reason", reason),
 		F_BYTES("field", BYTES_PB(deferral->field)), F_U64("retry_ms", deferral->retry_ms));
 	sender->counts.deferred++;
 	if (bytes_equal(reason, BYTES_STR("full")) || bytes_equal(reason, BYTES_STR("held")))
 		reach = WINDOW_PLACE;
 	if (bytes_equal(reason, BYTES_STR("registry-outdated"))) {
-		entry->reseal = true;
 		entry->resign = bytes_equal(BYTES_PB(deferral->field), BYTES_STR("key_id"));
+		int r = entry->resign ? 0 : is_bare(sender, entry);
+		if (r)
+			return r < 0 ? r : give_up(sender, entry, deferral);
+		entry->reseal = true;
 		trust_want_registry(sender->options.trust);
 	}
 	/* Our clock, or the broker's state: the next message would fare the same. */
@@ -409,6 +464,7 @@ static void deferral_take(struct sender *sender, const Dienstweg__Deferral *defe
 		bytes_equal(reason, BYTES_STR("busy")))
 		sender->paused_until = until;
 	window_defer(sender->window, entry, until, reach);
+	return 0;
 }
 
 static void frame_deferral_take(struct sender *sender, const Dienstweg__FrameDeferral *deferral)
@@ -433,8 +489,10 @@ int sender_answer(struct sender *sender, const Dienstweg__Answer *answer)
 		r = refusals_take(sender, answer);
 	if (r)
 		return r;
-	for (size_t i = 0; i < answer->n_deferrals; i++)
-		deferral_take(sender, answer->deferrals[i]);
+	for (size_t i = 0; i < answer->n_deferrals && r == 0; i++)
+		r = deferral_take(sender, answer->deferrals[i]);
+	if (r)
+		return r;
 	if (answer->frame)
 		frame_deferral_take(sender, answer->frame);
 	return 0;

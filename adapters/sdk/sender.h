@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "adapters/sdk/again.h"
 #include "adapters/sdk/client.h"
 #include "adapters/sdk/outbox.h"
 #include "adapters/sdk/report.h"
@@ -21,6 +22,7 @@ struct sender_options {
 	const struct config_adapter *config; /* flight */
 	struct store *store;
 	struct outbox *outbox;
+	struct again *again;
 	struct turn *turn; /* for sealing anew */
 	struct trust *trust;
 	const struct clock *clock;
@@ -46,7 +48,9 @@ DEFINE_CLEANUP(struct sender *, sender_free);
 void sender_restart(
 	struct sender *sender); /* a new session, or none: everything is unanswered again */
 void sender_again(struct sender *sender); /* the broker did not take a frame: send again, later */
-void sender_new_registry(struct sender *sender); /* what waits for sealing anew is due now */
+int sender_reload(struct sender *sender); /* older ones go into the outbox; 0 or -ENOMEM */
+bool sender_has_room(const struct sender *sender); /* would the window take another message? */
+void sender_new_registry(struct sender *sender);   /* what waits for sealing anew is due now */
 
 /**
  * sender_answer() - take an Answer, within the turn

@@ -72,6 +72,8 @@ struct answered {
 	uint64_t number;
 	struct outbox_row row;
 	struct sent_row sent;
+	uint64_t before; /* sent again: the entry of its earlier receipt */
+	bool gone;       /* sent again, and never to be recorded any more */
 };
 
 static int answered_load(
@@ -80,7 +82,7 @@ static int answered_load(
 	struct bytes value;
 	struct arena *arena = settle->arena;
 	arena_reset(arena);
-	ret->number = number;
+	*ret = (struct answered){.number = number};
 	int r = outbox_get(settle->options.outbox, number, &ret->row);
 	if (r == 0)
 		r = store_get(settle->options.store, STORE_SENT,
@@ -90,8 +92,10 @@ static int answered_load(
 	if (r)
 		return r < 0 ? r : -EBADMSG;
 	memcpy(ret->sent.h, h, HASH_SIZE);
+	ret->before = ret->sent.sequence;
 	if (arena_copy(arena, ret->row.header, &ret->row.header) ||
 		arena_copy(arena, ret->row.core, &ret->row.core) ||
+		(!ret->row.chunked && arena_copy(arena, ret->row.content, &ret->row.content)) ||
 		arena_copy(arena, ret->sent.sender, &ret->sent.sender) ||
 		arena_copy(arena, ret->sent.service, &ret->sent.service) ||
 		arena_copy(arena, ret->sent.key, &ret->sent.key))
@@ -117,12 +121,17 @@ static struct dw_report report_of(const struct answered *answered, enum dw_event
 static int answered_end(struct settle *settle, struct answered *answered)
 {
 	uint8_t buf[SENT_ROW_MAX];
+	const struct settle_options *options = &settle->options;
+	bool recorded = answered->sent.state == SENT_RECORDED && !answered->gone;
+	answered->sent.again = false;
 	size_t len = sent_row_encode(&answered->sent, buf);
-	int r = store_put(settle->options.store, STORE_SENT,
-		BYTES(answered->row.message_id, UUID_SIZE), BYTES(buf, len));
-	if (r == 0)
-		r = outbox_remove(settle->options.outbox, answered->number, &answered->row);
-	return r;
+	int r = store_put(options->store, STORE_SENT, BYTES(answered->row.message_id, UUID_SIZE),
+		BYTES(buf, len));
+	if (r)
+		return r;
+	return recorded ? again_keep(options->again, answered->number, &answered->row,
+				  answered->sent.sequence)
+			: outbox_remove(options->outbox, answered->number, &answered->row);
 }
 
 struct early {
@@ -148,7 +157,9 @@ static int recorded_tell(struct settle *settle, const struct answered *answered,
 {
 	struct early early = {settle, answered};
 	struct dw_report report = report_of(answered, DW_RECORDED);
-	if (!settle->options.reporter.report)
+	/* Recorded before, and in the same entry still: there is nothing to tell. */
+	if (!settle->options.reporter.report ||
+		(answered->sent.again && answered->before == answered->sent.sequence))
 		return 0;
 	int r = evidence_text(evidence, settle->arena, &report.proof);
 	if (r == 0)
@@ -189,6 +200,26 @@ static int receipt_check(struct settle *settle, struct answered *answered,
 	return r;
 }
 
+/*
+ * It had a receipt before the log lost entries. If that entry is one of those that are left, this must be the same;
+ * if it was lost, the old receipt proves so, and stays.
+ */
+static int recorded_again(struct settle *settle, const struct answered *answered, uint64_t sequence)
+{
+	const struct epochs *epochs = trust_epochs(settle->options.trust);
+	uint32_t epoch;
+	int r = evidence_set_aside(settle->options.store, answered->row.message_id, &epoch);
+	if (r == STORE_NOT_FOUND)
+		return 0;
+	if (r || answered->before == sequence || answered->before >= epochs_kept(epochs, epoch))
+		return r;
+	return trust_alarm(settle->options.trust,
+		"The log went on under a new origin and says that it kept an entry of ours; "
+		"asked for it, it "
+		"names another one: what was kept was changed.",
+		settle->checkpoint, settle->nodes);
+}
+
 int settle_receipt(struct settle *settle, uint64_t number, const uint8_t h[HASH_SIZE],
 	const Dienstweg__Receipt *receipt)
 {
@@ -213,10 +244,27 @@ int settle_receipt(struct settle *settle, uint64_t number, const uint8_t h[HASH_
 	answered.sent.state = SENT_RECORDED;
 	answered.sent.sequence = receipt->sequence;
 	answered.sent.at_ms = receipt->batch_ms;
-	r = recorded_tell(settle, &answered, &evidence);
+	if (answered.sent.again)
+		r = recorded_again(settle, &answered, receipt->sequence);
+	if (r == 0)
+		r = recorded_tell(settle, &answered, &evidence);
 	if (r == 0)
 		r = evidence_put_receipt(settle->options.store, &evidence);
 	return r ? r : answered_end(settle, &answered);
+}
+
+static int end_seen(void *context, const struct evidence_outcome *outcome)
+{
+	*(bool *)context = true;
+	return 0;
+}
+
+/* A store that cannot be read is met again with the next write. */
+static bool has_ended(struct settle *settle, const struct answered *answered)
+{
+	bool ended = false;
+	(void)evidence_outcomes(settle->options.store, answered->row.message_id, end_seen, &ended);
+	return ended;
 }
 
 int settle_refusal(struct settle *settle, uint64_t number, const uint8_t h[HASH_SIZE],
@@ -230,6 +278,12 @@ int settle_refusal(struct settle *settle, uint64_t number, const uint8_t h[HASH_
 		F_HEX("message", BYTES(answered.row.message_id, UUID_SIZE)),
 		F_BYTES("code", BYTES_PB(refusal->code)), F_BYTES("field", BYTES_PB(refusal->field)),
 		F_BYTES("detail", BYTES_PB(refusal->detail)));
+	if (answered.sent.again && has_ended(settle, &answered)) {
+		/* The recipient has it, and that was told; only the bus's record of it is lost. */
+		answered.sent.state = SENT_RECORDED;
+		answered.gone = true;
+		return answered_end(settle, &answered);
+	}
 	answered.sent.state = SENT_REFUSED;
 	answered.sent.sequence = refusal->sequence;
 	struct dw_report report = report_of(&answered, DW_REFUSED);

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "adapters/sdk/again.h"
 #include "adapters/sdk/outbox.h"
 #include "adapters/sdk/report.h"
 #include "adapters/sdk/store.h"
@@ -19,6 +20,7 @@ struct settle;
 struct settle_options {
 	struct store *store;
 	struct outbox *outbox;
+	struct again *again;
 	struct trust *trust;
 	struct reporter reporter;
 };

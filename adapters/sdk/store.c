@@ -38,6 +38,8 @@ static const char *const table_names[STORE_TABLES] = {
 	[STORE_INBOX] = "inbox",
 	[STORE_EVIDENCE] = "evidence",
 	[STORE_ACKED] = "acked",
+	[STORE_AGAIN] = "again",
+	[STORE_TAKEN] = "taken",
 };
 
 struct store {

@@ -23,6 +23,8 @@
  * | inbox    | h, recipient -> verdict, until the broker has recorded it                    |
  * | evidence | message id, u8 what, recipient -> receipt, outcomes                          |
  * | acked    | u64be sequence -> batch of our acknowledgements and its receipt              |
+ * | again    | u64be local number -> what was sent, for a while after its receipt           |
+ * | taken    | message id, h, recipient -> verdict, for as long as evidence is kept         |
  *
  * Failures: -ENOSPC when map or disk is full (the turn is lost, nothing of it happened), other negative
  * errno as proto/base/db.h. One thread.
@@ -36,6 +38,8 @@ enum store_table {
 	STORE_INBOX,
 	STORE_EVIDENCE,
 	STORE_ACKED,
+	STORE_AGAIN,
+	STORE_TAKEN,
 	STORE_TABLES,
 };
 

@@ -116,14 +116,17 @@ static void an_acknowledgement_is_proven(void)
 	world_connect(world);
 	sequence = desk_deliver(world->desk, &letter);
 	world_until(world, rows(world, STORE_ACKED) == 1);
-	CHECK_INT(evidence_acked(world->adapter.store, sequence, arena, &text, &batch), 0);
+	CHECK_INT(evidence_acked(
+			  world->adapter.store, sequence, EVIDENCE_NEWEST, arena, &text, &batch),
+		0);
 	CHECK_INT(proof_file_parse(text, &file, &fault), 0);
 	CHECK_INT(proof_check_entry(&file.entry, &disclosed, &fault), 0);
 	CHECK_INT(proof_check_path(&file, &file.claimed, &fault), 0);
 	CHECK_INT(disclosed.kind, DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED);
 	receipt_ack_batch_digest(batch, digest);
 	CHECK_MEM(disclosed.digest, digest, HASH_SIZE);
-	CHECK_INT(evidence_acked(world->adapter.store, sequence + 1, arena, &text, &batch),
+	CHECK_INT(evidence_acked(world->adapter.store, sequence + 1, EVIDENCE_NEWEST, arena, &text,
+			  &batch),
 		STORE_NOT_FOUND);
 }
 

@@ -161,7 +161,7 @@ static void after_an_alarm_it_does_not_start(void)
 static void a_checkpoint_out_of_nowhere_is_an_alarm(void)
 {
 	_cleanup_(world_free) struct world *world = world_new();
-	world->desk->mood = DESK_OTHER_ORIGIN;
+	world->desk->mood = DESK_OTHER_BUS;
 	world_start(world);
 	alarm_says(world, "of another log");
 }

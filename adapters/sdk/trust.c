@@ -6,39 +6,19 @@
  * else that contradicts a signed checkpoint is one at once: only the broker can have sent it, and going
  * on would mix what one log proves with what another one does.
  */
-#include "adapters/sdk/trust.h"
+#include "adapters/sdk/trusting.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "adapters/sdk/follow.h"
-#include "adapters/sdk/heads.h"
 #include "proto/base/log.h"
 
 enum {
-	LOG_KEYS_MAX = 16,
 	PROOF_BUSY_MS = 1000,
 	PROOF_IDLE_MS = 10000,
 	PROOF_PATIENCE_MS = 10000, /* then it is asked for again */
 	STALE_TELL_MS = 3600 * 1000,
-};
-
-struct trust {
-	struct trust_options options;
-	struct follow follow;
-	struct heads heads;
-	char origin[CHECKPOINT_ORIGIN_MAX + 1];
-	struct note_key log_keys[LOG_KEYS_MAX];
-	size_t log_keys_count;
-	uint64_t hello_size;
-	uint64_t rested_size;
-	struct heads_question question;
-	uint64_t asked_at_ns;  /* 0: no question open */
-	uint64_t proven_at_ns; /* last answer */
-	size_t unknown_len;    /* a note that no known key signed waits for a newer registry */
-	uint8_t unknown[HEAD_NOTE_MAX];
-	uint64_t stale_told_ns;
 };
 
 static uint64_t now_ns(const struct trust *trust)
@@ -53,8 +33,8 @@ static uint64_t ms_since(const struct trust *trust, uint64_t then_ns)
 
 /* ---- alarms ---- */
 
-static int alarm_raise(struct trust *trust, const char *what, struct bytes older,
-	struct bytes newer, struct bytes proof)
+int trust_raise(struct trust *trust, const char *what, struct bytes older, struct bytes newer,
+	struct bytes proof)
 {
 	struct folder_exhibit exhibits[] = {
 		{"older.note", older}, {"newer.note", newer}, {"proof", proof}};
@@ -66,7 +46,7 @@ static int alarm_raise(struct trust *trust, const char *what, struct bytes older
 
 int trust_alarm(struct trust *trust, const char *what, struct bytes note, struct bytes bytes)
 {
-	return alarm_raise(trust, what, head_note(&trust->heads.proven), note, bytes);
+	return trust_raise(trust, what, head_note(&trust->heads.proven), note, bytes);
 }
 
 static const char *clash_text(int verdict)
@@ -92,12 +72,12 @@ static int clash_alarm(struct trust *trust, int verdict, const struct heads_clas
 		"size %llu, in alarm-newer.note. Both are signed by the log.",
 		clash_text(verdict), trust->origin, (unsigned long long)clash->older_size,
 		(unsigned long long)clash->newer_size);
-	return alarm_raise(trust, text, clash->older_note, clash->newer_note, clash->proof);
+	return trust_raise(trust, text, clash->older_note, clash->newer_note, clash->proof);
 }
 
 /* ---- checkpoints ---- */
 
-static int unknown_keep(struct trust *trust, struct bytes note)
+int trust_unknown(struct trust *trust, struct bytes note)
 {
 	log_warn("trust",
 		"a checkpoint is signed by no log key of this registry: asking for a newer one",
@@ -111,10 +91,8 @@ static int unknown_keep(struct trust *trust, struct bytes note)
 static int other_alarm(struct trust *trust, struct bytes note)
 {
 	return trust_alarm(trust,
-		"The broker sent a checkpoint that is malformed or of another log. (A bus that "
-		"lost its "
-		"journal opens a new origin; then its operator has to tell you so.)",
-		note, BYTES(NULL, 0));
+		"The broker sent a checkpoint that is malformed or of another log.", note,
+		BYTES(NULL, 0));
 }
 
 /* Lines of keys that are not ours count for nothing, so a foreign origin looks like a foreign key. */
@@ -122,11 +100,11 @@ static int unverified(struct trust *trust, struct bytes note)
 {
 	struct checkpoint said;
 	if (head_parse(note, &said) == 0 && strcmp(said.origin, trust->origin) == 0)
-		return unknown_keep(trust, note);
+		return trust_unknown(trust, note);
 	return other_alarm(trust, note);
 }
 
-static int verify(struct trust *trust, struct bytes note, struct heads_shown *ret)
+int trust_verify(struct trust *trust, struct bytes note, struct heads_shown *ret)
 {
 	struct bytes none = BYTES(NULL, 0);
 	if (note.len == 0 || note.len > HEAD_NOTE_MAX)
@@ -165,7 +143,7 @@ int trust_checkpoint(struct trust *trust, struct bytes note, struct checkpoint *
 		rest(trust, ret->size);
 		return 0;
 	}
-	int r = verify(trust, note, &shown);
+	int r = trust_verify(trust, note, &shown);
 	if (r)
 		return r;
 	r = heads_receipt(&trust->heads, &shown, &clash);
@@ -180,9 +158,9 @@ int trust_aside(struct trust *trust, enum heads_aside which, struct bytes note)
 {
 	struct heads_shown shown;
 	struct heads_clash clash;
-	if (!trust->heads.proven.set)
+	if (!trust->heads.proven.set || trust->crossing.asking)
 		return 0;
-	int r = verify(trust, note, &shown);
+	int r = trust_verify(trust, note, &shown);
 	if (r)
 		return r;
 	r = heads_put_aside(&trust->heads, which, &shown, &clash);
@@ -213,6 +191,7 @@ void trust_hello(struct trust *trust, Dienstweg__Hello *hello)
 	hello->registry_version = registry_version(trust->follow.registry);
 	if (!head->set)
 		return;
+	hello->newest_epoch = epochs_newest(&trust->epochs);
 	hello->newest_size = head->checkpoint.size;
 	hello->newest_root = (ProtobufCBinaryData){
 		.data = (uint8_t *)(uintptr_t)head->checkpoint.root.bytes, .len = HASH_SIZE};
@@ -225,7 +204,11 @@ int trust_welcome(struct trust *trust, const Dienstweg__Welcome *welcome)
 	follow_welcome(&trust->follow, welcome->registry_version);
 	if (welcome->checkpoint.len == 0 && !heads_newest(&trust->heads)->set)
 		return 0;
-	int r = verify(trust, BYTES_PB(welcome->checkpoint), &shown);
+	bool done;
+	int r = trust_epoch_welcome(trust, welcome, &done);
+	if (r || done)
+		return r;
+	r = trust_verify(trust, BYTES_PB(welcome->checkpoint), &shown);
 	if (r)
 		return r;
 	r = heads_welcome(
@@ -249,10 +232,12 @@ int trust_proof(struct trust *trust, const Dienstweg__CheckpointFrame *frame)
 	struct heads_shown shown;
 	struct heads_clash clash;
 	int r;
+	if (trust->crossing.asking)
+		return trust_epoch_proof(trust, frame);
 	if (trust->asked_at_ns == 0 || frame->old_size != trust->question.old_size)
 		return 0;
 	if (frame->checkpoint.len > 0) {
-		r = verify(trust, BYTES_PB(frame->checkpoint), &shown);
+		r = trust_verify(trust, BYTES_PB(frame->checkpoint), &shown);
 		if (r)
 			return r;
 		r = heads_advance(&trust->heads, &trust->question, &shown,
@@ -270,11 +255,10 @@ int trust_proof(struct trust *trust, const Dienstweg__CheckpointFrame *frame)
 	return 0;
 }
 
-static int proof_ask(struct trust *trust, struct client *client)
+int trust_ask(struct trust *trust, struct client *client)
 {
 	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
 	Dienstweg__GetProof question = DIENSTWEG__GET_PROOF__INIT;
-	(void)heads_question(&trust->heads, &trust->question);
 	question.old_size = trust->question.old_size;
 	question.new_size = trust->question.new_size;
 	frame.body_case = DIENSTWEG__FRAME__BODY_GET_PROOF;
@@ -299,7 +283,8 @@ static int proofs_step(struct trust *trust, struct client *client)
 			"ALARM: the broker does not answer a demand for a consistency proof",
 			F_U64("from", trust->question.old_size),
 			F_U64("to", trust->question.new_size));
-	return proof_ask(trust, client);
+	(void)heads_question(&trust->heads, &trust->question);
+	return trust_ask(trust, client);
 }
 
 /* ---- registry ---- */
@@ -325,7 +310,7 @@ void trust_registry_seen(struct trust *trust, uint64_t version)
 		follow_welcome(&trust->follow, version);
 }
 
-static void keys_take(struct trust *trust)
+void trust_keys_take(struct trust *trust)
 {
 	trust->log_keys_count = registry_log_keys(
 		trust->follow.registry, trust->origin, trust->log_keys, LOG_KEYS_MAX);
@@ -349,7 +334,7 @@ int trust_registry_take(struct trust *trust, const Dienstweg__Registry *frame, b
 	switch (r) {
 	case FOLLOW_ADOPTED:
 		trust->unknown_len = 0;
-		keys_take(trust);
+		trust_keys_take(trust);
 		return 0;
 	case FOLLOW_NEWEST:
 	case FOLLOW_REFUSED:
@@ -381,8 +366,11 @@ int trust_step(struct trust *trust, struct client *client)
 	stale_tell(trust);
 	if (client_state(client) != CLIENT_READY)
 		return 0;
+	trust_loss_remind(trust);
 	int r = follow_step(&trust->follow, client, now_ns(trust));
-	return r ? r : proofs_step(trust, client);
+	if (r)
+		return r;
+	return trust->crossing.asking ? trust_epoch_step(trust, client) : proofs_step(trust, client);
 }
 
 /* ---- on disk ---- */
@@ -398,6 +386,8 @@ int trust_save(struct trust *trust)
 	if (r == 0)
 		r = store_put(trust->options.store, STORE_META, BYTES_STR("checkpoint seen"),
 			head_note(open));
+	if (r == 0)
+		r = trust_epochs_save(trust);
 	if (r == 0)
 		heads->changed = false;
 	return r;
@@ -418,6 +408,8 @@ static int heads_load(struct trust *trust, char *reterr, size_t size)
 	if (r == 0)
 		r = head_load(trust, "checkpoint seen", &trust->heads.seen);
 	if (r == 0)
+		r = trust_epochs_load(trust);
+	if (r == 0)
 		r = store_commit(trust->options.store);
 	if (r)
 		snprintf(reterr, size, "the newest checkpoint in the store: %s",
@@ -432,16 +424,15 @@ int trust_open(const struct trust_options *options, struct trust **ret, char *re
 	if (!trust)
 		return -ENOMEM;
 	trust->options = *options;
-	snprintf(trust->origin, sizeof(trust->origin), "%s/0", config->bus);
 	const struct follow_options follow = {
 		config->policy, config->registry, folder_path(options->folder), config->bus};
 	int r = follow_init(&trust->follow, &follow, reterr, size);
 	if (r)
 		return r < 0 ? r : TRUST_INVALID;
-	keys_take(trust);
 	r = heads_load(trust, reterr, size);
 	if (r)
 		return r;
+	trust_keys_take(trust);
 	trust->rested_size = heads_newest(&trust->heads)->checkpoint.size;
 	*ret = steal(&trust);
 	return 0;

@@ -11,7 +11,7 @@
 #include "adapters/sdk/store.h"
 #include "conf/config.h"
 #include "proto/base/clock.h"
-#include "proto/note/checkpoint.h"
+#include "proto/note/epoch.h"
 #include "proto/registry/registry.h"
 
 /*
@@ -134,5 +134,36 @@ int trust_save(struct trust *trust);
  * Return: TRUST_ALARM, or negative errno.
  */
 int trust_alarm(struct trust *trust, const char *what, struct bytes note, struct bytes bytes);
+
+/* ---- epochs of the log (trust-epoch.c) ---- */
+
+/* The log went on under a new origin, and this adapter has followed it. */
+struct trust_crossed {
+	uint32_t before; /* the epoch that was held */
+	uint64_t kept;   /* entries of that one which the log still has */
+	uint64_t linked; /* of them, those of which it was proven; UINT64_MAX: all that was ever seen */
+};
+
+/**
+ * trust_crossed() - was a new epoch entered since this was last asked?
+ * @trust: the trust
+ * @ret:   filled when so
+ * Return: true once.
+ */
+bool trust_crossed(struct trust *trust, struct trust_crossed *ret);
+
+/* With what the newest epoch began: entries that this adapter had seen were lost. */
+struct trust_loss {
+	uint32_t epoch; /* 0: nothing was lost */
+	uint64_t seen, kept;
+};
+const struct trust_loss *trust_loss(const struct trust *trust);
+const struct epochs *trust_epochs(const struct trust *trust);
+/* Is a checkpoint of the origin that is held now? */
+bool trust_is_current(const struct trust *trust, const struct checkpoint *checkpoint);
+void trust_loss_remind(struct trust *trust); /* loud again, once an hour */
+
+/* The epochs for who looks into a store of another process; none: 0 and empty. 0 or negative errno. */
+int trust_epochs_read(struct store *store, struct epochs *ret);
 
 bool trust_stale(const struct trust *trust); /* the registry is past its stale-after */

@@ -158,6 +158,10 @@ int witness_save(struct witness *witness)
 		return 0;
 	witness->asked = false;
 	uint64_t size = candidate->checkpoint.size, before = witness->cosigned.checkpoint.size;
+	/* Under another origin it is another log: trust has seen how the two hang together. */
+	if (witness->cosigned.set &&
+		!trust_is_current(witness->options.trust, &witness->cosigned.checkpoint))
+		witness->cosigned.set = false;
 	if (witness->cosigned.set && size < before)
 		return 0; /* the larger one says all that this would */
 	if (witness->cosigned.set && size == before &&

@@ -40,6 +40,8 @@ static const char *what_of(uint8_t kind)
 		return "witnesses had cosigned the log up to an earlier entry";
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ERASED:
 		return "records were erased";
+	case DIENSTWEG__ENTRY_KIND__ENTRY_CONTINUES:
+		return "the log went on under a new origin, after it had lost entries";
 	default:
 		return "the broker recorded an event of its own";
 	}

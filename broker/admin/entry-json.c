@@ -190,6 +190,12 @@ static void put_decision(json_t *object, const Dienstweg__Decision *decision)
 	put_name(object, "cause", decision->cause);
 	if (decision->n_affected > 0)
 		json_object_set_new(object, "affected", affected_json(decision));
+	if (decision->epoch > 0) {
+		out_put(object, "epoch", decision->epoch);
+		out_put(object, "signed", decision->marked_size);
+		out_put(object, "account", decision->account);
+	}
+	put_name(object, "trusted", decision->trusted);
 	put_name(object, "software", decision->software);
 	put_hex(object, "config_digest", decision->config_digest);
 	if (decision->state)

@@ -247,6 +247,7 @@ static json_t *journal_json(const struct status *status)
 	json_t *object = json_object();
 	struct journal_stats stats;
 	journal_stats(status->options.journal, &stats);
+	json_object_set_new(object, "origin", json_string(journal_origin(status->options.journal)));
 	put(object, "entries", stats.tree_size);
 	put(object, "commits", stats.commits);
 	put(object, "messages", stats.messages);
@@ -313,6 +314,7 @@ static json_t *status_json(const struct status *status, const struct inquiry *in
 	json_object_set_new(object, "bus", json_string(options->config->bus));
 	json_object_set_new(
 		object, "draining", json_boolean(transport_draining(options->transport)));
+	json_object_set_new(object, "held", json_boolean(transport_held(options->transport)));
 	put(object, "uptime_s", up_ns / UINT64_C(1000000000));
 	put(object, "registry_version",
 		registry_version(transport_registry_now(options->transport)));

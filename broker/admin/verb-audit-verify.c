@@ -56,6 +56,31 @@ struct options {
 	bool json, strict;
 };
 
+static void print_epochs(const struct audit_verify_result *result)
+{
+	char lost[OUT_TEXT_MAX] = "";
+	if (result->lost_to > 0)
+		snprintf(lost, sizeof(lost), ": %" PRIu64 " had been signed before the last",
+			result->lost_to);
+	for (size_t i = 0; i < result->epochs.count; i++)
+		printf("  EPOCH        %" PRIu32 " began with entry %" PRIu64
+		       ": entries were lost there%s (audit show)\n",
+			result->epochs.all[i].epoch, result->epochs.all[i].size,
+			i + 1 == result->epochs.count ? lost : "");
+}
+
+static json_t *epochs_json(const struct epochs *epochs)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < epochs->count; i++) {
+		json_t *object = json_object();
+		out_put(object, "epoch", epochs->all[i].epoch);
+		out_put(object, "entry", epochs->all[i].size);
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
 static void print(const struct options *options, const struct audit *audit,
 	const struct audit_verify_options *how, const struct audit_verify_result *result,
 	const struct findings *findings)
@@ -72,6 +97,7 @@ static void print(const struct options *options, const struct audit *audit,
 		printf("  before       %" PRIu64
 		       " of them, verified then and not looked at again\n",
 			result->before);
+	print_epochs(result);
 	if (result->pruned > 0)
 		printf("  pruned       the entries before %" PRIu64 "; %s\n", result->pruned,
 			result->archive ? "verified out of the archive"
@@ -116,6 +142,7 @@ static void print_json(const struct options *options, const struct audit *audit,
 	out_put(object, "before", result->before);
 	out_put(object, "pruned", result->pruned);
 	json_object_set_new(object, "archive", json_boolean(result->archive));
+	json_object_set_new(object, "epochs", epochs_json(&result->epochs));
 	out_put(object, "records", result->records);
 	out_put(object, "gone_records", result->gone_records);
 	out_put(object, "gone_contents", result->gone_contents);

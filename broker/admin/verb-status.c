@@ -98,6 +98,17 @@ static void print_erasure(const json_t *erasure)
 				: "");
 }
 
+/* A log that lost entries says so wherever it is named. */
+static void print_origin(const json_t *journal)
+{
+	const char *origin = text(journal, "origin"), *slash = strrchr(origin, '/');
+	if (slash && strcmp(slash, "/0") != 0)
+		printf("  EPOCH        %s: the log lost entries once and went on (audit list "
+		       "--kind "
+		       "continues)\n",
+			origin);
+}
+
 static void print_live(const json_t *status)
 {
 	const json_t *journal = json_object_get(status, "journal");
@@ -106,6 +117,10 @@ static void print_live(const json_t *status)
 	printf("The broker of %s runs: version %s, for %s%s\n", text(status, "bus"),
 		text(status, "version"), out_age(number(status, "uptime_s"), age),
 		json_is_true(json_object_get(status, "draining")) ? ", stopping" : "");
+	if (json_is_true(json_object_get(status, "held")))
+		printf("  HELD         the journal is older than what was signed, or nobody knows: "
+		       "see the log\n");
+	print_origin(journal);
 	printf("  registry     version %" PRIu64 "\n", number(status, "registry_version"));
 	printf("  journal      %" PRIu64 " entries, %" PRIu64 " %% full%s, %" PRIu64
 	       " commits of %" PRIu64 " us\n",
@@ -130,6 +145,7 @@ static void print_journal(const struct folders *folders, const json_t *status, c
 	char bytes[OUT_TEXT_MAX];
 	printf("No broker answers (%s). Its journal, in %s, says:\n", why, folders->journal);
 	printf("  bus          %s\n", text(status, "bus"));
+	print_origin(journal);
 	printf("  stopped      %s\n", json_is_true(json_object_get(status, "stopped_in_order"))
 					      ? "in order"
 					      : "not in order: killed, or still starting");
@@ -195,6 +211,7 @@ static void journal_of(const struct folders *folders, struct audit *audit,
 	struct stub last = {};
 	struct stat data;
 	char path[4096];
+	out_put_text(journal, "origin", audit->origin);
 	out_put(journal, "entries", meta->size);
 	out_put_time(journal, "committed", meta->batch_ms);
 	if (path_join(path, sizeof(path), folders->journal, "data.mdb") == 0 &&

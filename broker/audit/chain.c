@@ -139,8 +139,12 @@ size_t chain_log_keys(
 		for (size_t k = 0; k < count && !known; k++)
 			known = memcmp(ret[k].public, chain->policy->logs[i].public,
 					SIGN_PUBLIC_SIZE) == 0;
-		if (!known)
-			ret[count++] = chain->policy->logs[i];
+		/* A pinned key is the log's in every epoch of its bus. */
+		const struct note_key *pinned = &chain->policy->logs[i];
+		struct bytes name = BYTES_STR(
+			epoch_same_bus(pinned->name, origin) ? origin : pinned->name);
+		if (!known && note_key_init(&ret[count], name, pinned->public) == 0)
+			count++;
 	}
 	return count;
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/note/epoch.h"
 #include "proto/note/policy.h"
 #include "proto/registry/registry.h"
 

@@ -101,7 +101,7 @@ static void take_held(struct checker *c, struct bytes note, struct held *ret)
 		int r = audit_trust_checkpoint(
 			c->trust, note, claimed.origin, &ret->checkpoint, &witnessed, &fault);
 		why = r ? fault.why : NULL;
-		if (!why && strcmp(claimed.origin, c->result->checkpoint.origin) != 0)
+		if (!why && !epoch_same_bus(claimed.origin, c->result->checkpoint.origin))
 			why = "it is of another log";
 	}
 	if (why)

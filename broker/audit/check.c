@@ -275,7 +275,7 @@ static int judge_grown(const struct audit_trust *trust, const struct audit_held 
 		return 0;
 	if (audit_check_trees(trust, held->grown, NULL, 0, &trees, &why) != 0)
 		return proof_fault(fault, PROOF_BYTES, "grown", "%s: %s", why.field, why.why);
-	if (strcmp(trees.origin, checked->checkpoint.origin) != 0 ||
+	if (!epoch_same_bus(trees.origin, checked->checkpoint.origin) ||
 		trees.proof.old.size != checked->checkpoint.size ||
 		memcmp(&trees.proof.old.root, &checked->checkpoint.root, HASH_SIZE) != 0)
 		return proof_fault(fault, PROOF_BYTES, "grown",
@@ -327,7 +327,7 @@ static int take_signed(const struct audit_trust *trust, struct bytes note, const
 	const uint8_t *end = note.len ? memmem(note.data, note.len, "\n\n", 2) : NULL;
 	if (!end || checkpoint_parse(BYTES(note.data, end + 1 - note.data), &claimed) != 0)
 		return proof_fault(fault, PROOF_CHECKPOINT, field, "is no checkpoint");
-	if (trees->origin[0] && strcmp(trees->origin, claimed.origin) != 0)
+	if (trees->origin[0] && !epoch_same_bus(trees->origin, claimed.origin))
 		return proof_fault(fault, PROOF_CHECKPOINT, field,
 			"is of another log than the other checkpoint: %s", claimed.origin);
 	int r = audit_trust_checkpoint(trust, note, claimed.origin, &checkpoint, &witnessed, fault);

@@ -84,9 +84,17 @@ static int take_checkpoint(struct exporter *e)
 /* Does the folder hold an earlier state of this very log? */
 static int compare_before(struct exporter *e)
 {
+	char origin[CHECKPOINT_ORIGIN_MAX + 1];
 	struct merkle_hash root;
 	unsigned int level = 0;
-	if (strcmp(e->before.origin, e->checkpoint.origin) != 0)
+	audit_origin_at(e->audit, e->before.size, origin);
+	if (epoch_same_bus(e->before.origin, origin) && strcmp(e->before.origin, origin) != 0)
+		return exporter_refuse(e, EXPORT_REFUSED,
+			"%s: holds %" PRIu64
+			" entries of %s, of which this journal lost some: keep it, it proves "
+			"them, and choose another folder",
+			e->options->dir, e->before.size, e->before.origin);
+	if (strcmp(e->before.origin, origin) != 0)
 		return exporter_refuse(e, EXPORT_REFUSED,
 			"%s: holds the log %s, this journal is of %s: choose another folder",
 			e->options->dir, e->before.origin, e->checkpoint.origin);

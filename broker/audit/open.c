@@ -7,7 +7,6 @@
 #include "broker/audit/open.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,19 +41,34 @@ static int open_policy(
 	return r > 0 ? AUDIT_REFUSED : r;
 }
 
+int audit_take_log(struct audit *audit)
+{
+	struct journal_meta meta;
+	int r = journal_read_meta(audit->reader, &meta);
+	if (r)
+		return r;
+	memcpy(audit->bus, meta.bus, sizeof(audit->bus));
+	epoch_origin(BYTES_STR(audit->bus), meta.epoch, audit->origin);
+	/* Whether they are true is for verification to say; damaged ones leave the first. */
+	r = journal_read_epochs(audit->reader, &audit->epochs);
+	return r < 0 ? r : 0;
+}
+
+void audit_origin_at(const struct audit *audit, uint64_t size, char ret[CHECKPOINT_ORIGIN_MAX + 1])
+{
+	epoch_origin(BYTES_STR(audit->bus), epochs_at(&audit->epochs, size), ret);
+}
+
 static int open_journal(
 	const struct audit_paths *paths, struct audit *audit, char *reterr, size_t size)
 {
-	struct journal_meta meta;
 	int r = journal_reader_open(paths->journal, audit->keyring, &audit->reader);
 	if (r == 0)
 		r = audit_refresh(audit);
 	if (r == 0)
-		r = journal_read_meta(audit->reader, &meta);
-	if (r == 0) {
-		snprintf(audit->origin, sizeof(audit->origin), "%s/%" PRIu32, meta.bus, meta.epoch);
+		r = audit_take_log(audit);
+	if (r == 0)
 		return 0;
-	}
 	if (r == READER_FORMAT)
 		snprintf(reterr,
 			size, "%s: of a format that this program does not know: use the version that wrote it",

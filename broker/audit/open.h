@@ -6,6 +6,7 @@
 
 #include "broker/journal/keyring.h"
 #include "broker/journal/reader.h"
+#include "proto/note/epoch.h"
 #include "proto/note/policy.h"
 
 /*
@@ -25,8 +26,10 @@ struct audit {
 	struct journal_reader *reader;
 	struct policy policy;
 	bool has_policy;
-	const char *archive;     /* as given */
-	char origin[96];         /* of the log: "<bus>/<epoch>" */
+	const char *archive; /* as given */
+	char bus[64];
+	char origin[CHECKPOINT_ORIGIN_MAX + 1]; /* of the log now: "<bus>/<epoch>" */
+	struct epochs epochs;                   /* that it had */
 	struct policy witnesses; /* whose cosignatures count, once that was asked: audit_prove()'s */
 	bool witnesses_known;
 };
@@ -43,6 +46,16 @@ enum { AUDIT_REFUSED = 1 };
 int audit_open(const struct audit_paths *paths, struct audit *ret, char *reterr, size_t size);
 void audit_close(struct audit *audit); /* harmless when never opened */
 DEFINE_CLEANUP_PTR(struct audit, audit_close);
+
+/**
+ * audit_take_log() - which log is it, and in which epochs? audit_open() does it
+ * @audit: its reader begun
+ * Return: 0, READER_*, negative errno.
+ */
+int audit_take_log(struct audit *audit);
+
+/* The origin under which a tree of @size entries was signed. */
+void audit_origin_at(const struct audit *audit, uint64_t size, char ret[CHECKPOINT_ORIGIN_MAX + 1]);
 
 /* Entries walked between two snapshots: a read transaction must be short, or the journal grows. */
 enum { AUDIT_SLICE = 1024 };

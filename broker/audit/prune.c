@@ -79,8 +79,8 @@ static int open_all(struct pruner *p)
 		r = journal_read_meta(p->audit.reader, &p->meta);
 	if (r == 0)
 		r = journal_read_pruned(p->audit.reader, &p->pruned);
-	snprintf(p->audit.origin, sizeof(p->audit.origin), "%s/%" PRIu32, p->meta.bus,
-		p->meta.epoch);
+	if (r == 0)
+		r = audit_take_log(&p->audit);
 	return r > 0 ? refuse(p, "%s: its head cannot be read: audit verify tells more",
 			       p->paths->journal)
 		     : r;
@@ -135,10 +135,12 @@ static int trust_of(struct pruner *p, struct arena *arena, struct audit_trust *t
 static int same_log(struct pruner *p, const struct checkpoint *archived)
 {
 	struct merkle_hash root;
+	char origin[CHECKPOINT_ORIGIN_MAX + 1];
 	const char *dir = p->paths->archive;
-	if (strcmp(archived->origin, p->audit.origin) != 0)
+	audit_origin_at(&p->audit, archived->size, origin);
+	if (strcmp(archived->origin, origin) != 0)
 		return refuse(p, "%s: is an export of %s, the journal is of %s", dir,
-			archived->origin, p->audit.origin);
+			archived->origin, origin);
 	if (archived->size < p->result->before || archived->size > p->meta.size)
 		return refuse(p,
 			"%s: holds %" PRIu64 " entries, it must be %" PRIu64 " to %" PRIu64

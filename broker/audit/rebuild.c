@@ -208,7 +208,6 @@ static int rebuild(struct db_env *env, struct audit *audit,
 	const struct audit_replay_options *options, struct audit_report *report,
 	struct audit_replay_result *ret)
 {
-	struct journal_meta meta;
 	int r = mark(env, true);
 	if (r == 0)
 		r = clear_derived(env);
@@ -217,10 +216,9 @@ static int rebuild(struct db_env *env, struct audit *audit,
 	if (r == 0)
 		r = audit_refresh(audit);
 	if (r == 0)
-		r = journal_read_meta(audit->reader, &meta);
+		r = audit_take_log(audit);
 	if (r)
 		return r > 0 ? -EBADMSG : r;
-	snprintf(audit->origin, sizeof(audit->origin), "%s/%" PRIu32, meta.bus, meta.epoch);
 	r = audit_replay_into(audit, env, options, report, ret);
 	journal_reader_free(steal(&audit->reader));
 	return r || !ret->complete ? r : mark(env, false);

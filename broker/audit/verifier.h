@@ -36,6 +36,8 @@ struct verifier {
 	int found;               /* of the stub at edge.size: what the reader said */
 	struct stub stub;        /* if that is 0 */
 	struct tree_row rows[(MERKLE_LEVELS + TREE_ROW_HEIGHT - 1) / TREE_ROW_HEIGHT];
+	struct epochs epochs;                   /* that have begun so far */
+	char origin[CHECKPOINT_ORIGIN_MAX + 1]; /* of the newest of them */
 	struct chain chain;
 	struct disputes disputes;
 	struct arena *arena;           /* of the registry at hand */
@@ -84,6 +86,12 @@ int verify_cosigned(struct verifier *verifier);
 int verify_cosigned_resume(struct verifier *verifier);
 /* A registry entry: its content, whether it may follow, and its row in the table. */
 int verify_registry(struct verifier *verifier, uint64_t sequence);
+/* The entry that begins an epoch; @before: root of the tree before it, NULL: not known. */
+int verify_epoch(struct verifier *verifier, uint64_t sequence, const struct merkle_hash *before);
+/* Take up the epochs of what was verified before. */
+void verify_epochs_resume(struct verifier *verifier, uint64_t size);
+/* What the head says of epochs, at the end. */
+int verify_epochs_head(struct verifier *verifier, uint32_t newest);
 /* What lies behind the end that the head names? In the snapshot that said so. */
 int verify_behind(struct verifier *verifier);
 /* After verify_tree_look(): which entry of its kind is the last? */

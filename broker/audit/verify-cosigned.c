@@ -75,7 +75,7 @@ static int known_to_version(struct verifier *v, uint64_t version, struct lines *
 /* Are all lines that are not the log's good ones of witnesses? */
 static int are_known(struct verifier *v, struct bytes note, bool *ret)
 {
-	struct lines lines = {.note = note, .count = cosignature_lines(note, v->audit->origin)};
+	struct lines lines = {.note = note, .count = cosignature_lines(note, v->origin)};
 	uint64_t version = chain_version(&v->chain);
 	int r = known_to(&v->chain, &lines) ? 0 : 1;
 	for (size_t i = 1; r == 0 && i <= LATER_MAX && lines.known < lines.count; i++)
@@ -86,7 +86,7 @@ static int are_known(struct verifier *v, struct bytes note, bool *ret)
 
 static int judge(struct verifier *v, struct bytes note)
 {
-	const char *origin = v->audit->origin;
+	const char *origin = v->origin;
 	struct note_key keys[NOTE_KEYS_MAX];
 	struct checkpoint checkpoint;
 	struct merkle_hash root;

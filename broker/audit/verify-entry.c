@@ -239,8 +239,10 @@ static int check_taken(struct entry_checker *c, const struct audit_entry *entry)
 
 static int check_witnessed(struct entry_checker *c, const struct audit_entry *entry)
 {
+	char origin[CHECKPOINT_ORIGIN_MAX + 1];
 	const char *why;
-	int r = witnessed_check(c->reader, &c->slice->chain, c->audit->origin, entry, &why);
+	audit_origin_at(c->audit, entry->decision->witnessed_size, origin);
+	int r = witnessed_check(c->reader, &c->slice->chain, origin, entry, &why);
 	if (r > 0)
 		audit_report_finding(c->report, entry->sequence, "witnessed-wrong", "%s", why);
 	return r < 0 ? r : 0;

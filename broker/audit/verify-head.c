@@ -133,5 +133,7 @@ int verify_head(struct verifier *v)
 		return 0; /* it was told at the beginning, or is damaged since */
 	if (v->chain.current)
 		check_head(v, &meta);
-	return check_registries(v);
+	if (meta.size == v->size)
+		r = verify_epochs_head(v, meta.epoch);
+	return r ? r : check_registries(v);
 }

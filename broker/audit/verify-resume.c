@@ -29,7 +29,9 @@ int audit_verify_continues(const struct audit *audit, const struct audit_verify_
 		return r;
 	}
 	verified_policy(audit->has_policy ? &audit->policy : NULL, policy);
-	if (strcmp(from->checkpoint.origin, audit->origin) != 0)
+	char origin[CHECKPOINT_ORIGIN_MAX + 1];
+	audit_origin_at(audit, from->checkpoint.size, origin);
+	if (strcmp(from->checkpoint.origin, origin) != 0)
 		why = "is of another journal";
 	else if (memcmp(from->policy, policy, HASH_SIZE) != 0)
 		why = "was made under another policy";
@@ -69,9 +71,9 @@ static int resume_checkpoint(struct verifier *v, const struct verified *from)
 {
 	struct note_key keys[NOTE_KEYS_MAX];
 	struct checkpoint checkpoint;
-	size_t count = chain_log_keys(&v->chain, v->audit->origin, keys);
+	size_t count = chain_log_keys(&v->chain, v->origin, keys);
 	int r = checkpoint_open(
-		BYTES(from->note, from->note_len), keys, count, v->audit->origin, &checkpoint);
+		BYTES(from->note, from->note_len), keys, count, v->origin, &checkpoint);
 	if (r > 0)
 		audit_report_finding(v->report, from->checkpoint.size - 1, "checkpoint-signature",
 			"the checkpoint of what was verified before does not bear the signature of "
@@ -92,12 +94,14 @@ int verify_resume(struct verifier *v)
 		return 0;
 	}
 	arena_reset(v->arena);
+	verify_epochs_resume(v, from->edge.size);
 	int r = resume_registry(v, from);
 	if (r == 0)
 		r = resume_checkpoint(v, from);
 	if (r < 0)
 		return r;
 	if (r > 0) { /* it was told; then everything is in doubt */
+		verify_epochs_resume(v, 0);
 		chain_deinit(&v->chain);
 		chain_init(&v->chain, v->chain.policy);
 		return 0;

@@ -41,15 +41,35 @@ static int take_newest(struct verifier *v)
 	return 0;
 }
 
+/* Was it signed in an epoch of this log, of more than was kept of that? */
+static bool lost_from(const struct verifier *v, const struct checkpoint *held, uint64_t *ret)
+{
+	const struct audit *audit = v->audit;
+	uint32_t epoch;
+	if (epoch_of(held->origin, BYTES_STR(audit->bus), &epoch) != 0 ||
+		epoch >= epochs_newest(&audit->epochs))
+		return false;
+	*ret = epochs_kept(&audit->epochs, epoch);
+	return held->size > *ret;
+}
+
 static void take_held(struct verifier *v)
 {
 	struct bytes note = v->options->held;
+	uint64_t lost;
 	if (note.len == 0)
 		return;
 	if (parse_unjudged(note, &v->held) || v->held.size == 0) {
 		v->held = (struct checkpoint){};
 		audit_report_finding(
 			v->report, 0, "held-checkpoint", "the given checkpoint cannot be read");
+	} else if (lost_from(v, &v->held, &lost)) {
+		audit_report_finding(v->report, lost, "entries-lost",
+			"the given checkpoint %s is of %" PRIu64
+			" entries: those from this one on were lost when the log went on under a "
+			"new origin",
+			v->held.origin, v->held.size);
+		v->held = (struct checkpoint){};
 	} else if (v->held.size > v->size) {
 		audit_report_finding(v->report, v->size, "entries-missing",
 			"the journal ends after %" PRIu64
@@ -303,8 +323,8 @@ static void judge_checkpoint(struct verifier *v, struct bytes note, const char *
 	struct note_key keys[NOTE_KEYS_MAX];
 	struct checkpoint checkpoint;
 	struct merkle_hash root;
-	size_t count = chain_log_keys(&v->chain, v->audit->origin, keys);
-	int r = checkpoint_open(note, keys, count, v->audit->origin, &checkpoint);
+	size_t count = chain_log_keys(&v->chain, v->origin, keys);
+	int r = checkpoint_open(note, keys, count, v->origin, &checkpoint);
 	v->result->checkpoints++;
 	disputes_count_checkpoint(&v->disputes, v->edge.size, note, keys, count);
 	if (r > 0) {

@@ -22,21 +22,32 @@
 
 /* ---- the walk ---- */
 
+static bool begins(const struct verifier *v, uint8_t kind)
+{
+	return v->found == 0 && v->stub.kind == kind;
+}
+
 static bool begins_registry(const struct verifier *v)
 {
-	return v->found == 0 && v->stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY;
+	return begins(v, DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY);
 }
 
 static int walk_entry(struct verifier *v, struct held *held)
 {
 	uint64_t sequence = v->edge.size;
 	bool registry = begins_registry(v), closed = verify_pruned_is_closed(v);
+	bool epoch = begins(v, DIENSTWEG__ENTRY_KIND__ENTRY_CONTINUES);
+	struct merkle_hash before;
 	verify_marks_see(v);
+	if (epoch && !closed)
+		merkle_edge_root(&v->edge, &before);
 	held_at(held, sequence, STEP_TREE);
 	int r = closed ? verify_pruned_pass(v) : verify_tree_leaf(v);
 	held_at(held, sequence, STEP_REGISTRY);
 	if (r == 0 && registry)
 		r = verify_registry(v, sequence);
+	if (r == 0 && epoch)
+		r = verify_epoch(v, sequence, closed ? NULL : &before);
 	if (r || (closed && v->edge.size < v->pruned))
 		return r; /* there is no root to compare checkpoints with */
 	held_at(held, sequence, STEP_CHECKPOINTS);
@@ -179,6 +190,7 @@ int audit_verify(struct audit *audit, const struct audit_verify_options *options
 	_cleanup_(crew_free) struct crew *crew = NULL;
 	_cleanup_(verifier_deinit) struct verifier v = {
 		.audit = audit, .options = options, .report = report, .result = ret};
+	epoch_origin(BYTES_STR(audit->bus), 0, v.origin);
 	chain_init(&v.chain, audit->has_policy ? &audit->policy : NULL);
 	v.arena = arena_new(ENTRY_ARENA);
 	if (!v.arena)
@@ -197,6 +209,7 @@ int audit_verify(struct audit *audit, const struct audit_verify_options *options
 	ret->registries = v.chain.versions;
 	ret->registry_version = chain_version(&v.chain);
 	ret->newest = v.newest;
+	ret->epochs = v.epochs;
 	text_base64(BYTES(v.newest.root.bytes, HASH_SIZE), ret->newest_root);
 	return r;
 }

@@ -40,7 +40,9 @@ struct audit_verify_result {
 	uint64_t checkpoints;  /* kept ones, judged */
 	uint64_t registries;
 	uint64_t registry_version;
-	uint64_t batch_ms;        /* of the last commit */
+	uint64_t batch_ms;    /* of the last commit */
+	struct epochs epochs; /* under which it went on after it had lost entries */
+	uint64_t lost_to; /* so many entries had been signed before the newest of them, as far as is known */
 	struct checkpoint newest; /* size 0: none */
 	char newest_root[45];     /* base64 */
 };

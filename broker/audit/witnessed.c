@@ -94,13 +94,15 @@ static int judge_entry(
 {
 	_cleanup_(chain_deinit) struct chain chain = {};
 	struct bytes content;
+	char origin[CHECKPOINT_ORIGIN_MAX + 1];
 	const char *why;
 	uint64_t at;
+	audit_origin_at(audit, entry->decision->witnessed_size, origin);
 	chain_init(&chain, audit->has_policy ? &audit->policy : NULL);
 	int r = journal_read_registry_at(audit->reader, entry->sequence, arena, &at, &content);
 	if (r == 0)
 		r = chain_resume(&chain, at, 1, false, content);
-	return r ? r : witnessed_check(audit->reader, &chain, audit->origin, entry, &why);
+	return r ? r : witnessed_check(audit->reader, &chain, origin, entry, &why);
 }
 
 /* One that is not what it should be is passed over: an older one bounds less, and truly. */

@@ -167,6 +167,18 @@ static void add_program(struct words *words, const char *what, const Dienstweg__
 	words_add(words, ", configuration digest %s", hex);
 }
 
+static void add_continues(struct words *words, const Dienstweg__Decision *decision)
+{
+	words_add(words, "the log went on as epoch %" PRIu32 ", after it had lost entries: ",
+		decision->epoch);
+	if (decision->marked_size > 0)
+		words_add(words, "%" PRIu64 " had been signed; ", decision->marked_size);
+	else
+		words_add(words, "how many had been signed is not known; ");
+	words_add(words, "ordered by account %" PRIu32 ": ", decision->account);
+	words_name(words, BYTES_PB(decision->trusted));
+}
+
 static void add_state(struct words *words, const Dienstweg__Decision *decision)
 {
 	const Dienstweg__StateCut *cut = decision->state;
@@ -285,6 +297,8 @@ void words_decision(struct words *words, uint8_t kind, const Dienstweg__Decision
 			decision->step_ms < 0 ? -(uint64_t)decision->step_ms
 					      : (uint64_t)decision->step_ms);
 		return;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_CONTINUES:
+		return add_continues(words, decision);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ERASED:
 		return add_erased(words, decision);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_INSPECTED:

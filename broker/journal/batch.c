@@ -167,8 +167,11 @@ static int batch_decide(struct journal *journal, struct batch *batch, int64_t st
 {
 	int r = 0;
 	struct parcel *parcel = batch->parcels;
+	/* The first entry under a new origin is the one that says so. */
+	if (journal->onward.due)
+		r = notes_continues(journal, batch);
 	/* A new registry opens its commit: also before timers, which might need it. */
-	if (parcel && parcel->kind == PARCEL_REGISTRY) {
+	if (r == 0 && parcel && parcel->kind == PARCEL_REGISTRY) {
 		batch->stage = "registry";
 		r = decide_parcel(journal, batch, parcel);
 		parcel = parcel->next;
@@ -206,7 +209,7 @@ static void sign_checkpoint(struct journal *journal, const struct checkpoint *ch
 			journal->note, journal->note_len);
 }
 
-/* The newest checkpoint, and the last one of each day, are kept. */
+/* The newest checkpoint, and the last one of each day and epoch, are kept. */
 static int put_checkpoint(struct journal *journal, uint64_t old_size)
 {
 	struct db_txn *txn = journal->log.txn;
@@ -216,7 +219,7 @@ static int put_checkpoint(struct journal *journal, uint64_t old_size)
 	int r = 0;
 	memcpy(checkpoint.origin, journal->origin, sizeof(checkpoint.origin));
 	tree_root(journal->tree, &checkpoint.root);
-	if (old_size > 0 && journal->note_day == today)
+	if (old_size > 0 && journal->note_day == today && !journal->onward.due)
 		r = db_delete(txn, journal->tables.checkpoint, KEY_BYTES_OF(key));
 	if (r)
 		return r == DB_NOT_FOUND ? -EBADMSG : r;
@@ -291,6 +294,7 @@ static int batch_commit(struct journal *journal, struct batch *batch)
 	if (r)
 		return journal_put_error(r);
 	tree_settle(journal->tree);
+	journal->onward.due = false;
 	batch->committed = true;
 	return 0;
 }

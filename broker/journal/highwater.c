@@ -18,19 +18,30 @@
 #include "proto/base/file.h"
 #include "proto/base/log.h"
 
-enum { WRITE_MS = 1000 };
+enum {
+	WRITE_MS = 1000,
+	FIRST_COMMIT_MAX = 2, /* entries of the commit that begins an epoch: *continues*, a registry */
+};
+
+static int note_read(
+	const char *path, uint8_t buf[CHECKPOINT_NOTE_MAX], size_t *ret_len, struct checkpoint *ret)
+{
+	_cleanup_(heap_free) uint8_t *data = NULL;
+	int r = file_read(path, CHECKPOINT_NOTE_MAX, &data, ret_len);
+	if (r)
+		return r == -ENOENT ? HIGHWATER_MISSING : r < 0 ? r : HIGHWATER_BROKEN;
+	const uint8_t *end = memmem(data, *ret_len, "\n\n", 2);
+	if (!end || checkpoint_parse(BYTES(data, (size_t)(end - data) + 1), ret) != 0)
+		return HIGHWATER_BROKEN;
+	memcpy(buf, data, *ret_len);
+	return 0;
+}
 
 int highwater_read(const char *path, struct checkpoint *ret)
 {
-	_cleanup_(heap_free) uint8_t *data = NULL;
+	uint8_t buf[CHECKPOINT_NOTE_MAX];
 	size_t len;
-	int r = file_read(path, CHECKPOINT_NOTE_MAX, &data, &len);
-	if (r)
-		return r == -ENOENT ? HIGHWATER_MISSING : r < 0 ? r : HIGHWATER_BROKEN;
-	const uint8_t *end = memmem(data, len, "\n\n", 2);
-	if (!end || checkpoint_parse(BYTES(data, (size_t)(end - data) + 1), ret) != 0)
-		return HIGHWATER_BROKEN;
-	return 0;
+	return note_read(path, buf, &len, ret);
 }
 
 int highwater_write(const char *path, struct bytes note)
@@ -40,12 +51,29 @@ int highwater_write(const char *path, struct bytes note)
 
 /* ---- at start ---- */
 
+/*
+ * The mark of an epoch before this one was overruled by an operator, and is replaced with the first commit of the
+ * new one. A crash between the two leaves it behind, next to a journal in which nothing but that commit has come.
+ */
+static bool has_just_begun(const struct journal *journal)
+{
+	const struct epochs *epochs = &journal->epochs;
+	return epochs->count > 0 &&
+	       journal->head.size <= epochs->all[epochs->count - 1].size + FIRST_COMMIT_MAX;
+}
+
 static int judge(struct journal *journal, const struct checkpoint *mark, enum journal_doubt *ret)
 {
 	struct db_txn *txn = NULL;
 	struct merkle_hash root;
 	*ret = JOURNAL_BEHIND;
-	if (strcmp(mark->origin, journal->origin) != 0 || mark->size > journal->head.size)
+	if (epoch_of(mark->origin, BYTES_STR(journal->head.bus), &journal->marked_epoch) != 0)
+		return 0;
+	if (journal->marked_epoch < journal->head.epoch) {
+		*ret = has_just_begun(journal) ? JOURNAL_SURE : JOURNAL_BEHIND;
+		return 0;
+	}
+	if (journal->marked_epoch > journal->head.epoch || mark->size > journal->head.size)
 		return 0;
 	int r = db_begin(journal->env, false, &txn);
 	struct tile_source source = {
@@ -62,19 +90,25 @@ static int judge(struct journal *journal, const struct checkpoint *mark, enum jo
 int highwater_look(struct journal *journal)
 {
 	const char *path = journal->options.highwater;
+	struct onward *onward = &journal->onward;
 	struct checkpoint mark = {};
 	if (!path || journal->head.size == 0)
 		return 0;
-	int r = highwater_read(path, &mark);
+	int r = note_read(path, onward->marked, &onward->marked_len, &mark);
 	if (r < 0)
 		return r;
-	if (r > 0)
+	if (r > 0) {
+		onward->marked_len = 0;
+		mark = (struct checkpoint){};
 		journal->doubt = JOURNAL_UNMARKED;
-	else
+	} else {
 		r = judge(journal, &mark, &journal->doubt);
-	if (r < 0 || journal->doubt == JOURNAL_SURE)
-		return r < 0 ? r : 0;
+	}
+	if (r < 0)
+		return r;
 	journal->marked_size = mark.size;
+	if (journal->doubt == JOURNAL_SURE)
+		return 0;
 	log_error("journal",
 		journal->doubt == JOURNAL_UNMARKED
 			? "HOLD: the high-water file is missing: is this journal the newest? "
@@ -84,7 +118,7 @@ int highwater_look(struct journal *journal)
 			  "nothing is "
 			  "signed",
 		F_STR("file", path), F_U64("entries", journal->head.size),
-		F_U64("signed", mark.size));
+		F_U64("signed", mark.size), F_U64("next_epoch", epoch_next(journal)));
 	return 0;
 }
 

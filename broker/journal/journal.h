@@ -28,6 +28,13 @@ enum {
 	JOURNAL_LOG_KEYS_MAX = CHECKPOINT_SIGNERS_MAX /* an old and a new one overlap for a while */
 };
 
+/* An operator's order to go on under a new origin (docs/journal.md "Epochs"); journaled. */
+struct journal_order {
+	uint32_t epoch;    /* above every one that was ever used */
+	uint32_t account;  /* who: a number of this machine */
+	const char *words; /* on what ground */
+};
+
 struct journal_options {
 	const char *dir;                 /* LMDB environment, must exist */
 	uint64_t map_bytes;              /* rounded down to whole pages */
@@ -46,6 +53,7 @@ struct journal_options {
 	bool registry_pinned; /* the given registry bears the policy's roots; else it must follow one here */
 	struct keyring *keyring;
 	const char *highwater; /* file of the newest signed checkpoint, beside the keyring; NULL: none is kept */
+	const struct journal_order *order; /* NULL; or go on as this epoch, unless it has begun already */
 	const struct clock *clock;
 	struct queue *done; /* parcels come back here, in commit order; room for parcels_max + JOURNAL_TICKS */
 
@@ -84,6 +92,8 @@ enum journal_doubt {
 	JOURNAL_BEHIND,   /* it says that more was signed, or another tree */
 };
 enum journal_doubt journal_doubt(const struct journal *journal); /* before it is started */
+
+uint32_t journal_next_epoch(const struct journal *journal); /* the least that an order may name */
 
 /**
  * journal_trust() - go on with it all the same

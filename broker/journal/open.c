@@ -132,6 +132,19 @@ static int load_head(struct journal *journal, struct db_txn *txn, char *reterr, 
 	return r == DB_FULL && !*reterr ? -ENOSPC : r;
 }
 
+static int load_epochs(struct journal *journal, struct db_txn *txn, char *reterr, size_t size)
+{
+	int r = epochs_get(txn, &journal->tables, &journal->epochs);
+	if (r == 0 && epochs_newest(&journal->epochs) != journal->head.epoch)
+		r = -EBADMSG;
+	if (r == -EBADMSG)
+		snprintf(reterr, size,
+			"%s: what it says of its epochs cannot be: it is damaged; restore it from "
+			"a backup",
+			journal->options.dir);
+	return r;
+}
+
 static int last_checkpoint(
 	struct journal *journal, struct db_txn *txn, struct checkpoint *ret, struct bytes *ret_note)
 {
@@ -328,9 +341,10 @@ static int load(struct journal *journal, char *reterr, size_t size)
 	if (r)
 		return r;
 	r = load_head(journal, txn, reterr, size);
+	if (r == 0)
+		r = load_epochs(journal, txn, reterr, size);
 	if (r == 0) {
-		snprintf(journal->origin, sizeof(journal->origin), "%s/%" PRIu32, journal->head.bus,
-			journal->head.epoch);
+		epoch_origin(BYTES_STR(journal->head.bus), journal->head.epoch, journal->origin);
 		r = load_tree(journal, txn, reterr, size);
 	}
 	if (r == 0)
@@ -344,6 +358,15 @@ static int load(struct journal *journal, char *reterr, size_t size)
 		return r;
 	}
 	return journal_put_error(db_commit(txn));
+}
+
+static int check_given(struct journal *journal, struct registry *given, char *reterr, size_t size)
+{
+	struct log_signer signers[JOURNAL_LOG_KEYS_MAX];
+	int r = journal->registry ? registry_check_successor(journal->registry, given) : 0;
+	if (r == 0 && signers_choose(journal, given, signers) == 0)
+		r = REGISTRY_KEYS;
+	return r > 0 ? explain_conflict(journal, given, r, reterr, size) : r;
 }
 
 static int open_all(struct journal *journal, struct registry *given, char *reterr, size_t size)
@@ -377,18 +400,27 @@ static int open_all(struct journal *journal, struct registry *given, char *reter
 					     : clock_wall_ms(journal->options.clock)));
 	if (r == 0)
 		r = highwater_look(journal);
+	/* Before anything is written: an epoch must not begin with a registry that cannot follow. */
+	if (r == 0 && (journal->doubt != JOURNAL_SURE || journal->options.order))
+		r = check_given(journal, given, reterr, size);
+	if (r == 0 && journal->options.order)
+		r = epoch_open(journal, reterr, size);
 	if (r)
 		return r;
 	if (journal->doubt == JOURNAL_SURE)
 		return adopt_registry(journal, given, reterr, size);
 	journal->given = registry_ref(given);
-	r = registry_check_successor(journal->registry, given);
-	return r > 0 ? explain_conflict(journal, given, r, reterr, size) : r;
+	return 0;
 }
 
 enum journal_doubt journal_doubt(const struct journal *journal)
 {
 	return journal->doubt;
+}
+
+uint32_t journal_next_epoch(const struct journal *journal)
+{
+	return epoch_next(journal);
 }
 
 int journal_trust(struct journal *journal, const char *why, char *reterr, size_t size)

@@ -507,6 +507,13 @@ int journal_read_pruned(struct journal_reader *reader, struct journal_pruned *re
 	return r == -EBADMSG ? READER_DAMAGED : r;
 }
 
+int journal_read_epochs(struct journal_reader *reader, struct epochs *ret)
+{
+	assert(reader->begun);
+	int r = epochs_get(reader->txn, &reader->tables, ret);
+	return r == -EBADMSG ? READER_DAMAGED : r;
+}
+
 /* ---- derived tables ---- */
 
 struct state_store *journal_reader_store(struct journal_reader *reader)

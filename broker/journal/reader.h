@@ -10,8 +10,10 @@
 #include "broker/routing/state.h"
 #include "proto/base/arena.h"
 #include "proto/base/db.h"
+#include "proto/frame.pb-c.h"
 #include "proto/journal.pb-c.h"
 #include "proto/merkle/merkle.h"
+#include "proto/note/epoch.h"
 #include "proto/receipt/stub.h"
 
 /*
@@ -293,6 +295,26 @@ struct journal_pruned {
  * Return: 0, READER_DAMAGED, negative errno.
  */
 int journal_read_pruned(struct journal_reader *reader, struct journal_pruned *ret);
+
+/**
+ * journal_read_epochs() - the epochs that began in this log (docs/journal.md "Epochs")
+ * @reader: begun
+ * @ret:    none when it never lost anything
+ * Return: 0, READER_DAMAGED, negative errno.
+ */
+int journal_read_epochs(struct journal_reader *reader, struct epochs *ret);
+
+/**
+ * journal_read_continuation() - the proof that an epoch began with an entry
+ * @reader:   begun
+ * @sequence: of the entry "continues"
+ * @size:     leaves of the tree that it is proven in
+ * @arena:    owns the result
+ * @ret:      to be sent
+ * Return: 0, READER_*, -ENOMEM, negative errno.
+ */
+int journal_read_continuation(struct journal_reader *reader, uint64_t sequence, uint64_t size,
+	struct arena *arena, Dienstweg__Continuation *ret);
 
 /**
  * journal_read_present() - can the record of an entry be opened, as far as row and key go?

@@ -140,6 +140,7 @@ static bool original_fits(const struct disclosed *disclosed, struct bytes origin
 		receipt_ack_batch_digest(original, digest);
 		break;
 	case DIENSTWEG__ENTRY_KIND__ENTRY_WITNESSED:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_CONTINUES:
 		sha256_of(original, digest);
 		break;
 	default:

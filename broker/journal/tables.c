@@ -181,6 +181,23 @@ int pruned_put(struct db_txn *txn, const struct journal_tables *tables,
 	return db_put(txn, tables->meta, BYTES_STR("pruned"), BYTES(value, PRUNED_FIXED + len));
 }
 
+int epochs_get(struct db_txn *txn, const struct journal_tables *tables, struct epochs *ret)
+{
+	struct bytes value;
+	*ret = (struct epochs){};
+	int r = db_get(txn, tables->meta, BYTES_STR("epochs"), &value);
+	if (r)
+		return r == DB_NOT_FOUND ? 0 : r;
+	return epochs_decode(value, ret) == 0 ? 0 : -EBADMSG;
+}
+
+int epochs_put(struct db_txn *txn, const struct journal_tables *tables, const struct epochs *epochs)
+{
+	uint8_t value[EPOCHS_ROW_MAX];
+	size_t len = epochs_encode(epochs, value);
+	return db_put(txn, tables->meta, BYTES_STR("epochs"), BYTES(value, len));
+}
+
 int unfinished_get(struct db_txn *txn, const struct journal_tables *tables, bool *ret)
 {
 	struct bytes value;

@@ -6,6 +6,7 @@
 
 #include "broker/journal/keyring.h"
 #include "proto/base/db.h"
+#include "proto/note/epoch.h"
 
 /* The primary tables and the rows of `meta` (docs/journal.md "Tables"); inside this folder only. */
 enum {
@@ -75,6 +76,10 @@ struct journal_pruned;
 int pruned_get(struct db_txn *txn, const struct journal_tables *tables, struct journal_pruned *ret);
 int pruned_put(struct db_txn *txn, const struct journal_tables *tables,
 	const struct journal_pruned *pruned);
+
+/* The epochs that began in this log; none when it never lost anything. 0, DB_FULL, -EBADMSG, negative errno. */
+int epochs_get(struct db_txn *txn, const struct journal_tables *tables, struct epochs *ret);
+int epochs_put(struct db_txn *txn, const struct journal_tables *tables, const struct epochs *epochs);
 
 /* Are derived tables being made, or was that given up half-way? No broker starts then. 0, DB_FULL, negative errno. */
 int unfinished_get(struct db_txn *txn, const struct journal_tables *tables, bool *ret);

@@ -575,9 +575,10 @@ size_t journal_fixture_check_receipts(struct journal_fixture *fixture, const str
 	struct checkpoint checkpoint;
 	struct note_key key;
 	size_t count = 0;
-	DIE_UNLESS(note_key_init(&key, BYTES_STR("test.demo/0"),
-			   fixture->options.log_keys[0]->pub.public) == 0);
-	DIE_UNLESS(checkpoint_open(parcel->checkpoint, &key, 1, "test.demo/0", &checkpoint) == 0);
+	const char *origin = journal_origin(fixture->journal);
+	DIE_UNLESS(note_key_init(
+			   &key, BYTES_STR(origin), fixture->options.log_keys[0]->pub.public) == 0);
+	DIE_UNLESS(checkpoint_open(parcel->checkpoint, &key, 1, origin, &checkpoint) == 0);
 	DIE_UNLESS(checkpoint.size == parcel->tree_size);
 	DIE_UNLESS(receipt_checker_new(&checker) == 0);
 	DIE_UNLESS(receipt_checker_start(checker, &checkpoint,

@@ -137,7 +137,7 @@ static int store_rows(
 	return 0;
 }
 
-/* Incomplete rows that changed. One that just became complete leaves a stale one that nobody reads. */
+/* Incomplete rows that changed. One that just became complete leaves none: a stale one would say what is not so. */
 static int store_edge(
 	const struct tree *tree, struct db_txn *txn, const struct journal_tables *tables)
 {
@@ -147,12 +147,12 @@ static int store_edge(
 		size_t count = end % TILE_WIDTH;
 		if (end == tree->settled >> l)
 			break;
-		if (count == 0)
-			continue;
 		edge_key(l, key);
-		int r = db_put(txn, tables->meta, BYTES(key, EDGE_KEY_SIZE),
-			BYTES(level_at(&tree->levels[l], end - count), count * HASH_SIZE));
-		if (r)
+		int r = count == 0 ? db_delete(txn, tables->meta, BYTES(key, EDGE_KEY_SIZE))
+				   : db_put(txn, tables->meta, BYTES(key, EDGE_KEY_SIZE),
+					     BYTES(level_at(&tree->levels[l], end - count),
+						     count * HASH_SIZE));
+		if (r < 0 || (r > 0 && r != DB_NOT_FOUND))
 			return r;
 	}
 	return 0;

@@ -57,6 +57,14 @@ struct log_signer {
 	const struct key_secret *secret;
 };
 
+/* Going on under a new origin: before the entry that says so is written. */
+struct onward {
+	bool due;
+	size_t before_len, marked_len;
+	uint8_t before[CHECKPOINT_NOTE_MAX]; /* the last checkpoint that is left */
+	uint8_t marked[CHECKPOINT_NOTE_MAX]; /* the one in the high-water file; none: it was missing */
+};
+
 struct journal {
 	struct journal_options options;
 	int lock_fd;
@@ -79,7 +87,10 @@ struct journal {
 	uint32_t note_day; /* it was made on */
 	struct cosigned cosigned;
 	enum journal_doubt doubt;
-	uint64_t marked_size;   /* what the high-water file said, when in doubt */
+	struct epochs epochs; /* head.epoch is the newest of them */
+	struct onward onward;
+	uint64_t marked_size; /* what the high-water file said, when in doubt */
+	uint32_t marked_epoch;
 	uint64_t marked_ns;     /* it was written */
 	const char *trusted;    /* NULL, or who said that a journal in doubt may go on */
 	struct registry *given; /* while in doubt: to be adopted afterwards */
@@ -145,6 +156,7 @@ int submits_decide(struct journal *journal, struct batch *batch, struct parcel *
 int acts_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
 int operator_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
 int ticks_decide(struct journal *journal, struct batch *batch);
+int notes_continues(struct journal *journal, struct batch *batch);
 int notes_start(struct journal *journal, struct batch *batch);
 int notes_stop(struct journal *journal, struct batch *batch);
 int notes_clock_step(struct journal *journal, struct batch *batch, int64_t step_ms);
@@ -156,6 +168,17 @@ int cosign_decide(struct journal *journal, struct batch *batch, struct parcel *p
 /* At start: does the journal reach the high-water mark? 0 or negative errno. Later: keep the mark. */
 int highwater_look(struct journal *journal);
 void highwater_keep(struct journal *journal, bool now);
+
+/**
+ * epoch_open() - take the operator's order to go on under a new origin
+ * @journal: read, and compared with its high-water mark; options.order is set
+ * @reterr:  a sentence
+ * @size:    of @reterr
+ * Return: 0 (the next batch begins the epoch, unless it has begun already), JOURNAL_CONFLICT.
+ */
+int epoch_open(struct journal *journal, char *reterr, size_t size);
+uint32_t epoch_next(
+	const struct journal *journal); /* the least that was never used, as far as is known */
 
 /* At start: what is kept of cosignatures. 0, -EBADMSG, negative errno. */
 int cosign_load(struct journal *journal, struct db_txn *txn);

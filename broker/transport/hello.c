@@ -21,6 +21,7 @@ enum {
 	SOFTWARE_BYTES_MAX = 63,
 	VISITING_MAX = 4, /* sessions of one speaker that only ask: no Hello replaces them */
 	OPENING_MAX = 16, /* Hellos of one speaker at the clerk: its time is everybody's */
+	CONTINUATIONS_ARENA = 1 << 20,
 };
 
 struct hello {
@@ -34,6 +35,7 @@ struct hello {
 	uint64_t newest_size;
 	struct merkle_hash newest_root;
 	bool visiting;
+	uint32_t newest_epoch;
 
 	/* found */
 	int result;
@@ -43,8 +45,21 @@ struct hello {
 	size_t checkpoint_len;
 	struct merkle_hash proof[2 * MERKLE_LEVELS];
 	size_t proof_count;
-	bool forked; /* the adapter saw a tree that ours does not extend */
+	bool forked;         /* the adapter saw a tree that ours does not extend */
+	bool lost;           /* and we know: it is one of an earlier epoch */
+	struct arena *arena; /* NULL, or of what follows */
+	size_t continuations_count;
+	Dienstweg__Continuation *continuations[EPOCHS_MAX];
 };
+
+static void hello_free(struct hello *hello)
+{
+	if (!hello)
+		return;
+	arena_free(hello->arena);
+	free(hello);
+}
+DEFINE_CLEANUP(struct hello *, hello_free);
 
 /* ---- clerk ---- */
 
@@ -75,6 +90,41 @@ static void consistency_judge(struct hello *hello, const struct checkpoint *now)
 				&now->root, hello->proof, hello->proof_count) != 0;
 }
 
+/* What an adapter has to see that last heard of an earlier epoch. */
+static int continuations_read(struct hello *hello, struct journal_reader *reader,
+	const struct epochs *epochs, uint64_t size)
+{
+	int r = 0;
+	hello->arena = arena_new(CONTINUATIONS_ARENA);
+	if (!hello->arena)
+		return -ENOMEM;
+	for (size_t i = 0; i < epochs->count && r == 0; i++) {
+		if (epochs->all[i].epoch <= hello->newest_epoch)
+			continue;
+		Dienstweg__Continuation *proof = arena_alloc(hello->arena, sizeof(*proof));
+		if (!proof)
+			return -ENOMEM;
+		r = journal_read_continuation(
+			reader, epochs->all[i].size, size, hello->arena, proof);
+		hello->continuations[hello->continuations_count++] = proof;
+	}
+	return r;
+}
+
+static int epochs_read(struct hello *hello, struct journal_reader *reader, uint64_t size)
+{
+	struct epochs epochs;
+	int r = journal_read_epochs(reader, &epochs);
+	uint32_t newest = epochs_newest(&epochs);
+	if (r || hello->newest_epoch == newest)
+		return r;
+	/* Of a later epoch than ours: an older journal was put in the place of a newer one. */
+	hello->forked = hello->forked || hello->newest_epoch > newest;
+	hello->lost = hello->newest_epoch < newest &&
+		      hello->newest_size > epochs_kept(&epochs, hello->newest_epoch);
+	return hello->newest_epoch < newest ? continuations_read(hello, reader, &epochs, size) : 0;
+}
+
 static int tree_read(struct hello *hello, struct journal_reader *reader)
 {
 	struct checkpoint now;
@@ -89,7 +139,7 @@ static int tree_read(struct hello *hello, struct journal_reader *reader)
 	}
 	if (r == 0 && hello->newest_size > 0)
 		consistency_judge(hello, &now);
-	return r;
+	return r ? r : epochs_read(hello, reader, now.size);
 }
 
 static void hello_run(struct errand *errand, struct journal_reader *reader)
@@ -143,6 +193,8 @@ static void welcome_send(
 	welcome.checkpoint = field_bytes(BYTES(hello->checkpoint, hello->checkpoint_len));
 	welcome.consistency = field_bytes(
 		BYTES(hello->proof, hello->proof_count * sizeof(hello->proof[0])));
+	welcome.n_continuations = hello->continuations_count;
+	welcome.continuations = (Dienstweg__Continuation **)(uintptr_t)hello->continuations;
 	frame.body_case = DIENSTWEG__FRAME__BODY_WELCOME;
 	frame.welcome = &welcome;
 	transport_send(transport, session, &frame);
@@ -170,7 +222,12 @@ static bool numbers_known(const struct hello *hello)
 static void session_open(
 	struct transport *transport, struct session *session, const struct hello *hello)
 {
-	if (hello->forked)
+	if (hello->lost)
+		log_warn("transport",
+			"an adapter saw entries that were lost: it sends its messages again",
+			F_STR("party", session->speaker), F_U64("epoch", hello->newest_epoch),
+			F_U64("size", hello->newest_size));
+	else if (hello->forked)
 		log_error("transport",
 			"an adapter saw a checkpoint that this journal does not extend",
 			F_STR("party", session->speaker), F_U64("size", hello->newest_size));
@@ -192,7 +249,7 @@ static void session_open(
 
 static void hello_done(struct errand *errand)
 {
-	_cleanup_(heap_free) struct hello *hello = (struct hello *)errand;
+	_cleanup_(hello_free) struct hello *hello = (struct hello *)errand;
 	struct transport *transport = hello->transport;
 	struct session *session = sessions_at(transport->sessions, hello->slot, hello->serial);
 	int r = errand->result ? errand->result : hello->result;
@@ -206,7 +263,7 @@ static void hello_done(struct errand *errand)
 		hold_hear(transport, session,
 			&(struct hold_claim){.parties = hello->parties,
 				.count = hello->count,
-				.size = hello->newest_size,
+				.size = hello->lost ? 0 : hello->newest_size,
 				.forked = hello->forked});
 		return;
 	}
@@ -279,6 +336,7 @@ static bool hello_check(struct transport *transport, struct hello *hello,
 	}
 	hello->visiting = frame->visiting;
 	hello->newest_size = frame->newest_size;
+	hello->newest_epoch = frame->newest_epoch;
 	if (seen)
 		memcpy(hello->newest_root.bytes, frame->newest_root.data, HASH_SIZE);
 	return true;
@@ -325,7 +383,7 @@ static bool is_visited_enough(const struct transport *transport, const struct se
 
 void hello_handle(struct transport *transport, struct session *session, struct incoming *incoming)
 {
-	_cleanup_(heap_free) struct hello *hello = calloc(1, sizeof(*hello));
+	_cleanup_(hello_free) struct hello *hello = calloc(1, sizeof(*hello));
 	if (!hello || transport->draining) {
 		transport_send_error(transport, incoming, "busy", "hello", "say Hello again later");
 		return;

@@ -107,6 +107,25 @@ int merkle_path_root(const struct merkle_hash *leaf, uint64_t index, uint64_t si
 	return 0;
 }
 
+void merkle_path_before(
+	uint64_t index, uint64_t size, const struct merkle_hash *path, struct merkle_hash *ret)
+{
+	bool found = false;
+	merkle_empty_root(ret);
+	for (uint64_t last = size - 1; last > 0; last >>= 1, index >>= 1) {
+		if (index & 1) { /* whole subtrees, the smallest first */
+			if (found)
+				merkle_node(path, ret, ret);
+			else
+				*ret = *path;
+			found = true;
+			path++;
+		} else if (index < last) {
+			path++;
+		}
+	}
+}
+
 /*
  * The walk of a consistency proof starts at the highest node that ends exactly where the old tree ends:
  * the last old leaf, lifted as long as it is a right child. When that node is the whole old tree (a

@@ -89,6 +89,19 @@ int merkle_path_root(const struct merkle_hash *leaf, uint64_t index, uint64_t si
 	const struct merkle_hash *path, size_t steps, struct merkle_hash *ret) _must_use_;
 
 /**
+ * merkle_path_before() - the root of the tree that the leaves before this one make: its path holds it
+ * @index: of the leaf
+ * @path:  hashes, leaf to root, by which merkle_path_root() gave a root that is known to be true
+ * @size:  leaves of that tree
+ * @ret:   root of the tree of @index leaves
+ *
+ * The siblings to the left are the whole subtrees that those leaves fall into, so a path that leads to a true root
+ * proves this one with it.
+ */
+void merkle_path_before(
+	uint64_t index, uint64_t size, const struct merkle_hash *path, struct merkle_hash *ret);
+
+/**
  * merkle_consistency_coordinates() - nodes of the consistency proof of RFC 6962 2.1.2
  * @old_size: 1 <= @old_size <= @new_size
  * @new_size: leaves now

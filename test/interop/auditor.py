@@ -204,6 +204,21 @@ def an_old_copy_is_known_by_a_newer_checkpoint(case):
             raise AssertionError(f"an older journal: {found[:5]}")
 
 
+def a_log_that_lost_entries_goes_on(case):
+    """From the older copy, under a new origin: sound, and whoever kept a checkpoint of what was lost misses it."""
+    journal = case.store.Journal(case.journal)
+    lost = journal.get("checkpoint", journal.size.to_bytes(8, "big"))
+    journal.close()
+    shutil.rmtree(case.journal)
+    shutil.copytree(case.older, case.journal)
+    case.world.bus.start("--new-epoch", "1", "--ground", "a test")
+    case.world.bus.end()
+    for held, sound in (([], True), ([lost], False)):
+        found = verify(case, case.journal, True, held)
+        if bool(found) == sound:
+            raise AssertionError(f"a new epoch: {found[:5]}")
+
+
 def what_was_planted_is_found(case):
     """A byte of every table, in several of its rows; and rows that are taken out."""
     journal = case.store.Journal(case.journal)
@@ -232,6 +247,7 @@ STORIES = [
     a_case_is_held_and_one_is_erased,
     the_journal_holds_elsewhere,
     an_old_copy_is_known_by_a_newer_checkpoint,
+    a_log_that_lost_entries_goes_on,
     what_was_planted_is_found,
 ]
 

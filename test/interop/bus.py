@@ -131,11 +131,11 @@ journal: {{map_size: 256 MiB, disk_reserve: 1 MiB}}
 limits: {{party_bytes: 1 MiB}}
 """)
 
-    def start(self):
+    def start(self, *words):
         """Start the broker and wait for the line that says that it serves."""
         self.lines = queue.Queue()
         self.process = subprocess.Popen(
-            [self.program, "--config", self.folder / "broker.yaml", "--demo"],
+            [self.program, "--config", self.folder / "broker.yaml", "--demo", *words],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         threading.Thread(target=self._read, args=(self.process.stderr, self.lines), daemon=True).start()
         self.wait_line("serving")

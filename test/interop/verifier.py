@@ -28,7 +28,7 @@ class Verifier:
         self.erased, self.last_erased = [], 0
         self.messages, self.header_bytes, self.refused, self.acks = {}, {}, {}, {}
         self.expired, self.holds, self.states, self.unread = {}, {}, [], set()
-        self.witnessed = []
+        self.witnessed, self.epochs = [], []  # of epochs: (number, entry that begins it)
         self.tree = Tree(self.sizes_wanted())
 
     def find(self, sequence, code, what=""):
@@ -39,6 +39,8 @@ class Verifier:
         wanted = {number(key) for table in ("checkpoint", "cosignature")
                   for key, _ in self.journal.rows(table)}
         for key, stub in self.journal.rows("stub"):
+            if stub[1:2] == u8(23):
+                wanted.add(number(key))
             if stub[1:2] == u8(18):
                 try:
                     row, _ = self.journal.record(number(key), stub[2])
@@ -115,7 +117,7 @@ class Verifier:
             self.find(sequence, "registry-version", f"{version}, in force is {held}")
         if self.registry is None and kind in (1, 2, 3, 18):
             raise Fault("registry-missing", "registry", "none is in force here")
-        if kind not in (1, 2, 3, 16, 17, 18) and (said[17:49] != bytes(32) or row.original):
+        if kind not in (1, 2, 3, 16, 17, 18, 23) and (said[17:49] != bytes(32) or row.original):
             self.find(sequence, "original", "this kind has none")
         return decision
 
@@ -273,6 +275,21 @@ class Verifier:
             self.find(sequence, "witnessed", f"{times} do not give what it says")
         self.witnessed.append(sequence)
 
+    def kind_23(self, sequence, _class, row, decision):
+        """The log goes on under a new origin: from the very tree before this entry, which the old one signed."""
+        if sha256(row.original) != row.disclosed[17:49]:
+            raise Fault("original", "checkpoint", "is not what was recorded")
+        self.checkpoint(sequence, sequence, row.original)
+        if self.journal.get("checkpoint", u64(sequence)) != row.original:
+            self.find(sequence, "checkpoint-missing", "the last one of the epoch before")
+        if decision.epoch <= self.epoch_at(sequence):
+            self.find(sequence, "epoch", f"{decision.epoch} does not follow {self.epoch_at(sequence)}")
+        self.epochs.append((decision.epoch, sequence))
+
+    def epoch_at(self, size):
+        """The epoch under whose origin a tree of this size is signed."""
+        return next((epoch for epoch, begin in reversed(self.epochs) if begin < size), 0)
+
     # Tree and checkpoints
 
     @staticmethod
@@ -289,7 +306,7 @@ class Verifier:
         registry = self.in_force(size)
         if registry is None:
             raise Fault("checkpoint", "registry", "none is in force")
-        found = open_checkpoint(note, registry.log_keys(self.journal.epoch))
+        found = open_checkpoint(note, registry.log_keys(self.epoch_at(size)))
         if found.size != size:
             self.find(sequence, "checkpoint-size", f"{found.size} under {size}")
         elif size not in self.tree.roots:
@@ -326,7 +343,7 @@ class Verifier:
         later = [row for at, row in self.registries if at >= size]
         signers = {(name, self.active_witnesses(row)[name]) for row in [registry, *later[:8]]
                    for name in cosigners_of(note, self.active_witnesses(row))}
-        if not lines - len(registry.log_keys()) <= len(signers) < lines:
+        if not lines - len(registry.log_keys(self.epoch_at(size))) <= len(signers) < lines:
             self.find(size, "cosignature", "a line is by nobody that the registry lists")
 
     def held(self, note):
@@ -403,6 +420,10 @@ class Verifier:
             self.find(journal.registry, "head", "another registry is in force")
         if self.registry and self.registry.bus != journal.bus or journal.batch_ms < self.batch_ms:
             self.find(journal.size, "head", "bus or time")
+        told = journal.get("meta", b"epochs") or b""
+        newest = self.epochs[-1][0] if self.epochs else 0
+        if journal.epoch != newest or told != b"".join(u32(epoch) + u64(at) for epoch, at in self.epochs):
+            self.find(journal.size, "head-epoch", f"the newest is {newest}")
         if not self.pinned_seen:
             self.find(0, "registry-unpinned", "two of the policy's roots signed none of them")
         listed = [number(key) for key, _ in journal.rows("registry")]
@@ -455,7 +476,7 @@ def load(protocol):
     from proto import envelope_pb2, frame_pb2, journal_pb2, registry_pb2
     globals().update({name: getattr(module, name) for module, names in (
         (envelope, "Fault MESSAGE ACKNOWLEDGEMENT ack_digest batch_text blake2b h_of leaf_of read_strict"
-                   " root_of sha256 u8 u64 verify verify_batch"),
+                   " root_of sha256 u8 u32 u64 verify verify_batch"),
         (evidence, "Registry ack_batch_digest base64_of open_checkpoint open_note read_policy"),
         (journal_store, "CONTENT NAMES RECORD Journal Keyring Tree number stub_of"))
         for name in names.split()})

@@ -119,28 +119,7 @@ struct desk_entry *desk_append(
 	return entry;
 }
 
-void desk_grow(struct desk *desk, size_t entries)
-{
-	uint8_t digest[HASH_SIZE];
-	for (size_t i = 0; i < entries; i++) {
-		random_fill(digest, sizeof(digest));
-		desk_append(desk, DIENSTWEG__ENTRY_KIND__ENTRY_STATE, digest, BYTES(NULL, 0));
-	}
-}
-
-void desk_fork(struct desk *desk, size_t at)
-{
-	for (size_t i = at; i < desk->size; i++)
-		random_fill(desk->leaves[i].bytes, HASH_SIZE);
-}
-
-void desk_roll_back(struct desk *desk, size_t size)
-{
-	CHECK(size < desk->size);
-	desk->size = size;
-}
-
-static struct merkle_hash node(const struct desk *desk, size_t size, struct merkle_coordinate at)
+struct merkle_hash desk_node(const struct desk *desk, size_t size, struct merkle_coordinate at)
 {
 	struct merkle_hash hash;
 	uint64_t from = at.index << at.level, to = (at.index + 1) << at.level;
@@ -155,11 +134,12 @@ size_t desk_checkpoint(struct desk *desk, uint8_t note[CHECKPOINT_NOTE_MAX])
 	const struct key_secret *secret = registry_fixture_secret(desk->fixture, desk->bus, KEY_LOG);
 	struct key_secret *stranger = NULL;
 	uint32_t epoch = desk->mood == DESK_OTHER_ORIGIN ? 1 : desk->epoch;
+	const char *bus = desk->mood == DESK_OTHER_BUS ? "other.demo" : desk->bus;
 	if (desk->mood == DESK_STRANGE_KEY) {
 		CHECK_INT(key_generate(KEY_LOG, BYTES_STR(desk->bus), &stranger), 0);
 		secret = stranger;
 	}
-	snprintf(checkpoint.origin, sizeof(checkpoint.origin), "%s/%u", desk->bus, epoch);
+	snprintf(checkpoint.origin, sizeof(checkpoint.origin), "%s/%u", bus, epoch);
 	merkle_root_of(desk->leaves, desk->size, &checkpoint.root);
 	CHECK_INT(note_key_init(&key, BYTES_STR(checkpoint.origin), secret->pub.public), 0);
 	size_t len = checkpoint_sign(&checkpoint, &key, secret->ed25519, note);
@@ -183,7 +163,7 @@ static struct bytes consistency(struct desk *desk, uint64_t old_size, uint64_t n
 	size_t count = merkle_consistency_coordinates(old_size, new_size, steps);
 	struct merkle_hash *hashes = desk_take(desk, count * sizeof(*hashes) + 1);
 	for (size_t i = 0; i < count; i++)
-		hashes[i] = node(desk, (size_t)new_size, steps[i]);
+		hashes[i] = desk_node(desk, (size_t)new_size, steps[i]);
 	return BYTES(hashes, count * HASH_SIZE);
 }
 
@@ -201,7 +181,7 @@ static void path_add(struct desk *desk, struct proofs *proofs, uint64_t sequence
 	size_t count = merkle_path_coordinates(sequence, desk->size, steps);
 	*ret = desk_take(desk, count * sizeof(**ret) + 1);
 	for (size_t i = 0; i < count; i++) {
-		struct merkle_hash hash = node(desk, desk->size, steps[i]);
+		struct merkle_hash hash = desk_node(desk, desk->size, steps[i]);
 		memcpy(proofs->nodes + proofs->count * HASH_SIZE, hash.bytes, HASH_SIZE);
 		(*ret)[i] = (uint32_t)proofs->count++;
 	}
@@ -469,6 +449,7 @@ static void hello_take(struct desk *desk, const Dienstweg__Frame *received)
 	welcome.registry_version = registry_version(desk->registry);
 	welcome.checkpoint = pb(checkpoint_bytes(desk));
 	welcome.consistency = pb(consistency(desk, desk->hello_size, desk->size));
+	desk_epochs_show(desk, received->hello, &welcome);
 	frame.body_case = DIENSTWEG__FRAME__BODY_WELCOME;
 	frame.welcome = &welcome;
 	desk_send(desk, &frame);

@@ -21,6 +21,7 @@
 enum {
 	DESK_ENTRIES_MAX = 4096,
 	DESK_LETTERS_MAX = 1024,
+	DESK_EPOCHS_MAX = 4,
 };
 
 /* What came in, in order. */
@@ -75,7 +76,24 @@ enum desk_mood {
 	DESK_BAD_SIGNATURE, /* checkpoint: by the log's key, one bit wrong */
 	DESK_STRANGE_KEY,   /* checkpoint: by a key that the registry does not have */
 	DESK_OTHER_ORIGIN,  /* checkpoint: epoch 1 */
+	DESK_OTHER_BUS,     /* checkpoint: of another bus */
 	DESK_NO_CHECKPOINT,
+};
+
+/* How a new epoch of the log is shown. */
+enum desk_epoch_lie {
+	DESK_EPOCH_HONEST,
+	DESK_EPOCH_UNSAID,   /* nothing in the log says so */
+	DESK_EPOCH_OTHER,    /* goes on from a checkpoint that is not of the tree before it */
+	DESK_EPOCH_UNSIGNED, /* from one that the log never signed */
+};
+
+/* The entry that began one. */
+struct desk_epoch {
+	uint32_t epoch;
+	uint64_t sequence;
+	enum desk_epoch_lie lie;
+	struct bytes disclosed, nonce, salt, private, original; /* in the desk's arena */
 };
 
 struct desk {
@@ -97,6 +115,8 @@ struct desk {
 	struct merkle_hash leaves[DESK_ENTRIES_MAX];
 	struct desk_entry entries[DESK_ENTRIES_MAX];
 	uint32_t epoch;
+	size_t epochs_count;
+	struct desk_epoch epochs[DESK_EPOCHS_MAX];
 
 	/* what came */
 	size_t messages_count;
@@ -152,10 +172,14 @@ void desk_fork(struct desk *desk, size_t at);
 void desk_roll_back(struct desk *desk, size_t size);
 size_t desk_checkpoint(struct desk *desk, uint8_t note[CHECKPOINT_NOTE_MAX]);
 void desk_grow(struct desk *desk, size_t entries);
+/* It lost all entries from @size on, and what it knew of messages in them, and goes on under a new origin. */
+void desk_lose(struct desk *desk, size_t size, uint32_t epoch, enum desk_epoch_lie lie);
 void desk_candidate(struct desk *desk); /* ask the session to cosign the newest checkpoint */
 
 /* For the files of the desk: zeroed memory for the test's life; a new entry and its leaf. */
 void *desk_take(struct desk *desk, size_t size);
+struct merkle_hash desk_node(const struct desk *desk, size_t size, struct merkle_coordinate at);
+void desk_epochs_show(struct desk *desk, const Dienstweg__Hello *hello, Dienstweg__Welcome *welcome);
 struct desk_entry *desk_append(
 	struct desk *desk, uint8_t kind, const uint8_t digest[HASH_SIZE], struct bytes rest);
 
