@@ -12,8 +12,7 @@ static bool receive(struct lab *lab, struct world *world, size_t number, bool na
 	struct world_leg *leg = &world->legs[number];
 	if (leg->deliver != 1)
 		return false;
-	if (nak && (leg->handed != 0 ||
-			   world_edge(world, EDGE_NAK) >= lab->scenario->budget[EDGE_NAK]))
+	if (nak && (leg->handed != 0 || world->edge[EDGE_NAK] >= lab->scenario->budget[EDGE_NAK]))
 		return false;
 	leg->deliver = 0;
 	for (size_t i = 0; i < lab->legs_count; i++)
@@ -21,7 +20,7 @@ static bool receive(struct lab *lab, struct world *world, size_t number, bool na
 			world->legs[i].deliver--;
 	if (nak) {
 		leg->nak = 1;
-		world->edge += 1u << (8 * EDGE_NAK);
+		world->edge[EDGE_NAK]++;
 		return true;
 	}
 	/* An inbox that has forgotten the message cannot recognise it. */

@@ -31,6 +31,8 @@ static struct world_entry entry_new(
 static void append(
 	struct lab *lab, struct world *world, struct txn *txn, const struct world_entry *entry)
 {
+	if (entry->parent != 0 && lab->entries[entry->parent - 1].batch > entry->batch)
+		lab_violate(lab, "time runs backwards in the journal");
 	world->journal_open = lab_append(lab, entry);
 	txn->rules.sequence++;
 	lab_must(txn->rules.sequence < UINT8_MAX, "the journal is too long");
@@ -90,7 +92,8 @@ static void txn_begin(struct lab *lab, struct world *world, struct txn *txn)
 	if (fresh) {
 		world->open = world->durable;
 		world->journal_open = world->journal;
-		world->batch_open = world->batch > world->now ? world->batch : world->now;
+		world->batch_open = lab->breakage == BREAK_TIME_BACKWARDS ? world->now
+									  : lab_now(world);
 	}
 	lab_must(state_memory_copy(lab->snapshots[world->open - 1], &txn->memory) == 0,
 		"out of memory");
@@ -104,6 +107,12 @@ static void txn_begin(struct lab *lab, struct world *world, struct txn *txn)
 		.sequence = lab_entries(lab, world->journal_open),
 		.arena = lab->scratch,
 	};
+	if (fresh && world->clock_set) {
+		struct world_entry entry = entry_new(
+			lab, world, DIENSTWEG__ENTRY_KIND__ENTRY_CLOCK_STEP);
+		append(lab, world, txn, &entry);
+		world->clock_set = 0;
+	}
 	if (fresh)
 		run_tick(lab, world, txn);
 }
@@ -304,9 +313,32 @@ static bool tick(struct lab *lab, struct world *world)
 	lab_must(rules_next_due(state_memory_state(lab->snapshots[world->durable - 1]), &cursor,
 			 &due) == 0,
 		"rules_next_due() failed");
-	if (due > lab_time(world->now))
+	if (due > lab_time(lab_now(world)))
 		return false;
 	txn_begin(lab, world, &txn);
+	txn_end(lab, world, &txn);
+	return true;
+}
+
+/* An operator's act about the case of a message: the other way round each time. */
+static bool legal(struct lab *lab, struct world *world, uint8_t message)
+{
+	struct case_act act = {.account = 1000};
+	struct items_decision d;
+	struct txn txn;
+	if (!lab_spend(lab, world, EDGE_LEGAL))
+		return false;
+	txn_begin(lab, world, &txn);
+	bool hold = !lab_is_held(lab, world->open, message);
+	memcpy(act.case_id, lab->facts[message]->header->case_id.data, CASE_ID_BYTES);
+	lab_must(rules_hold(&txn.rules, &act, !hold, &d) == 0 && !d.append,
+		"an act that changes nothing is no entry");
+	lab_must(rules_hold(&txn.rules, &act, hold, &d) == 0 && d.append, "rules_hold() failed");
+	struct world_entry entry = entry_new(lab, world,
+		hold ? DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_HOLD
+		     : DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_RELEASE);
+	entry.message = message;
+	append(lab, world, &txn, &entry);
 	txn_end(lab, world, &txn);
 	return true;
 }
@@ -361,9 +393,8 @@ static bool confirm(struct lab *lab, struct world *world, uint8_t party)
 
 static bool commit_crash(struct lab *lab, struct world *world)
 {
-	if (world->open == 0 || world_edge(world, EDGE_CRASH) >= lab->scenario->budget[EDGE_CRASH])
+	if (world->open == 0 || !lab_spend(lab, world, EDGE_CRASH))
 		return false;
-	world->edge += 1u << (8 * EDGE_CRASH);
 	commit_to_disk(world);
 	world_crash(lab, world);
 	return true;
@@ -387,6 +418,8 @@ bool journal_step(struct lab *lab, struct world *world, struct action action)
 		return confirm(lab, world, n);
 	case ACTION_TICK:
 		return tick(lab, world);
+	case ACTION_LEGAL:
+		return legal(lab, world, n);
 	case ACTION_COMMIT:
 		return commit(lab, world);
 	default: /* ACTION_COMMIT_CRASH */

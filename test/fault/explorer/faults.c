@@ -6,11 +6,13 @@
  */
 #include "test/fault/explorer/world.h"
 
-static bool spend(const struct lab *lab, struct world *world, int kind)
+enum { CLOCK_LEAP_MS = 5000 /* behind everything that is due in a scenario */ };
+
+bool lab_spend(const struct lab *lab, struct world *world, int kind)
 {
-	if (world_edge(world, kind) >= lab->scenario->budget[kind])
+	if (world->edge[kind] >= lab->scenario->budget[kind])
 		return false;
-	world->edge += 1u << (8 * kind);
+	world->edge[kind]++;
 	return true;
 }
 
@@ -52,7 +54,7 @@ static void end_leases(struct lab *lab, struct world *world, uint8_t party)
 
 static bool lose_session(struct lab *lab, struct world *world, uint8_t party)
 {
-	if (party != lab->scenario->shaky || !spend(lab, world, EDGE_LOSS))
+	if (party != lab->scenario->shaky || !lab_spend(lab, world, EDGE_LOSS))
 		return false;
 	forget_frames(lab, world, party);
 	if (lab->breakage != BREAK_LEASE_LEAKED)
@@ -81,6 +83,8 @@ static void skew(struct lab *lab, struct world *world)
 			lab->numbers[lab->senders[i]], seen);
 		if (lab->breakage == BREAK_SEEN_FORGOTTEN)
 			(void)state_del(state, STATE_SEEN, BYTES(seen, sizeof(seen)));
+		if (lab->breakage == BREAK_HOLD_FORGOTTEN)
+			(void)state_del(state, STATE_HOLD, BYTES_PB(lab->facts[i]->header->case_id));
 	}
 	world->durable = lab_keep(lab, memory);
 }
@@ -93,7 +97,7 @@ void world_crash(struct lab *lab, struct world *world)
 	after.journal = world->journal;
 	after.now = world->now;
 	after.batch = world->batch;
-	after.edge = world->edge;
+	memcpy(after.edge, world->edge, sizeof(after.edge));
 	after.session = (uint8_t)(world->session + 1);
 	for (size_t i = 0; i < WORLD_MESSAGES; i++) {
 		after.messages[i].known = world->messages[i].known;
@@ -106,14 +110,15 @@ void world_crash(struct lab *lab, struct world *world)
 		after.legs[i].told = world->legs[i].told;
 	}
 	*world = after;
-	if (lab->breakage == BREAK_SEEN_FORGOTTEN || lab->breakage == BREAK_TOTAL_SKEWED)
+	if (lab->breakage == BREAK_SEEN_FORGOTTEN || lab->breakage == BREAK_TOTAL_SKEWED ||
+		lab->breakage == BREAK_HOLD_FORGOTTEN)
 		skew(lab, world);
 	reactor_start(lab, world);
 }
 
 static bool crash(struct lab *lab, struct world *world)
 {
-	if (!spend(lab, world, EDGE_CRASH))
+	if (!lab_spend(lab, world, EDGE_CRASH))
 		return false;
 	world_crash(lab, world);
 	return true;
@@ -127,9 +132,19 @@ static bool pass_time(struct lab *lab, struct world *world)
 	lab_must(rules_next_due(state_memory_state(lab->snapshots[world->durable - 1]), &cursor,
 			 &due) == 0,
 		"rules_next_due() failed");
-	if (due == UINT64_MAX || due <= lab_time(world->now))
+	if (due == UINT64_MAX || due <= lab_time(lab_now(world)))
 		return false;
+	/* Where the clock was set back, the journal's time goes on, only slower. */
 	world->now = (uint32_t)(due - FIXTURE_NOW_MS);
+	return true;
+}
+
+static bool set_clock(struct lab *lab, struct world *world, bool back)
+{
+	if ((back && world->now < CLOCK_LEAP_MS) || !lab_spend(lab, world, EDGE_CLOCK))
+		return false;
+	world->now += back ? -(uint32_t)CLOCK_LEAP_MS : CLOCK_LEAP_MS;
+	world->clock_set = 1;
 	return true;
 }
 
@@ -138,6 +153,8 @@ bool faults_step(struct lab *lab, struct world *world, struct action action)
 	switch (action.kind) {
 	case ACTION_TIME:
 		return pass_time(lab, world);
+	case ACTION_CLOCK:
+		return set_clock(lab, world, action.subject == 1);
 	case ACTION_LOSE_SESSION:
 		return lose_session(lab, world, action.subject);
 	default: /* ACTION_CRASH */

@@ -64,12 +64,48 @@ static void check_mirror(struct lab *lab, const struct world *world, size_t numb
 		lab_violate(lab, "delivery and queue disagree on leg %zu", number);
 }
 
+/* A case is under legal hold as the last entry about it says. */
+static void check_legal(struct lab *lab, const struct world *world, uint8_t message)
+{
+	struct bytes id = BYTES_PB(lab->facts[message]->header->case_id);
+	bool held = false;
+	for (uint32_t at = world->journal; at != 0; at = lab->entries[at - 1].parent) {
+		const struct world_entry *entry = &lab->entries[at - 1];
+		bool hold = entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_HOLD;
+		if ((!hold && entry->kind != DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_RELEASE) ||
+			!bytes_equal(id, BYTES_PB(lab->facts[entry->message]->header->case_id)))
+			continue;
+		held = hold;
+		break;
+	}
+	if (held != lab_is_held(lab, world->durable, message))
+		lab_violate(lab,
+			"the case of message %u is%s under legal hold, its entry says otherwise",
+			message, held ? " not" : "");
+}
+
+/* Nobody's time is over before the journal's clock says so. */
+static void check_expiry(struct lab *lab, const struct world_entry *entry)
+{
+	if (entry->kind != DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED)
+		return;
+	for (size_t i = 0; i < entry->count; i++) {
+		uint8_t message = lab->scenario->legs[entry->items[i].leg].message;
+		if (lab->facts[message]->header->expires_ms > lab_time(entry->batch))
+			lab_violate(lab, "message %u expired early", message);
+	}
+}
+
 static void check_disk(struct lab *lab, const struct world *before, const struct world *world)
 {
 	char why[200] = "";
 	if (state_invariants(
 		    state_memory_state(lab->snapshots[world->durable - 1]), why, sizeof(why)) != 0)
 		lab_violate(lab, "the tables contradict each other: %s", why);
+	for (uint8_t i = 0; i < WORLD_MESSAGES; i++)
+		check_legal(lab, world, i);
+	if (world->journal != 0)
+		check_expiry(lab, &lab->entries[world->journal - 1]);
 	for (size_t i = 0; i < lab->legs_count; i++) {
 		uint8_t old = lab_end(lab, before->durable, before->journal, i);
 		uint8_t new = lab_end(lab, world->durable, world->journal, i);

@@ -79,6 +79,17 @@ static bool replay_leg(struct replay *replay, const struct world_entry *entry)
 	       d.decision->affected[0]->due_ms == (due ? lab_time(due) : 0);
 }
 
+static bool replay_legal(struct replay *replay, const struct world_entry *entry)
+{
+	struct case_act act = {.account = 1000};
+	struct items_decision d;
+	memcpy(act.case_id, replay->lab->facts[entry->message]->header->case_id.data, CASE_ID_BYTES);
+	lab_must(rules_hold(&replay->rules, &act,
+			 entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_HOLD, &d) == 0,
+		"rules_hold() failed in replay");
+	return d.append;
+}
+
 static bool replay_entry(struct replay *replay, const struct world_entry *entry)
 {
 	arena_reset(replay->lab->scratch);
@@ -92,8 +103,11 @@ static bool replay_entry(struct replay *replay, const struct world_entry *entry)
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:
 		return replay_leg(replay, entry);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_HOLD:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_RELEASE:
+		return replay_legal(replay, entry);
 	default:
-		return true; /* refusals summed up: taken as it stands */
+		return true; /* refusals summed up, a clock that was set: taken as it stands */
 	}
 }
 

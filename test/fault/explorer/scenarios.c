@@ -3,7 +3,8 @@
 /*
  * Two messages meet in few ways: on the same way, at the same end, from the same beginning, one for
  * many, one that waits, one that expires, one that is another under the same name. Each way is a scenario;
- * faults that have little to say to each other are explored apart, because worlds multiply.
+ * what operators and clocks do is explored with one message, and first, because that is quick; faults that have
+ * little to say to each other are explored apart, because worlds multiply.
  */
 #include "test/fault/explorer/scenarios.h"
 
@@ -17,17 +18,31 @@ enum { CITY = 0, JOBCENTER = 1 };
 #define BULK(number)        PLAIN(number), .priority = LANE_BULK
 #define CLEAR(number)       .recipient = "jobcenter", .id = (number)
 #define OTHER_BYTES(number) PLAIN(number), .variant = 1
+#define OF_CASE(number)     PLAIN(number), .case_id = (number)
 #define OF_TOWN(number)     PLAIN(number), .sender = "town", .speaker = "cooperative"
 #define FIGURES(number)     .recipient = "ministry", .service = "figures", .id = (number)
 #define NOTICE(number)      .service = "death.notice", .id = (number)
 
 #define CITY_TO_JOBCENTER                                                                          \
 	.parties = {"city", "jobcenter"}, .legs = {{"jobcenter", 0, false}, {"jobcenter", 1, true}}
+#define ALONE .parties = {"city", "jobcenter"}, .legs = {{"jobcenter", 0, true}}, .alone = true
 #define CITY_TO_TWO                                                                                \
 	.parties = {"city", "jobcenter", "ministry"}, .messages = {{PLAIN(1)}, {FIGURES(2)}},      \
 	.legs = {{"jobcenter", 0, true}, {"ministry", 1, false}}
 
 static const struct scenario scenarios[] = {
+	{"legal hold", CITY_TO_JOBCENTER, .messages = {{PLAIN(1)}, {OF_CASE(2)}},
+		.budget = {[EDGE_LEGAL] = 2}},
+	{"legal hold, crash and nak", ALONE, .messages = {{PLAIN(1)}},
+		.budget = {[EDGE_CRASH] = 2, [EDGE_NAK] = 1, [EDGE_LEGAL] = 3}},
+	{"clock set, nak", ALONE, .messages = {{PLAIN(1)}},
+		.budget = {[EDGE_CRASH] = 1, [EDGE_NAK] = 2, [EDGE_CLOCK] = 2}},
+	{"clock set, expiry and nak", ALONE, .messages = {{EXPIRING(1)}},
+		.budget = {[EDGE_CRASH] = 1, [EDGE_NAK] = 1, [EDGE_CLOCK] = 2}},
+	{"clock set, expiry, recipient breaks off", ALONE, .messages = {{EXPIRING(1)}},
+		.budget = {[EDGE_LOSS] = 1, [EDGE_CLOCK] = 2}, .shaky = JOBCENTER},
+	{"clock set, not before", ALONE, .messages = {{LATER(1)}},
+		.budget = {[EDGE_CRASH] = 1, [EDGE_CLOCK] = 2}},
 	{"same way, two crashes", CITY_TO_JOBCENTER, .messages = {{PLAIN(1)}, {PLAIN(2)}},
 		.budget = {[EDGE_CRASH] = 2}},
 	{"same way, recipient breaks off", CITY_TO_JOBCENTER, .messages = {{PLAIN(1)}, {PLAIN(2)}},

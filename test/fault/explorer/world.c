@@ -135,6 +135,18 @@ uint8_t lab_end_by(const struct lab *lab, const struct world_entry *entry, size_
 	return lab->scenario->legs[entry->items[item].leg].rejects ? END_REJECTED : END_ACCEPTED;
 }
 
+uint32_t lab_now(const struct world *world)
+{
+	return world->batch > world->now ? world->batch : world->now;
+}
+
+bool lab_is_held(const struct lab *lab, uint32_t snapshot, uint8_t message)
+{
+	struct bytes value;
+	return state_get(state_memory_state(lab->snapshots[snapshot - 1]), STATE_HOLD,
+		       BYTES_PB(lab->facts[message]->header->case_id), &value) == 0;
+}
+
 uint64_t lab_time(uint32_t ms)
 {
 	return FIXTURE_NOW_MS + ms;
@@ -201,7 +213,7 @@ bool lab_is_done(const struct lab *lab, const struct world *world)
 {
 	if (world->open != 0)
 		return false;
-	for (size_t i = 0; i < WORLD_MESSAGES; i++)
+	for (size_t i = 0; i < lab_subjects(lab, ACTION_SUBMIT); i++)
 		if (world->messages[i].known == ANSWER_NONE)
 			return false;
 	for (size_t i = 0; i < lab->legs_count; i++) {
@@ -262,7 +274,7 @@ static void tidy(const struct lab *lab, struct world *world)
 
 static const struct {
 	const char *name;
-	enum { OF_MESSAGE, OF_LEG, OF_PARTY, OF_NOTHING } subject;
+	enum { OF_MESSAGE, OF_LEG, OF_PARTY, OF_TWO, OF_NOTHING } subject;
 	bool (*step)(struct lab *lab, struct world *world, struct action action);
 } actions[ACTION_KINDS] = {
 	[ACTION_RECEIVE] = {"inbox takes and acknowledges leg", OF_LEG, adapter_step},
@@ -281,8 +293,10 @@ static const struct {
 	[ACTION_EXPIRE] = {"rules: expire leg", OF_LEG, journal_step},
 	[ACTION_CONFIRM] = {"rules: confirm, party", OF_PARTY, journal_step},
 	[ACTION_TICK] = {"rules: tick", OF_NOTHING, journal_step},
+	[ACTION_LEGAL] = {"rules: legal hold or release, message", OF_MESSAGE, journal_step},
 	[ACTION_COMMIT] = {"commit", OF_NOTHING, journal_step},
 	[ACTION_TIME] = {"time passes until something is due", OF_NOTHING, faults_step},
+	[ACTION_CLOCK] = {"the clock is set, ahead or back", OF_TWO, faults_step},
 	[ACTION_LOSE_SESSION] = {"session breaks and begins anew, party", OF_PARTY, faults_step},
 	[ACTION_COMMIT_CRASH] = {"commit, and crash before anybody hears", OF_NOTHING, journal_step},
 	[ACTION_CRASH] = {"crash", OF_NOTHING, faults_step},
@@ -300,11 +314,13 @@ size_t lab_subjects(const struct lab *lab, enum action_kind kind)
 {
 	switch (actions[kind].subject) {
 	case OF_MESSAGE:
-		return WORLD_MESSAGES;
+		return lab->scenario->alone ? 1 : WORLD_MESSAGES;
 	case OF_LEG:
 		return lab->legs_count;
 	case OF_PARTY:
 		return lab->parties_count;
+	case OF_TWO:
+		return 2;
 	default:
 		return 1;
 	}
@@ -313,7 +329,7 @@ size_t lab_subjects(const struct lab *lab, enum action_kind kind)
 bool action_is_fault(enum action_kind kind)
 {
 	return kind == ACTION_RECEIVE_NAK || kind == ACTION_LOSE_SESSION || kind == ACTION_CRASH ||
-	       kind == ACTION_COMMIT_CRASH;
+	       kind == ACTION_COMMIT_CRASH || kind == ACTION_CLOCK || kind == ACTION_LEGAL;
 }
 
 const char *action_name(enum action_kind kind)

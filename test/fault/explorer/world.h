@@ -81,27 +81,23 @@ struct world {
 	uint32_t now;          /* ms since the beginning */
 	uint32_t batch;        /* time of the last commit */
 	uint32_t batch_open;
-	uint32_t edge; /* fault budgets used: crashes, losses, naks as bytes 0, 1, 2 */
+	uint8_t edge[8]; /* fault budgets used, by kind */
 	struct world_message messages[WORLD_MESSAGES];
 	struct world_leg legs[WORLD_LEGS];
 	struct world_effect effects[WORLD_EFFECTS]; /* of the open transaction */
 	uint8_t effects_count;
 	uint8_t session; /* serial of sessions begun now */
 	uint8_t cursor_set;
-	uint8_t unused;
+	uint8_t clock_set;                      /* the next commit notices */
 	uint8_t cursor[24];                     /* of rules_tick() */
 	uint8_t outcome[WORLD_PARTIES];         /* on its way: entry + 1 */
 	uint8_t outcome_next[WORLD_PARTIES];    /* first entry not sent in this session */
 	uint8_t confirm_pending[WORLD_PARTIES]; /* on its way to the journal */
 };
 _Static_assert(
-	sizeof(struct world) == 8 * 4 + 2 * 8 + 3 * 20 + 16 * 4 + 4 + 24 + 3 * 4, "no padding");
+	sizeof(struct world) == 7 * 4 + 8 + 2 * 8 + 3 * 20 + 16 * 4 + 4 + 24 + 3 * 4, "no padding");
 
-enum { EDGE_CRASH, EDGE_LOSS, EDGE_NAK, EDGE_KINDS };
-static inline uint8_t world_edge(const struct world *world, int kind)
-{
-	return (uint8_t)(world->edge >> (8 * kind));
-}
+enum { EDGE_CRASH, EDGE_LOSS, EDGE_NAK, EDGE_LEGAL, EDGE_CLOCK, EDGE_KINDS };
 
 /* One journal entry, as replay needs it. Entries form a tree: worlds share what they have in common. */
 struct world_entry {
@@ -144,9 +140,11 @@ enum action_kind {
 	ACTION_EXPIRE,          /* leg */
 	ACTION_CONFIRM,         /* party */
 	ACTION_TICK,
+	ACTION_LEGAL,  /* message: an operator puts its case under legal hold, or releases it */
 	ACTION_COMMIT, /* and its answers arrive */
 	/* the world */
 	ACTION_TIME,         /* until something is due */
+	ACTION_CLOCK,        /* the clock is set: 0 far ahead, 1 back by as much; a fault */
 	ACTION_LOSE_SESSION, /* party, and begin a new one; a fault */
 	ACTION_CRASH,        /* a fault */
 	ACTION_COMMIT_CRASH, /* committed, but nobody heard; a fault */
@@ -171,6 +169,8 @@ enum breakage {
 	BREAK_NEWEST_FIRST,    /* delivery takes the newest message */
 	BREAK_TOTAL_SKEWED,    /* a crash loses part of a counter */
 	BREAK_TIME_UNRECORDED, /* entries carry the time of their commit, not of their decision */
+	BREAK_TIME_BACKWARDS,  /* batches take the wall clock's time, also when it was set back */
+	BREAK_HOLD_FORGOTTEN,  /* a crash forgets what is under legal hold */
 	BREAKAGES
 };
 
@@ -184,6 +184,7 @@ struct scenario {
 		bool rejects;
 	} legs[WORLD_LEGS]; /* NULL: fewer */
 	uint8_t budget[EDGE_KINDS];
+	bool alone;    /* there is only the first message */
 	uint8_t shaky; /* party whose session may break */
 };
 
@@ -256,6 +257,12 @@ uint8_t lab_end(const struct lab *lab, uint32_t snapshot, uint32_t newest, size_
 /* How an item of an entry ended its leg: 0 when it did not. */
 uint8_t lab_end_by(const struct lab *lab, const struct world_entry *entry, size_t item);
 uint64_t lab_time(uint32_t ms);
+/* Milliseconds that a batch begun now would have: never before the last one's. */
+uint32_t lab_now(const struct world *world);
+/* Use a fault up. Return: false when the scenario has no more of them. */
+bool lab_spend(const struct lab *lab, struct world *world, int kind);
+/* Is the case of a message under legal hold on disk? */
+bool lab_is_held(const struct lab *lab, uint32_t snapshot, uint8_t message);
 
 /* Steps by room: true when the action could happen. */
 bool adapter_step(struct lab *lab, struct world *world, struct action action);
