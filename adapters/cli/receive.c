@@ -251,5 +251,7 @@ int verb_receive(int argc, char **argv)
 	r = dw_adapter_run(&config, &ops, &receive);
 	if (r)
 		return r;
+	if (receive.received == 0 && receive.timed_out && !receive.output.json)
+		printf("Nothing came within %llu seconds.\n", (unsigned long long)receive.timeout_s);
 	return receive.received < receive.count ? VERB_NEGATIVE : VERB_DONE;
 }

@@ -133,9 +133,10 @@ static int read_file(int fd, const struct stat *st, const char *name, size_t *le
 			name);
 	if (st->st_size < 0 || (uint64_t)st->st_size > *left)
 		return bad(reterr, size,
-			"%.*s: is too large; all files together may have as many bytes as "
-			"connector.file_size says",
-			FILE_NAME_MAX, name);
+			"%.*s: is too large; it has %lld bytes, and %zu are left of what all files "
+			"together "
+			"may have (connector.file_size)",
+			FILE_NAME_MAX, name, (long long)st->st_size, *left);
 	uint8_t *buf = arena_alloc(arena, (size_t)st->st_size + 1);
 	if (!buf)
 		return -ENOMEM;

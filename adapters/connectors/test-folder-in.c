@@ -400,7 +400,7 @@ static void large_items_are_refused(void)
 	put_folder_with(desk.in, "both", "b", "123456");
 	turns_until(&desk, 1);
 	CHECK_STR(desk.taken[0].name, "a.json");
-	failed_says(&desk, "b.json", "b.json: is too large");
+	failed_says(&desk, "b.json", "b.json: is too large; it has 11 bytes, and 10 are left");
 	failed_says(&desk, "both", "b: is too large");
 }
 

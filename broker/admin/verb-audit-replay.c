@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "broker/admin/findings.h"
 #include "broker/admin/out.h"
@@ -107,6 +108,9 @@ static int replay(const struct options *options, uint64_t differences)
 	struct audit_replay_options how = {.work = options->work, .findings_max = differences};
 	struct audit_replay_result result;
 	struct findings findings;
+	if (options->work && access(options->work, W_OK | X_OK) != 0)
+		return cli_fail(CLI_FAILED, "--work %s: %m: name a folder that can be written",
+			options->work);
 	int exit = folders_open(options->folders, &audit);
 	if (exit)
 		return exit;

@@ -142,6 +142,7 @@ static void print_live(const json_t *status)
 static void print_journal(const struct folders *folders, const json_t *status, const char *why)
 {
 	const json_t *journal = json_object_get(status, "journal");
+	const char *at = text(journal, "committed");
 	char bytes[OUT_TEXT_MAX];
 	printf("No broker answers (%s). Its journal, in %s, says:\n", why, folders->journal);
 	printf("  bus          %s\n", text(status, "bus"));
@@ -151,8 +152,9 @@ static void print_journal(const struct folders *folders, const json_t *status, c
 					      : "not in order: killed, or still starting");
 	printf("  registry     version %" PRIu64 "%s\n", number(status, "registry_version"),
 		json_is_true(json_object_get(status, "registry_stale")) ? ", STALE" : "");
-	printf("  journal      %" PRIu64 " entries, the last commit at %s, file of %s\n",
-		number(journal, "entries"), text(journal, "committed"),
+	printf("  journal      %" PRIu64
+	       " entries, the last commit at %.10s %.8s UTC, file of %s\n",
+		number(journal, "entries"), at, strlen(at) > 11 ? at + 11 : "",
 		out_bytes(number(journal, "file_bytes"), bytes));
 	print_queues(json_object_get(status, "queues"));
 }

@@ -21,7 +21,10 @@ static int open_keyring(
 			"%s: does not open with the master key %s: give the key that belongs to it",
 			paths->keyring, paths->master_key);
 	else if (r < 0)
-		snprintf(reterr, size, "%s, %s: %s: keyring and master key must be readable",
+		snprintf(reterr, size,
+			"%s, %s: %s: keyring and master key must be readable by this account, and "
+			"by no "
+			"other",
 			paths->keyring, paths->master_key, strerrordesc_np(-r));
 	return r > 0 ? AUDIT_REFUSED : r;
 }

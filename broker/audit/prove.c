@@ -196,10 +196,11 @@ int audit_prove(struct audit *audit, uint64_t sequence, const struct audit_proof
 	if (r == 0)
 		r = read_entry(audit, sequence, arena, ret);
 	if (r == READER_NOT_FOUND) {
-		snprintf(reterr, size,
-			"the journal has no entry %" PRIu64
-			" (any more: if it was pruned, the archive has it)",
-			sequence);
+		struct journal_meta meta = {.size = UINT64_MAX};
+		bool behind = journal_read_meta(audit->reader, &meta) == 0 && sequence >= meta.size;
+		snprintf(reterr, size, "the journal has no entry %" PRIu64 "%s", sequence,
+			behind ? ": it ends before"
+			       : " any more: if it was pruned, the archive has it");
 		return PROVE_NOT_FOUND;
 	}
 	if (r == 0)
