@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * The disk of the bus dies, and the newest backup is older than what agencies have receipts for. The operator decides
+ * that the log goes on without the rest; and then everything that had a receipt is in the journal again, and reached
+ * its recipient once.
+ */
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "proto/base/file.h"
+#include "test/kit/check.h"
+#include "test/scenario/tools.h"
+#include "test/scenario/town.h"
+
+enum { BEFORE = 2, LOST = 3, OPEN = 1, ALL = BEFORE + LOST + OPEN };
+
+static void apply(const struct town *town, int number)
+{
+	char path[TOWN_PATH], text[512];
+	path_to(town, path, "city/in/antrag-%d.json", number);
+	snprintf(text, sizeof(text),
+		"{\"service\": \"alg2.application\", \"region\": \"051240000000\", "
+		"\"reference\": "
+		"\"P-%d\",\n"
+		" \"applicant\": {\"given_name\": \"Erika\", \"family_name\": "
+		"\"Mustermann\",\n"
+		"  \"date_of_birth\": \"1964-08-12\"}, \"fields\": {\"rent\": \"480.00\"}}\n",
+		number);
+	put_text(path, text);
+}
+
+static void receipts_are(const struct town *town, const char *suffix, size_t count)
+{
+	char folder[TOWN_PATH];
+	path_to(town, folder, "city/receipts");
+	size_t found = wait_for_files(folder, suffix, count, TOWN_WAIT_MS);
+	if (found != count)
+		CHECK_FAIL("%zu files %s, not %zu", found, suffix, count);
+}
+
+static void broker_run(struct town *town, const char *until, const char *epoch)
+{
+	char program[512], config[TOWN_PATH], log[TOWN_PATH];
+	path_to(town, config, "broker.yaml");
+	path_to(town, log, "logs/broker.log");
+	const char *const argv[] = {
+		program_path("broker/dienstweg-broker", program, sizeof(program)), "--config",
+		config, "--demo", epoch ? "--new-epoch" : NULL, epoch, "--ground",
+		"disk 3 died, order 7", NULL};
+	long from = file_size(log);
+	process_start(&town->bus.broker, log, argv);
+	if (wait_for_line(log, until, from, TOWN_WAIT_MS) < 0)
+		CHECK_FAIL("the broker's log does not say %s", until);
+}
+
+static void restore(const struct town *town, const char *backup)
+{
+	char journal[TOWN_PATH], lost[TOWN_PATH];
+	path_to(town, journal, "broker/journal");
+	path_to(town, lost, "lost");
+	CHECK_INT(rename(journal, lost), 0);
+	CHECK_INT(rename(backup, journal), 0);
+	free(tool_admin(&town->bus, 0, "audit", "rebuild", NULL));
+}
+
+/* Each is in the journal, under whatever number it has now, and was handed over once. */
+static void nothing_is_missing(const struct town *town)
+{
+	char folder[TOWN_PATH], proof[TOWN_PATH];
+	size_t count = 0;
+	path_to(town, folder, "city/receipts");
+	path_to(town, proof, "proof");
+	DIR *dir = opendir(folder);
+	CHECK(dir);
+	for (const struct dirent *e; (e = readdir(dir));) {
+		if (!strstr(e->d_name, ".recorded.json"))
+			continue;
+		json_t *recorded = json_at(folder, e->d_name);
+		free(tool_admin(&town->bus, 0, "audit", "prove", text_of(recorded, "message"),
+			"--out", proof, NULL));
+		json_decref(recorded);
+		count++;
+	}
+	closedir(dir);
+	CHECK_INT(count, ALL);
+}
+
+/* A second hand-over would lie beside the first, in the folder of its case. */
+static void each_came_once(const struct town *town)
+{
+	char folder[TOWN_PATH], letters[TOWN_PATH + 256];
+	path_to(town, folder, "jobcenter/out");
+	CHECK_INT(wait_for_files(folder, "", ALL, TOWN_WAIT_MS), ALL);
+	DIR *dir = opendir(folder);
+	CHECK(dir);
+	for (const struct dirent *e; (e = readdir(dir));) {
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(letters, sizeof(letters), "%s/%s", folder, e->d_name);
+		CHECK_INT(wait_for_files(letters, "-application", 1, TOWN_WAIT_MS), 1);
+	}
+	closedir(dir);
+}
+
+static void is_told(const struct town *town, const char *agency)
+{
+	char path[TOWN_PATH];
+	_cleanup_(heap_free) uint8_t *text = NULL;
+	size_t len;
+	path_to(town, path, "%s/state/epoch-1.txt", agency);
+	CHECK_INT(file_read(path, 1 << 16, &text, &len), 0);
+	CHECK(memmem(text, len, "disk 3 died, order 7", 20));
+	path_to(town, path, "logs/%s.log", agency);
+	CHECK(wait_for_line(path, "ALARM: the bus's log lost entries", 0, TOWN_WAIT_MS) >= 0);
+}
+
+static void what_had_a_receipt_is_there_again(void)
+{
+	struct town town;
+	char backup[TOWN_PATH], log[TOWN_PATH];
+	town_init(&town);
+	path_to(&town, backup, "backup");
+	path_to(&town, log, "logs/city.log");
+	town_start(&town);
+	for (int i = 1; i <= BEFORE; i++)
+		apply(&town, i);
+	receipts_are(&town, ".ended.json", BEFORE);
+	free(tool_admin(&town.bus, 0, "backup", backup, NULL));
+	for (int i = BEFORE + 1; i <= BEFORE + LOST; i++)
+		apply(&town, i);
+	receipts_are(&town, ".ended.json", BEFORE + LOST);
+	CHECK_INT(process_end(&town.jobcenter, SIGTERM), 0);
+	/* A restart: from here on the mark beside the keyring is beyond the backup, however little time went by. */
+	CHECK_INT(bus_end(&town.bus, SIGTERM), 0);
+	bus_start(&town.bus);
+	apply(&town, ALL);
+	receipts_are(&town, ".recorded.json", ALL);
+	CHECK_INT(bus_end(&town.bus, SIGKILL), 128 + SIGKILL);
+	restore(&town, backup);
+
+	/* Nobody decides for the operator. */
+	broker_run(&town, "HOLD: this journal is older than what was signed", NULL);
+	CHECK_INT(bus_end(&town.bus, SIGTERM), 0);
+	broker_run(&town, "\"serving\"", "1");
+	adapter_start(&town, &town.jobcenter, "jobcenter");
+	CHECK(wait_for_line(log, "all that the bus may have lost is on its way", 0, TOWN_WAIT_MS) >=
+		0);
+	receipts_are(&town, ".ended.json", ALL);
+	nothing_is_missing(&town);
+	each_came_once(&town);
+	is_told(&town, "city");
+	is_told(&town, "jobcenter");
+	tool_holds(tool_admin(&town.bus, 0, "status", NULL), "EPOCH        test.demo/1", NULL);
+	tool_holds(tool_admin(&town.bus, 0, "audit", "list", "--kind", "continues", NULL),
+		"disk 3 died, order 7", NULL);
+	tool_holds(tool_admin(&town.bus, 0, "audit", "verify", NULL), "EPOCH        1 began",
+		"No findings", NULL);
+	tool_holds(tool_admin(&town.bus, 0, "audit", "replay", NULL), "No differences", NULL);
+	town_deinit(&town);
+}
+
+CHECK_MAIN(CHECK_CASE(what_had_a_receipt_is_there_again))
