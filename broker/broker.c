@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "broker/files.h"
+#include "broker/transport/replay.h"
 #include "broker/transport/selftest.h"
 #include "proto/base/file.h"
 #include "proto/base/log.h"
@@ -57,6 +58,7 @@ struct broker {
 	struct verify_pool *verify;
 	struct clerk *clerk;
 	struct desk *desk;
+	struct clerk *replayer;
 	struct delivery *delivery;
 	struct router *router;
 	struct transport *transport;
@@ -282,10 +284,19 @@ static int readers_make(struct broker *broker, const struct clock *clock, const 
 		.errands_max = (size_t)config->limits.sessions_max * 2 + ERRANDS_SPARE,
 		.name = "clerk",
 	};
+	const struct clerk_options replayer = {
+		.env = clerk.env,
+		.keyring = clerk.keyring,
+		.errands_max = REPLAYS_MAX,
+		.name = "replays",
+		.patient = true,
+	};
 	int r = verify_pool_new((size_t)config->workers, broker->parcels_max, broker->files.schemas,
 		forward, broker, &broker->verify);
 	if (r == 0)
 		r = clerk_new(&clerk, &broker->clerk);
+	if (r == 0)
+		r = clerk_new(&replayer, &broker->replayer);
 	options.clerk = broker->clerk;
 	if (r == 0)
 		r = delivery_new(&options, &broker->delivery);
@@ -339,6 +350,7 @@ static int transport_make(struct broker *broker, const struct clock *clock, cons
 		.done = broker->done,
 		.clerk = broker->clerk,
 		.desk = broker->desk,
+		.replayer = broker->replayer,
 		.delivery = broker->delivery,
 		.registry = registry,
 		.schemas = broker->files.schemas,
@@ -409,6 +421,7 @@ static void reactor_join(struct broker *broker, const struct clock *clock)
 					     .clerk = broker->clerk,
 					     .desk = broker->desk,
 					     .journal = broker->journal,
+					     .replayer = broker->replayer,
 					     .transport = broker->transport,
 					     .delivery = broker->delivery,
 					     .admin = broker->admin,
@@ -473,14 +486,14 @@ int broker_new(const struct config_broker *config, const struct clock *clock,
 /* ---- the end ---- */
 
 /* Errands come back to rooms that are still there. */
-static void clerk_end(struct broker *broker)
+static void clerk_end(struct clerk *clerk)
 {
-	while (broker->clerk && clerk_out(broker->clerk) > 0) {
-		struct pollfd fd = {.fd = clerk_fd(broker->clerk), .events = POLLIN};
+	while (clerk && clerk_out(clerk) > 0) {
+		struct pollfd fd = {.fd = clerk_fd(clerk), .events = POLLIN};
 		poll(&fd, 1, -1);
-		clerk_collect(broker->clerk);
+		clerk_collect(clerk);
 	}
-	clerk_free(broker->clerk);
+	clerk_free(clerk);
 }
 
 static void desk_end(struct broker *broker)
@@ -519,7 +532,8 @@ void broker_free(struct broker *broker)
 {
 	if (!broker)
 		return;
-	clerk_end(broker);
+	clerk_end(broker->replayer);
+	clerk_end(broker->clerk);
 	desk_end(broker);
 	admin_free(broker->admin);
 	status_free(broker->status);

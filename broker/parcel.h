@@ -82,6 +82,7 @@ enum operator_what {
 struct inspection {
 	char role[64], ground[64];
 	char speaker[64]; /* the party that asked over the bus; empty: an operator did */
+	char party[64];   /* to whom they go; empty: stays with the operator */
 	uint64_t first, last, count;
 };
 

@@ -193,6 +193,18 @@ void output_delivery(const struct output *output, const struct dw_delivery *deli
 	print(output, object, accepted ? "Received and accepted." : "Received and rejected.");
 }
 
+void output_replayed(
+	const struct output *output, const struct dw_delivery *delivery, const char *file)
+{
+	json_t *object = delivery_object(delivery);
+	json_object_set_new(object, "event", json_string("replayed"));
+	json_object_set_new(object, "taken", json_boolean(delivery->taken));
+	json_object_set_new(object, "file", json_string(file));
+	print(output, object,
+		delivery->taken ? "Received once more; it was accepted or rejected before."
+				: "Received although it was not sent to us then.");
+}
+
 char *output_describe(const struct dw_delivery *delivery)
 {
 	json_t *object = delivery_object(delivery);

@@ -26,6 +26,10 @@ void output_report(const struct output *output, const struct dw_report *report);
 void output_delivery(const struct output *output, const struct dw_delivery *delivery,
 	const struct dw_verdict *verdict, const char *file);
 
+/* One that came once more, because it was asked for. */
+void output_replayed(
+	const struct output *output, const struct dw_delivery *delivery, const char *file);
+
 /**
  * output_describe() - the same as the text of a JSON file beside the body
  * @delivery: it

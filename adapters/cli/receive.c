@@ -31,6 +31,8 @@ struct receive {
 	uint64_t received;
 	uint64_t since_ns; /* of the last one */
 	bool timed_out;
+	bool replay; /* --replay-from: asked for once, at the beginning */
+	struct dw_replay from;
 };
 
 static int op_open(
@@ -45,6 +47,11 @@ static int op_open(
 static int op_from_agency(struct dw_adapter *adapter, void *context, bool *ret_more)
 {
 	struct receive *receive = context;
+	if (receive->replay) {
+		receive->replay = false;
+		if (dw_replay(adapter, &receive->from) != 0)
+			return -EINVAL;
+	}
 	uint64_t waited = (clock_mono_ns(clock_system()) - receive->since_ns) / 1000000000u;
 	if (receive->timeout_s == 0 || waited < receive->timeout_s)
 		return 0;
@@ -107,6 +114,26 @@ static int op_to_agency(struct dw_adapter *adapter, void *context,
 	return 0;
 }
 
+/* Written like a delivery, so that a file that was lost is there again; counted, and not answered. */
+static int op_replayed(struct dw_adapter *adapter, void *context, const struct dw_delivery *delivery)
+{
+	char path[PATH_MAX] = "";
+	struct receive *receive = context;
+	if (receive->count && receive->received == receive->count)
+		return 0;
+	int r = keep(receive, delivery, path);
+	if (r) {
+		verb_fail(VERB_FAILED, "%s: %s", receive->out, strerrordesc_np(-r));
+		return r;
+	}
+	output_replayed(&receive->output, delivery, path);
+	receive->received++;
+	receive->since_ns = clock_mono_ns(clock_system());
+	if (receive->received == receive->count)
+		dw_adapter_stop(adapter);
+	return 0;
+}
+
 static void op_close(void *context)
 {
 }
@@ -117,6 +144,7 @@ static const struct dw_adapter_ops ops = {
 	.from_agency = op_from_agency,
 	.submitted = op_submitted,
 	.to_agency = op_to_agency,
+	.replayed = op_replayed,
 	.close = op_close,
 	.poll_ms = TICK_MS,
 };
@@ -134,13 +162,19 @@ static const char help[] =
 	"  --timeout SECONDS    end when nothing came for so long (10; 0: never)\n"
 	"  --accept             accept everything (usual)\n"
 	"  --reject CODE TEXT   reject everything for this reason; nothing is written\n"
+	"  --replay-from WHEN   first have what was taken before delivered once more, and "
+	"readable\n"
+	"                       events of before the party subscribed: from a number of the "
+	"journal\n"
+	"                       or a time (2026-11-27, or 2026-11-27T13:05:07Z) on\n"
+	"  --party PARTY        whose, where the configuration names several (the first)\n"
 	"  --json               one JSON object a line\n"
 	"  --demo               allow a bus whose id ends in .demo\n"
 	"\n"
 	"Exit code: 0 as many as wished, 1 fewer, 2 wrong usage, 3 failure.\n";
 
 struct arguments {
-	const char *config, *out, *count, *timeout, *reject;
+	const char *config, *out, *count, *timeout, *reject, *replay_from, *party;
 	bool accept, json, demo, help;
 };
 
@@ -153,6 +187,8 @@ static int parse(int argc, char **argv, struct arguments *ret)
 		{"timeout", required_argument, NULL, 't'},
 		{"accept", no_argument, NULL, 'a'},
 		{"reject", required_argument, NULL, 'r'},
+		{"replay-from", required_argument, NULL, 'f'},
+		{"party", required_argument, NULL, 'p'},
 		{"json", no_argument, NULL, 'j'},
 		{"demo", no_argument, NULL, 'd'},
 		{"help", no_argument, NULL, 'h'},
@@ -179,6 +215,12 @@ static int parse(int argc, char **argv, struct arguments *ret)
 		case 'r':
 			ret->reject = optarg;
 			break;
+		case 'f':
+			ret->replay_from = optarg;
+			break;
+		case 'p':
+			ret->party = optarg;
+			break;
 		case 'j':
 			ret->json = true;
 			break;
@@ -193,6 +235,29 @@ static int parse(int argc, char **argv, struct arguments *ret)
 		}
 	}
 	return 0;
+}
+
+/* A number, a day or an instant. */
+static int replay_of(const struct arguments *arguments, struct receive *receive)
+{
+	const char *when = arguments->replay_from;
+	if (arguments->party && !when)
+		return verb_fail(VERB_USAGE, "--party goes with --replay-from");
+	if (!when)
+		return 0;
+	if (arguments->reject)
+		return verb_fail(VERB_USAGE,
+			"--replay-from or --reject, not both: what was taken cannot be rejected");
+	receive->replay = true;
+	receive->from.party = BYTES_STR(arguments->party ? arguments->party : "");
+	if (text_parse_u64(BYTES_STR(when), &receive->from.from) == 0 ||
+		clock_parse_date(when, &receive->from.from_ms) == 0 ||
+		clock_parse_utc(when, &receive->from.from_ms) == 0)
+		return 0;
+	return verb_fail(VERB_USAGE,
+		"--replay-from %s: a number, a day (2026-11-27) or a time "
+		"(2026-11-27T13:05:07Z, UTC) is wanted",
+		when);
 }
 
 /* The sentence of --reject is the one argument that is no option. */
@@ -218,8 +283,8 @@ static int fill(int argc, char **argv, const struct arguments *arguments, struct
 		receive->reject_code = arguments->reject;
 		receive->reject_text = argv[optind];
 	}
-	int r = 0;
-	if (arguments->count)
+	int r = replay_of(arguments, receive);
+	if (r == 0 && arguments->count)
 		r = verb_number("count", arguments->count, 1000000000, &receive->count);
 	if (r == 0 && arguments->timeout)
 		r = verb_number("timeout", arguments->timeout, 86400, &receive->timeout_s);

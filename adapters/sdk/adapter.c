@@ -62,6 +62,12 @@ int dw_known(struct dw_adapter *adapter, const uint8_t message_id[16], struct dw
 	return evidence_outcomes(adapter->store, message_id, count_outcome, ret);
 }
 
+int dw_replay(struct dw_adapter *adapter, const struct dw_replay *replay)
+{
+	assert(adapter->depth > 0 && adapter->ops->replayed);
+	return rerun_begin(adapter->replay, replay);
+}
+
 const struct registry *dw_adapter_registry(const struct dw_adapter *adapter)
 {
 	return trust_registry(adapter->trust);
@@ -95,6 +101,24 @@ static int call_to_agency(void *context, const struct dw_delivery *delivery, str
 	adapter->depth++;
 	return op_end(adapter, "to_agency",
 		adapter->ops->to_agency(adapter, adapter->context, delivery, ret));
+}
+
+static int call_replayed(void *context, const struct dw_delivery *delivery)
+{
+	struct dw_adapter *adapter = context;
+	adapter->depth++;
+	return op_end(
+		adapter, "replayed", adapter->ops->replayed(adapter, adapter->context, delivery));
+}
+
+static int call_replay_ended(void *context, uint64_t next)
+{
+	struct dw_adapter *adapter = context;
+	if (!adapter->ops->replay_ended)
+		return 0;
+	adapter->depth++;
+	return op_end(adapter, "replay_ended",
+		adapter->ops->replay_ended(adapter, adapter->context, next));
 }
 
 static int call_report(void *context, const struct dw_report *report)
@@ -188,6 +212,8 @@ static int flush(struct dw_adapter *adapter)
 		r = inbox_flush(adapter->inbox, adapter->client);
 	if (r == 0)
 		r = outcomes_flush(adapter->outcomes, adapter->client);
+	if (r == 0)
+		r = rerun_flush(adapter->replay, adapter->client);
 	return r ? r : sender_flush(adapter->sender, adapter->client);
 }
 
@@ -225,6 +251,7 @@ static void everything_again(struct dw_adapter *adapter)
 	sender_restart(adapter->sender);
 	acks_restart(adapter->acks);
 	inbox_restart(adapter->inbox);
+	rerun_restart(adapter->replay);
 	outcomes_restart(adapter->outcomes);
 }
 
@@ -337,6 +364,8 @@ static int take_error(struct dw_adapter *adapter, const Dienstweg__Error *error)
 		acks_again(adapter->acks);
 	if (bytes_equal(BYTES_PB(error->field), BYTES_STR("submit")))
 		sender_again(adapter->sender);
+	if (bytes_equal(BYTES_PB(error->field), BYTES_STR("replay")))
+		rerun_put_off(adapter->replay);
 	if (bytes_equal(BYTES_PB(error->field), BYTES_STR("note")))
 		log_error("witness", "the broker refuses our cosignature",
 			F_BYTES("code", BYTES_PB(error->code)),
@@ -357,6 +386,8 @@ static int take(struct dw_adapter *adapter, const Dienstweg__Frame *frame)
 		return sender_answer(adapter->sender, frame->answer);
 	case DIENSTWEG__FRAME__BODY_DELIVER:
 		return take_items(adapter, frame->deliver);
+	case DIENSTWEG__FRAME__BODY_REPLAYED:
+		return rerun_take(adapter->replay, frame->replayed, adapter->client);
 	case DIENSTWEG__FRAME__BODY_ACKNOWLEDGED:
 		return acks_recorded(adapter->acks, frame->acknowledged, adapter->client);
 	case DIENSTWEG__FRAME__BODY_REGISTRY:
@@ -471,8 +502,13 @@ static int incoming_open(struct dw_adapter *adapter)
 	if (r)
 		return r;
 	struct inbox_options inbox = {adapter->store, adapter->trust, adapter->parties,
-		adapter->acks, {call_to_agency, adapter}, adapter->schemas};
-	return inbox_new(&inbox, &adapter->inbox);
+		adapter->acks, {call_to_agency, adapter, call_replayed}, adapter->schemas};
+	r = inbox_new(&inbox, &adapter->inbox);
+	if (r)
+		return r;
+	struct rerun_options replay = {
+		adapter->parties, adapter->inbox, adapter->clock, call_replay_ended, adapter};
+	return rerun_new(&replay, &adapter->replay);
 }
 
 static int rooms_open(struct dw_adapter *adapter, char *reterr, size_t size)
@@ -534,6 +570,7 @@ void core_close(struct dw_adapter *adapter)
 {
 	client_free(adapter->client);
 	outcomes_free(adapter->outcomes);
+	rerun_free(adapter->replay);
 	inbox_free(adapter->inbox);
 	acks_free(adapter->acks);
 	sender_free(adapter->sender);

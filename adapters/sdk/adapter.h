@@ -56,6 +56,7 @@ enum {
 	DW_UNROUTABLE = 1, /* the registry would refuse it: reterr has field and remedy; nothing was stored */
 	DW_INVALID = 2, /* the message itself is impossible: reterr tells */
 	DW_FULL = 3,    /* the outbox is full: try again in a later turn */
+	DW_BUSY = 4,    /* dw_replay(): one is under way */
 };
 
 /**
@@ -69,6 +70,24 @@ enum {
  */
 int dw_submit(struct dw_adapter *adapter, const struct dw_message *message,
 	struct dw_submitted *ret, char *reterr, size_t size);
+
+/* What to have delivered once more. */
+struct dw_replay {
+	struct bytes party; /* empty: the adapter's first */
+	uint64_t from;      /* sequence of the first entry; 0: from the beginning */
+	uint64_t from_ms;   /* nothing recorded before this time; 0: whenever */
+};
+
+/**
+ * dw_replay() - ask for a replay; ops->replayed() gets it, beside the usual deliveries
+ * @adapter: inside one of its ops only; ops->replayed is set
+ * @replay:  from where on
+ *
+ * It goes on over lost sessions, but not over a crash: remember how far you were, and ask again.
+ *
+ * Return: 0, DW_BUSY, DW_INVALID (no party of this adapter).
+ */
+int dw_replay(struct dw_adapter *adapter, const struct dw_replay *replay);
 
 /* What is known of a message of ours. */
 struct dw_known {
@@ -109,6 +128,7 @@ struct dw_delivery {
 	uint32_t status;
 	uint32_t channel;
 	uint64_t created_ms;
+	bool taken; /* ops->replayed() only, says the broker: this party accepted or rejected it before */
 };
 
 /* What to_agency() decided. Accepted means: handed over for good. */
@@ -166,6 +186,15 @@ struct dw_adapter_ops {
 	   message id is unique per sender; h is unique.) */
 	int (*to_agency)(struct dw_adapter *adapter, void *context,
 		const struct dw_delivery *delivery, struct dw_verdict *ret);
+
+	/* What dw_replay() asked for, oldest first: what this party took before, and readable events of before it
+	   subscribed. Nothing is answered, and it comes again whenever it is asked for again: whether your system
+	   takes twice what it has (@delivery->taken) is yours to decide. NULL: this adapter asks for none. */
+	int (*replayed)(
+		struct dw_adapter *adapter, void *context, const struct dw_delivery *delivery);
+
+	/* That was all there is by now; what comes later begins at @next. May be NULL. */
+	int (*replay_ended)(struct dw_adapter *adapter, void *context, uint64_t next);
 
 	/* Receipt, refusal, outcome of our own messages; may be called again after a crash. Each recipient
 	   of a message has an outcome. May be NULL. */

@@ -15,6 +15,7 @@
 #include "adapters/sdk/outbox.h"
 #include "adapters/sdk/outcomes.h"
 #include "adapters/sdk/parties.h"
+#include "adapters/sdk/rerun.h"
 #include "adapters/sdk/schemas.h"
 #include "adapters/sdk/sender.h"
 #include "adapters/sdk/store.h"
@@ -48,6 +49,7 @@ struct dw_adapter {
 	struct sender *sender;
 	struct acks *acks;
 	struct inbox *inbox;
+	struct rerun *replay;
 	struct outcomes *outcomes;
 	struct client *client;
 	char software[64];

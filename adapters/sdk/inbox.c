@@ -227,10 +227,11 @@ static const uint8_t *sized(ProtobufCBinaryData field, size_t len)
 	return field.len == len ? field.data : NULL;
 }
 
-static int hand_over(struct inbox *inbox, const struct arrival *arrival, struct dw_verdict *verdict)
+static void delivery_fill(
+	const struct inbox *inbox, const struct arrival *arrival, struct dw_delivery *ret)
 {
 	const Dienstweg__Header *header = arrival->header;
-	struct dw_delivery delivery = {
+	*ret = (struct dw_delivery){
 		.sequence = arrival->item->sequence,
 		.recorded_ms = arrival->item->batch_ms,
 		.attempt = arrival->item->attempt,
@@ -247,9 +248,15 @@ static int hand_over(struct inbox *inbox, const struct arrival *arrival, struct 
 		.channel = header->channel,
 		.created_ms = header->created_ms,
 	};
-	memcpy(delivery.h, arrival->h, HASH_SIZE);
-	memcpy(delivery.message_id, header->message_id.data, UUID_SIZE);
-	memcpy(delivery.case_id, header->case_id.data, CASE_ID_SIZE);
+	memcpy(ret->h, arrival->h, HASH_SIZE);
+	memcpy(ret->message_id, header->message_id.data, UUID_SIZE);
+	memcpy(ret->case_id, header->case_id.data, CASE_ID_SIZE);
+}
+
+static int hand_over(struct inbox *inbox, const struct arrival *arrival, struct dw_verdict *verdict)
+{
+	struct dw_delivery delivery;
+	delivery_fill(inbox, arrival, &delivery);
 	return inbox->options.agency.to_agency(inbox->options.agency.context, &delivery, verdict);
 }
 
@@ -269,17 +276,22 @@ static int check_taken(struct inbox *inbox, struct arrival *arrival)
 	return r ? r : 1;
 }
 
+/* What the header promises. */
+static int check(struct inbox *inbox, struct arrival *arrival, struct dw_verdict *verdict)
+{
+	int r = check_signature(inbox, arrival, verdict);
+	if (r == 0)
+		r = check_content(inbox, arrival, verdict);
+	return r ? r : check_schema(inbox, arrival, verdict);
+}
+
 static int examine(struct inbox *inbox, struct arrival *arrival, struct dw_verdict *verdict)
 {
 	int r = check_header(inbox, arrival, verdict);
 	if (r == 0)
 		r = check_taken(inbox, arrival);
 	if (r == 0)
-		r = check_signature(inbox, arrival, verdict);
-	if (r == 0)
-		r = check_content(inbox, arrival, verdict);
-	if (r == 0)
-		r = check_schema(inbox, arrival, verdict);
+		r = check(inbox, arrival, verdict);
 	if (r == 0)
 		r = hand_over(inbox, arrival, verdict);
 	return r < 0 ? r : 0;
@@ -424,6 +436,28 @@ int inbox_take(struct inbox *inbox, const Dienstweg__Item *item)
 	if (arrival.body.len > 0)
 		arena_reset(inbox->arena);
 	return r;
+}
+
+int inbox_replay(struct inbox *inbox, size_t party, const Dienstweg__Item *item)
+{
+	struct arrival arrival = {.item = item, .party = party};
+	struct dw_verdict verdict = {};
+	struct dw_delivery delivery;
+	arena_reset(inbox->arena);
+	envelope_header_hash(BYTES_PB(item->envelope->header), arrival.h);
+	int r = check_header(inbox, &arrival, &verdict);
+	if (r == 0)
+		r = check(inbox, &arrival, &verdict);
+	if (r > 0 && verdict.disposition == DW_LATER)
+		return INBOX_LATER;
+	if (r > 0)
+		log_warn("inbox", "a replayed message does not pass the checks",
+			F_U64("sequence", item->sequence), F_STR("code", verdict.code));
+	if (r != 0)
+		return r < 0 ? r : 0;
+	delivery_fill(inbox, &arrival, &delivery);
+	delivery.taken = item->attempt > 0;
+	return inbox->options.agency.replayed(inbox->options.agency.context, &delivery);
 }
 
 /* ---- not now ---- */

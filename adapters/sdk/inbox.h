@@ -22,6 +22,7 @@ struct inbox;
 struct inbox_agency {
 	int (*to_agency)(void *context, const struct dw_delivery *delivery, struct dw_verdict *ret);
 	void *context;
+	int (*replayed)(void *context, const struct dw_delivery *delivery);
 };
 
 struct inbox_options {
@@ -54,6 +55,19 @@ DEFINE_CLEANUP(struct inbox *, inbox_free);
  * Return: 0 or negative errno (the legacy system's, or of the store).
  */
 int inbox_take(struct inbox *inbox, const Dienstweg__Item *item);
+/**
+ * inbox_replay() - take an item of a replay: checked as a delivery is, and nothing is kept or answered
+ * @inbox: the inbox
+ * @party: whose it is
+ * @item:  untrusted, with an envelope
+ *
+ * What does not pass the checks is logged and passed over.
+ *
+ * Return: 0, INBOX_LATER (its sender's key is in a registry that we do not have yet), or negative errno (the legacy
+ *         system's, or of the store).
+ */
+enum { INBOX_LATER = 1 };
+int inbox_replay(struct inbox *inbox, size_t party, const Dienstweg__Item *item);
 void inbox_restart(struct inbox *inbox); /* a new session, or none: leases are over */
 
 /**

@@ -78,7 +78,8 @@ static int wait_ms(const struct loop *loop)
 	if (core_hurries(adapter))
 		return 0;
 	if (client_state(adapter->client) == CLIENT_READY)
-		ms = sooner(ms, sender_timeout_ms(adapter->sender));
+		ms = sooner(sooner(ms, sender_timeout_ms(adapter->sender)),
+			rerun_timeout_ms(adapter->replay));
 	return sooner(ms, WAIT_MAX_MS);
 }
 

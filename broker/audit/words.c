@@ -254,6 +254,14 @@ static void add_inspected(struct words *words, const Dienstweg__Decision *decisi
 	const Dienstweg__Inspection *what = decision->inspection;
 	if (!what)
 		return words_add(words, "records were opened");
+	if (decision->party.len > 0) {
+		words_add(words,
+			"%" PRIu64 " message%s between entry %" PRIu64 " and %" PRIu64
+			" went once more to ",
+			what->count, what->count == 1 ? "" : "s", what->first, what->last);
+		words_name(words, BYTES_PB(decision->party));
+		return words_add(words, ", who asked for a replay");
+	}
 	words_add(words, "%" PRIu64 " record%s between entry %" PRIu64 " and %" PRIu64 " opened ",
 		what->count, what->count == 1 ? "" : "s", what->first, what->last);
 	if (decision->speaker.len > 0) {

@@ -154,11 +154,11 @@ void recipient_reopen(struct recipient *recipient, uint8_t lane, uint64_t sequen
 void recipient_again(struct recipient *recipient, uint8_t lane, uint64_t sequence);
 
 /**
- * recipient_may_fail() - may its session's doing become one more entry of failed attempts?
+ * recipient_may_fail() - may its session's doing become one more entry: failed attempts, a replay?
  * @recipient: the recipient; one is counted when it may
  * @now_ns:    monotonic
  *
- * Giving back and leaving cost the session nothing, and the journal an entry each: a burst is free, after
+ * Giving back, leaving and asking for a replay cost the session nothing, and the journal an entry each: a burst is free, after
  * that some a second.
  *
  * Return: false when it has used up its allowance.

@@ -50,10 +50,15 @@ bool window_fits(const struct window *window, uint64_t bytes)
 	return room_messages > 0 && bytes <= room_bytes;
 }
 
-void window_take(struct window *window, uint64_t bytes)
+void window_spend(struct window *window, uint64_t bytes)
 {
 	window->sent_messages++;
 	window->sent_bytes += bytes;
+}
+
+void window_take(struct window *window, uint64_t bytes)
+{
+	window_spend(window, bytes);
 	window->out_bytes += bytes;
 }
 

@@ -46,6 +46,9 @@ void window_room(const struct window *window, uint64_t *ret_messages, uint64_t *
 /* Does one message of so many bytes fit? */
 bool window_fits(const struct window *window, uint64_t bytes);
 
+/* A message was sent that nobody acknowledges: it uses up credit, and is not out. */
+void window_spend(struct window *window, uint64_t bytes);
+
 /* A message was sent; it was settled; a share is set aside; it is given back. */
 void window_take(struct window *window, uint64_t bytes);
 void window_return(struct window *window, uint64_t bytes);

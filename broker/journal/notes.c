@@ -132,6 +132,7 @@ int notes_inspected(struct journal *journal, struct batch *batch, struct operato
 	decision.rules_version = RULES_VERSION;
 	decision.account = act->about.account;
 	decision.speaker = pb_bytes(what->speaker, strlen(what->speaker));
+	decision.party = pb_bytes(what->party, strlen(what->party));
 	decision.inspection = &inspection;
 	act->sequence = journal->log.sequence;
 	act->changed = true;

@@ -73,6 +73,7 @@ static const struct kind kinds[] = {
 	{DIENSTWEG__FRAME__BODY_GET_CHECKPOINT, true, false, true, get_checkpoint_handle},
 	{DIENSTWEG__FRAME__BODY_GET_PROOF, true, false, true, get_proof_handle},
 	{DIENSTWEG__FRAME__BODY_GET_ACCESS, true, false, true, get_access_handle},
+	{DIENSTWEG__FRAME__BODY_REPLAY, true, false, false, replay_handle},
 	{DIENSTWEG__FRAME__BODY_COSIGN, true, false, false, cosign_handle},
 	{DIENSTWEG__FRAME__BODY_PING, true, false, true, ping_handle},
 	{DIENSTWEG__FRAME__BODY_BYE, true, false, true, bye_handle},

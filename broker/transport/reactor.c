@@ -27,7 +27,7 @@ enum {
 	RETRY_MS = 5,    /* while a peer's queue is full */
 	FLUSH_MS = 1000, /* for the last answers to leave */
 	EXIT_AT_ONCE = 1,
-	FDS_OWN = 7,
+	FDS_OWN = 8,
 	FDS_MAX = FDS_OWN + ADMIN_FDS_MAX,
 };
 
@@ -226,6 +226,7 @@ static struct turn turn_wait(struct reactor *reactor, int timeout_ms)
 		{.fd = queue_fd(options->done), .events = POLLIN},
 		{.fd = clerk_fd(options->clerk), .events = POLLIN},
 		{.fd = desk_fd(options->desk), .events = POLLIN},
+		{.fd = clerk_fd(options->replayer), .events = POLLIN},
 		{.fd = reactor->signals, .events = POLLIN},
 		{.fd = reactor->failure, .events = POLLIN},
 	};
@@ -282,6 +283,7 @@ static int turn_work(struct reactor *reactor, const struct turn *turn)
 	transport_commit(options->transport);
 	clerk_collect(options->clerk);
 	desk_collect(options->desk);
+	clerk_collect(options->replayer);
 	delivery_flush(options->delivery);
 	transport_flush(options->transport);
 	return 0;

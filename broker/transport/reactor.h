@@ -24,6 +24,7 @@ struct reactor_options {
 	struct clerk *clerk;
 	struct desk *desk;
 	struct journal *journal;
+	struct clerk *replayer;
 	struct transport *transport;
 	struct delivery *delivery;
 	struct admin *admin;

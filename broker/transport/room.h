@@ -5,13 +5,14 @@
 #include "broker/transport/answer.h"
 #include "broker/transport/bars.h"
 #include "broker/transport/frame.h"
+#include "broker/transport/replay.h"
 #include "broker/transport/session.h"
 #include "broker/transport/transport.h"
 #include "proto/note/cosignature.h"
 
 /*
  * The inside of transport, shared by its files: intake.c (frames in, one handler per kind), submit.c and
- * acknowledge.c (what goes to the journal), hello.c, lookup.c, cosign.c and access.c (what clerks are asked), turn.c (what comes
+ * acknowledge.c (what goes to the journal), hello.c, lookup.c, replay.c, cosign.c and access.c (what clerks are asked), turn.c (what comes
  * back from the journal), transport.c (sessions' life, sending). Nobody else includes this.
  */
 enum {
@@ -69,6 +70,7 @@ struct transport {
 	bool stopped;  /* it came back */
 	struct candidate candidate;
 	struct hold hold;
+	struct replays replays;
 	struct transport_counters counters;
 };
 
@@ -193,4 +195,5 @@ void get_proof_handle(
 	struct transport *transport, struct session *session, struct incoming *incoming);
 void get_access_handle(
 	struct transport *transport, struct session *session, struct incoming *incoming);
+void replay_handle(struct transport *transport, struct session *session, struct incoming *incoming);
 void cosign_handle(struct transport *transport, struct session *session, struct incoming *incoming);

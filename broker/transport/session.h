@@ -59,6 +59,7 @@ struct session {
 	bool visiting;          /* it only asks, and is in nobody's way */
 	bool looking_up;        /* an errand of its own is under way */
 	bool cosigning;         /* likewise, with a cosignature */
+	bool replaying;         /* likewise, with a replay: a share of its window is set aside */
 	uint64_t cosigned_ns;   /* when the last one came */
 	uint64_t asked_size;    /* of the candidate that was looked at for this session */
 

@@ -29,6 +29,8 @@ int transport_new(const struct transport_options *options, struct transport **re
 	if (r == 0)
 		r = sessions_new(options->config->limits.sessions_max, &transport->sessions);
 	if (r == 0)
+		r = replays_init(&transport->replays);
+	if (r == 0)
 		*ret = steal(&transport);
 	return r;
 }
@@ -41,6 +43,7 @@ void transport_free(struct transport *transport)
 	registry_unref(transport->registry);
 	arena_free(transport->scratch);
 	answer_free(transport->answer);
+	replays_deinit(&transport->replays);
 	sessions_free(transport->sessions);
 	free(transport);
 }

@@ -35,6 +35,7 @@ struct transport_options {
 	struct queue *done;
 	struct clerk *clerk;
 	struct desk *desk;
+	struct clerk *replayer; /* for replays alone */
 	struct delivery *delivery;
 	struct registry *registry;      /* in force; borrowed, referenced by transport */
 	struct schema_library *schemas; /* a registry whose schemas are not all there is refused */

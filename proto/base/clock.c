@@ -143,3 +143,20 @@ int clock_parse_date(const char *text, uint64_t *ret)
 	*ret = (uint64_t)days * MS_PER_DAY;
 	return 0;
 }
+
+int clock_parse_utc(const char *text, uint64_t *ret)
+{
+	char date[11] = "";
+	uint32_t hour, minute, second;
+	uint64_t day;
+	if (strnlen(text, 21) != 20 || text[10] != 'T' || text[13] != ':' || text[16] != ':' ||
+		text[19] != 'Z')
+		return 1;
+	memcpy(date, text, 10);
+	if (clock_parse_date(date, &day) || !take_digits(text + 11, 2, &hour) ||
+		!take_digits(text + 14, 2, &minute) || !take_digits(text + 17, 2, &second) ||
+		hour > 23 || minute > 59 || second > 59)
+		return 1;
+	*ret = day + ((hour * 60 + minute) * 60 + second) * UINT64_C(1000);
+	return 0;
+}

@@ -79,3 +79,11 @@ static inline uint32_t clock_day(uint64_t wall_ms)
  * Return: 0, or 1 when it is no calendar date.
  */
 int clock_parse_date(const char *text, uint64_t *ret);
+
+/**
+ * clock_parse_utc() - "2026-11-21T13:05:07Z" to ms
+ * @text: exactly twenty characters and NUL
+ * @ret:  the time
+ * Return: 0, or 1 when it is no such time.
+ */
+int clock_parse_utc(const char *text, uint64_t *ret);

@@ -25,26 +25,13 @@ static void time_format(uint64_t ms, char buf[TIME_SIZE])
 	buf[TIME_SIZE - 1] = 0;
 }
 
-static bool two_digits(const uint8_t *text, uint64_t below, uint64_t *ret)
-{
-	if (text[0] < '0' || text[0] > '9' || text[1] < '0' || text[1] > '9')
-		return false;
-	*ret = (uint64_t)(text[0] - '0') * 10 + (uint64_t)(text[1] - '0');
-	return *ret < below;
-}
-
 static bool time_parse(struct bytes text, uint64_t *ret)
 {
-	char date[11] = {0};
-	uint64_t day = 0, hour = 0, minute = 0, second = 0;
+	char copy[TIME_SIZE] = "";
 	if (text.len != TIME_SIZE - 1)
 		return false;
-	memcpy(date, text.data, 10);
-	if (clock_parse_date(date, &day) || !two_digits(text.data + 11, 24, &hour) ||
-		!two_digits(text.data + 14, 60, &minute) || !two_digits(text.data + 17, 60, &second))
-		return false;
-	*ret = day + ((hour * 60 + minute) * 60 + second) * 1000;
-	return true;
+	memcpy(copy, text.data, text.len);
+	return clock_parse_utc(copy, ret) == 0;
 }
 
 size_t registry_head_format(const struct registry_head *head, char buf[REGISTRY_HEAD_SIZE])
