@@ -62,7 +62,9 @@ static const struct param rows[] = {
 		       "time between two backups of the bus."},
 	{"outbox.again_bytes", PARAM_BYTES, .offset = AT(outbox.again_bytes), .min = 0,
 		.max = 16 * TIB, .fallback = "512 MiB",
-		.doc = "Most bytes of such messages; beyond it the oldest go first. 0 keeps none."},
+		.doc = "Most bytes of such messages, and never more than a quarter of "
+		       "outbox.map_size; "
+		       "beyond it the oldest go first. 0 keeps none."},
 
 	{"flight.messages", PARAM_COUNT, .offset = AT(flight.messages), .min = 1, .max = 1000000,
 		.fallback = "1024", .doc = "Messages sent and not yet answered."},

@@ -197,7 +197,9 @@ struct dw_adapter_ops {
 	int (*replay_ended)(struct dw_adapter *adapter, void *context, uint64_t next);
 
 	/* Receipt, refusal, outcome of our own messages; may be called again after a crash. Each recipient
-	   of a message has an outcome. May be NULL. */
+	   of a message has an outcome, which is told once. When the bus has lost entries and a message was sent
+	   again, its receipt is told once more, with the entry it has now; a message that is still open may
+	   be refused then. May be NULL. */
 	int (*report)(struct dw_adapter *adapter, void *context, const struct dw_report *report);
 
 	/* A descriptor that is readable when there may be work (inotify, a listening socket), or -1. */

@@ -23,6 +23,8 @@ enum {
 	FIXED = 1 + 8 + 8, /* form, sequence, time of the receipt */
 	STEP_MAX = 128,
 	TIDY_STEP = 64,
+	OVER_STEPS = 32, /* times STEP_MAX: beyond the bound, in one turn */
+	MAP_SHARE = 4, /* of the store at most, however much is allowed: a full store stops everything */
 	TIDY_PAUSE_MS = 60 * 1000,
 	FULL_TELL_MS = 3600 * 1000,
 	HEADER_ARENA = 1 << 16,
@@ -299,18 +301,30 @@ static void full_tell(struct again *again)
 		F_U64("bytes", again->bytes));
 }
 
-static int tidy_bytes(struct again *again)
+/* At least as fast as receipts come in: a turn brings no more than are in flight. */
+static int tidy_some(struct again *again, size_t *ret_count)
 {
-	struct batch batch = {.max = TIDY_STEP, .end = UINT64_MAX};
+	struct batch batch = {.max = STEP_MAX, .end = UINT64_MAX};
 	struct kept_row kept;
 	int r = batch_read(again, 0, &batch);
-	full_tell(again);
+	*ret_count = batch.count;
 	for (size_t i = 0; i < batch.count && r == 0 && again->bytes > again->bytes_max; i++) {
 		r = kept_get(again, batch.numbers[i], &kept);
 		if (r == 0)
 			r = kept_delete(again, batch.numbers[i], &kept, true);
 	}
-	if (batch.count == 0)
+	return r;
+}
+
+static int tidy_bytes(struct again *again)
+{
+	size_t count = 1;
+	int r = 0;
+	full_tell(again);
+	for (size_t i = 0; i < OVER_STEPS && r == 0 && count > 0 && again->bytes > again->bytes_max;
+		i++)
+		r = tidy_some(again, &count);
+	if (r == 0 && count == 0)
 		again->bytes = 0;
 	return r;
 }
@@ -348,6 +362,8 @@ int again_open(struct again *again, const struct config_adapter *config, struct 
 		.keep_ms = config->outbox.again_ms,
 		.bytes_max = config->outbox.again_bytes,
 	};
+	if (again->bytes_max > config->outbox.map_bytes / MAP_SHARE)
+		again->bytes_max = config->outbox.map_bytes / MAP_SHARE;
 	int r = store_get(again->store, STORE_META, ROW_BYTES, &row);
 	if (r == 0 && row.len != 8)
 		return -EBADMSG;

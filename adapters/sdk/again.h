@@ -12,8 +12,8 @@
 /*
  * What has a receipt and might have to be sent again: should the bus lose its journal and go on from an older copy
  * (trust.h, crossing), every message that the copy may lack goes back into the outbox, byte for byte. A message is
- * kept for `outbox.again` after its receipt, and longer while no outcome of it has come; beyond `outbox.again_bytes`
- * the oldest go first. Kept is what was sent: header, signature and content, not what the content was sealed from.
+ * kept for `outbox.again` after its receipt, and longer while no outcome of it has come; beyond `outbox.again_bytes`,
+ * or a quarter of the store, the oldest go first. Kept is what was sent: header, signature and content, not what the content was sealed from.
  * All within the store's turn; one thread.
  */
 struct again {
