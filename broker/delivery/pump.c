@@ -255,7 +255,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 static void fetch_ask_messages(struct fetch *fetch, struct recipient *recipient)
 {
 	uint64_t messages, bytes;
-	window_room(&recipient->outlet->window, &messages, &bytes);
+	recipient_room(recipient, &messages, &bytes);
 	messages = least(messages, LEASES_MAX - lease_count(recipient->leases));
 	fetch->messages_max = (size_t)least(messages, FETCH_MESSAGES_MAX);
 	fetch->bytes_max = least(bytes, BATCH_BYTES_MAX);

@@ -11,8 +11,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "proto/envelope/envelope.h"
+
 /* Entries of failed attempts: so many at once, one an interval in the long run. */
-enum { FAILS_BURST = 256, FAILS_INTERVAL_MS = 250 };
+enum { FAILS_BURST = 256, FAILS_INTERVAL_MS = 250, SHARE = 4 };
 
 int recipient_new(uint32_t number, struct bytes name, struct recipient **ret)
 {
@@ -68,10 +70,42 @@ bool recipient_detach(struct recipient *recipient, const char *cause)
 	return true;
 }
 
+/*
+ * Several parties share a session's window. None may have more out than SHARE times what is still free: then one
+ * alone can use four fifths of it, and whatever the others do, something is left for the one whose first message comes.
+ */
+static bool has_share(const struct recipient *recipient)
+{
+	uint64_t messages, bytes;
+	if (recipient->outlet->count < 2)
+		return true;
+	window_room(&recipient->outlet->window, &messages, &bytes);
+	return lease_out_count(recipient->leases) < SHARE * messages &&
+	       lease_out_bytes(recipient->leases) < SHARE * bytes;
+}
+
+void recipient_room(const struct recipient *recipient, uint64_t *ret_messages, uint64_t *ret_bytes)
+{
+	uint64_t out = lease_out_count(recipient->leases), most;
+	window_room(&recipient->outlet->window, ret_messages, ret_bytes);
+	if (recipient->outlet->count < 2)
+		return;
+	/* So many that the share still holds when they are out; one in any case. */
+	most = SHARE * *ret_messages > out ? (SHARE * *ret_messages - out) / (SHARE + 1) : 0;
+	if (*ret_messages > most)
+		*ret_messages = most ? most : 1;
+	out = lease_out_bytes(recipient->leases);
+	most = SHARE * *ret_bytes > out ? (SHARE * *ret_bytes - out) / (SHARE + 1) : 0;
+	if (most < ENVELOPE_BYTES_MAX)
+		most = ENVELOPE_BYTES_MAX;
+	if (*ret_bytes > most)
+		*ret_bytes = most;
+}
+
 bool recipient_takes(const struct recipient *recipient, uint64_t bytes)
 {
 	return recipient->outlet && recipient->failing == 0 && recipient->leaver == 0 &&
-	       window_fits(&recipient->outlet->window, bytes);
+	       window_fits(&recipient->outlet->window, bytes) && has_share(recipient);
 }
 
 int recipient_lease(struct recipient *recipient, const struct lease *lease, uint64_t deadline_ns)

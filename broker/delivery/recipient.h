@@ -112,8 +112,16 @@ void recipient_attach(struct recipient *recipient, struct outlet *outlet);
  */
 bool recipient_detach(struct recipient *recipient, const char *cause);
 
-/* May a message of so many bytes be sent to it now, credit and state allowing? */
+/* May a message of so many bytes be sent to it now, credit, share and state allowing? */
 bool recipient_takes(const struct recipient *recipient, uint64_t bytes);
+
+/**
+ * recipient_room() - how much may be fetched for it at once, its share among the parties of its session allowing
+ * @recipient:    with an outlet, and recipient_takes()
+ * @ret_messages: messages, 0 without credit
+ * @ret_bytes:    bytes
+ */
+void recipient_room(const struct recipient *recipient, uint64_t *ret_messages, uint64_t *ret_bytes);
 
 /**
  * recipient_lease() - note that a message goes out

@@ -133,6 +133,7 @@ static void deliver_take(struct party *party, const Dienstweg__Deliver *deliver)
 			&party->deliveries_room, sizeof(*d));
 		d->sequence = item->sequence;
 		d->attempt = item->attempt;
+		text_of(item->party, d->recipient, sizeof(d->recipient));
 		d->session = party->sessions;
 		bytes += item->envelope->header.len + item->envelope->content.len;
 		delivery_open(party, item->envelope, d);
@@ -180,6 +181,7 @@ void party_init(struct party *party, const struct bus *bus, const char *name)
 	*party = (struct party){.bus = bus};
 	snprintf(party->name, sizeof(party->name), "%s", name);
 	party->names[0] = party->name;
+	party->names_count = 1;
 	party->sign = registry_fixture_secret(bus->fixture, name, KEY_SIGN);
 	party->seal = registry_fixture_secret(bus->fixture, name, KEY_SEAL);
 	party->transport = registry_fixture_secret(bus->fixture, name, KEY_TRANSPORT);
@@ -207,7 +209,7 @@ void party_dial(struct party *party, const char *endpoint)
 		.endpoint = endpoint ? endpoint : party->bus->endpoint,
 		.transport_key = party->transport,
 		.parties = party->names,
-		.parties_count = 1,
+		.parties_count = party->names_count,
 		.software = "test-party",
 		.clock = clock_system(),
 		.credit_messages = party->no_credit ? 0 : CREDIT_MESSAGES,

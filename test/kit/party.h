@@ -32,6 +32,7 @@ struct party_delivery {
 	uint8_t h[32];
 	uint8_t message_id[16];
 	char sender[64];
+	char recipient[64];
 	bool opened; /* sealed for us, commitment right, sender's signature good */
 	uint8_t *body;
 	size_t body_len;
@@ -49,7 +50,8 @@ struct party_outcome {
 struct party {
 	const struct bus *bus;
 	char name[64];
-	const char *names[1];
+	const char *names[4]; /* that its session speaks for: itself, and those added before it connects */
+	size_t names_count;
 	const struct key_secret *sign, *seal, *transport;
 	struct client *client;
 	struct arena *arena;
