@@ -257,7 +257,8 @@ int xsd_new(const struct schema_file *files, size_t count, struct bytes root, st
 		r = xsd->names ? collect_names(xsd, bundle.docs[i]) : -ENOMEM;
 	if (r != 0)
 		return r;
-	memcpy(xsd->root, root.data, root.len);
+	if (root.len > 0)
+		memcpy(xsd->root, root.data, root.len);
 	*ret = steal(&xsd);
 	return 0;
 }
