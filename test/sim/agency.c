@@ -142,7 +142,8 @@ static int submitted(
 {
 	struct agency *agency = context;
 	struct letter *letter = letter_of(agency, key);
-	(void)adapter, (void)ids;
+	(void)adapter;
+	memcpy(letter->case_id, ids->case_id, sizeof(letter->case_id));
 	if (letter->state == LETTER_WRITTEN)
 		letter->state = LETTER_SUBMITTED;
 	return 0;
@@ -207,6 +208,7 @@ static void recorded(struct agency *agency, struct letter *letter, uint8_t sende
 		ledger_violate(ledger, "%s holds two receipts of one letter", agency->party);
 	letter->state = LETTER_RECORDED;
 	letter->sequence = report->sequence;
+	memcpy(letter->h, report->h, HASH_SIZE);
 }
 
 static int report_take(struct dw_adapter *adapter, void *context, const struct dw_report *report)

@@ -126,6 +126,14 @@ static void disk_breaks(struct town *town)
 	process->disk_breaks = true;
 }
 
+/* Everybody stands still, and the day goes on: states are made, what is due goes. */
+static void days_pass(struct town *town)
+{
+	uint64_t days = machine_chance(3) ? machine_between(1, 40) : 1;
+	town_tell(town, "%llu days pass", (unsigned long long)days);
+	town->machine.mono_ns += days * 24 * 3600 * SECOND_MS * MS;
+}
+
 static void disk_slow(struct town *town)
 {
 	sync_slow(machine_chance(2) ? &town->process : any_process(town));
@@ -148,6 +156,9 @@ static const struct {
 	{"clock set", clock_set, false},
 	{"disk broken", disk_breaks, true},
 	{"disk slow", disk_slow, false},
+	{"days pass", days_pass, false},
+	{"operator's order", operator_act, false},
+	{"new registry", registrar_act, false},
 };
 
 const char *chaos_name(size_t kind)

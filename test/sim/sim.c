@@ -20,6 +20,7 @@
 #include "broker/audit/verify.h"
 #include "proto/base/log.h"
 #include "proto/base/text.h"
+#include "proto/journal.pb-c.h"
 #include "test/kit/check.h"
 #include "test/sim/chaos.h"
 #include "test/sim/disk.h"
@@ -142,6 +143,22 @@ static void audit_all(struct run *run)
 
 /* ---- a seed ---- */
 
+/* How many entries of each kind there are. */
+static void kinds_print(const struct ledger *ledger)
+{
+	size_t counts[UINT8_MAX + 1] = {};
+	for (size_t i = 0; i < ledger->count; i++)
+		counts[ledger->entries[i].kind]++;
+	printf("#   ");
+	for (size_t kind = 1; kind <= UINT8_MAX; kind++) {
+		const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(
+			&dienstweg__entry_kind__descriptor, (int)kind);
+		if (counts[kind] > 0 && value)
+			printf(" %zu %s,", counts[kind], value->name + strlen("ENTRY_"));
+	}
+	puts("");
+}
+
 static void figures(const struct run *run)
 {
 	const struct town *town = run->town;
@@ -154,6 +171,7 @@ static void figures(const struct run *run)
 		town->counts.written, town->counts.refused, town->ledger.ended, town->counts.later,
 		net_now()->frames, net_now()->lost, net_now()->cuts, disk_counts()->undone,
 		town->process.life);
+	kinds_print(&town->ledger);
 }
 
 static void story(struct run *run)

@@ -154,6 +154,7 @@ struct town *town_new(uint64_t seed, const char *dir)
 	broker_write(town);
 	town->process = (struct proc){.name = "broker", .main = broker_main, .context = town};
 	proc_add(&town->machine, &town->process);
+	operator_init(town);
 	agency_add(town, "city", NULL);
 	agency_add(town, "jobcenter", NULL);
 	agency_add(town, "ministry", NULL);

@@ -28,6 +28,7 @@ struct letter {
 	uint8_t priority;
 	bool expires, later;
 	uint8_t h[HASH_SIZE];
+	uint8_t case_id[16];
 	uint64_t sequence;
 	uint64_t written_ms;
 };
@@ -55,8 +56,10 @@ struct town {
 	struct broker *broker; /* while it serves */
 	struct agency agencies[AGENCIES_MAX];
 	size_t agencies_count;
-	bool writing; /* agencies write letters */
-	bool loud;    /* every event is printed */
+	struct proc operator;
+	char order[256]; /* what the operator is at */
+	bool writing;    /* agencies write letters */
+	bool loud;       /* every event is printed */
 	struct {
 		uint64_t written, unsent, refused, accepted, rejected, later;
 	} counts;
@@ -79,6 +82,11 @@ void town_print(const struct town *town); /* the newest of it */
 
 struct agency *town_agency(
 	struct town *town, struct bytes party); /* NULL: none; operated ones are their operator's */
+
+/* ---- operator.c ---- */
+void operator_init(struct town *town);
+void operator_act(struct town *town);  /* an order, unless the last one is not answered yet */
+void registrar_act(struct town *town); /* the next version of the registry */
 
 /* ---- agency.c ---- */
 void agency_main(struct proc *process);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * An operator and a registrar. The operator's orders go the way that dienstweg-admin's do, through the broker's
+ * socket, as a process that can be left without an answer. A new registry is a file and a signal.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "broker/admin/ask.h"
+#include "proto/base/file.h"
+#include "proto/base/text.h"
+#include "test/kit/check.h"
+#include "test/sim/town.h"
+
+static void operator_main(struct proc *process)
+{
+	struct town *town = process->context;
+	char *answer = NULL;
+	int r = ask(town->config->admin_socket, town->order, &answer);
+	town_tell(town, "the operator's \"%.40s\": %d %s", town->order, r, r == 0 ? answer : "");
+	free(answer);
+}
+
+void operator_init(struct town *town)
+{
+	sigset_t set;
+	/* The signal waits for whom it is meant for: coroutines have masks of their own. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	CHECK_INT(sigprocmask(SIG_BLOCK, &set, NULL), 0);
+	town->operator=(struct proc){.name = "operator", .main = operator_main, .context = town};
+	proc_add(&town->machine, &town->operator);
+}
+
+/* A letter of anybody, or NULL. */
+static const struct letter *any_letter(struct town *town)
+{
+	struct chance *chance = &town->machine.chance;
+	const struct agency
+		*agency = &town->agencies[chance_below(chance, (uint32_t)town->agencies_count)];
+	if (agency->letters_count == 0)
+		return NULL;
+	return &agency->letters[chance_below(chance, (uint32_t)agency->letters_count)];
+}
+
+static void order_about(struct town *town, const struct letter *letter, const char *verb)
+{
+	char id[2 * 16 + 1], ground[2 * HASH_SIZE + 1];
+	text_hex(BYTES(letter->case_id, sizeof(letter->case_id)), id);
+	text_hex(BYTES(letter->h, HASH_SIZE), ground);
+	int n = snprintf(town->order, sizeof(town->order), "%s %s %s", verb, id, ground);
+	if (strcmp(verb, "erase case") == 0 && letter->state == LETTER_RECORDED)
+		snprintf(town->order + n, sizeof(town->order) - (size_t)n, " %" PRIu64,
+			letter->sequence);
+}
+
+void operator_act(struct town *town)
+{
+	static const char *const about[] = {"hold", "release", "erase case"};
+	static const char *const others[] = {
+		"erase due", "erase now holidays", "inspect operator operation 1 3 2"};
+	const struct letter *letter = any_letter(town);
+	if (town->operator.alive || !letter)
+		return;
+	if (machine_chance(4))
+		snprintf(town->order, sizeof(town->order), "%s",
+			others[machine_between(0, ARRAY_LEN(others) - 1)]);
+	else
+		order_about(town, letter, about[machine_between(0, ARRAY_LEN(about) - 1)]);
+	town_tell(town, "the operator orders \"%.40s\"", town->order);
+	proc_start(&town->operator);
+}
+
+void registrar_act(struct town *town)
+{
+	struct bus *bus = &town->bus;
+	if (!town->broker)
+		return;
+	struct registry *next = registry_fixture_load(
+		bus->fixture, registry_version(bus->registry) + 1, bus->registry);
+	registry_unref(bus->registry);
+	bus->registry = next;
+	CHECK_INT(file_replace(bus_path(bus, "registry.signed"), registry_signed_bytes(next), 0644),
+		0);
+	town_tell(town, "registry version %" PRIu64 " is there", registry_version(next));
+	CHECK_INT(kill(getpid(), SIGHUP), 0);
+}
