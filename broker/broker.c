@@ -391,6 +391,7 @@ static int admin_make(struct broker *broker, const struct clock *clock, const st
 		.config = broker->config,
 		.clock = clock,
 		.clerk = broker->clerk,
+		.desk = broker->desk,
 		.gate = broker->gate,
 		.router = broker->router,
 		.transport = broker->transport,

@@ -31,6 +31,8 @@ struct inquiry {
 	int result;
 	struct queue_figures *queues;
 	size_t count;
+	int pruned_result;
+	struct journal_pruned pruned;
 };
 
 struct sample {
@@ -177,6 +179,7 @@ static void inquiry_run(struct errand *errand, struct journal_reader *reader)
 {
 	struct inquiry *inquiry = (struct inquiry *)errand;
 	_cleanup_(arena_free) struct arena *arena = arena_new(QUEUE_ARENA);
+	inquiry->pruned_result = journal_read_pruned(reader, &inquiry->pruned);
 	inquiry->queues = calloc(QUEUES_MAX, sizeof(*inquiry->queues));
 	inquiry->result = arena && inquiry->queues ? queues_read(inquiry, reader, arena) : -ENOMEM;
 }
@@ -242,7 +245,7 @@ static json_t *queues_json(const struct status *status, const struct inquiry *in
 	return array;
 }
 
-static json_t *journal_json(const struct status *status)
+static json_t *journal_json(const struct status *status, const struct inquiry *inquiry)
 {
 	json_t *object = json_object();
 	struct journal_stats stats;
@@ -257,6 +260,11 @@ static json_t *journal_json(const struct status *status)
 	json_object_set_new(object, "full", json_boolean(stats.full));
 	put(object, "commits_per_s", status->rate.commits);
 	put(object, "messages_per_s", status->rate.messages);
+	put(object, "case_index", desk_progress(status->options.desk).done);
+	if (inquiry->pruned_result == 0 && inquiry->pruned.before > 0) {
+		put(object, "pruned", inquiry->pruned.before);
+		json_object_set_new(object, "archive", json_string(inquiry->pruned.archive));
+	}
 	return object;
 }
 
@@ -319,7 +327,7 @@ static json_t *status_json(const struct status *status, const struct inquiry *in
 	put(object, "registry_version",
 		registry_version(transport_registry_now(options->transport)));
 	put(object, "unacknowledged", delivery_out(options->delivery));
-	json_object_set_new(object, "journal", journal_json(status));
+	json_object_set_new(object, "journal", journal_json(status, inquiry));
 	json_object_set_new(object, "erasure", erasure_json(status));
 	json_object_set_new(object, "traffic", traffic_json(status));
 	json_object_set_new(object, "sessions", sessions_json(status));

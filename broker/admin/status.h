@@ -17,6 +17,7 @@ struct status_options {
 	const struct config_broker *config;
 	const struct clock *clock;
 	struct clerk *clerk;
+	struct desk *desk;
 	const struct gate *gate;
 	const struct router *router;
 	struct transport *transport;

@@ -33,6 +33,7 @@ struct listing {
 	bool json;
 	uint64_t listed;
 	struct arena *arena;
+	struct journal_pruned pruned;
 };
 
 /* @why: what the reader said of an entry that it cannot read. */
@@ -48,7 +49,7 @@ static void print_entry(
 				? "its record is gone, or its key: audit verify tells whether "
 				  "lawfully"
 			: why == READER_NOT_FOUND
-				? "it is not here: audit verify tells whether it was pruned"
+				? "it is not here, and was not pruned: audit verify tells more"
 				: "its record cannot be read");
 		return;
 	}
@@ -72,6 +73,8 @@ static int list_one(struct audit *audit, struct listing *listing, uint64_t seque
 	struct audit_entry entry;
 	struct stub stub;
 	int r = journal_read_stub(audit->reader, sequence, &stub);
+	if (r == READER_NOT_FOUND && sequence < listing->pruned.before)
+		return 0; /* said once, for all of them */
 	if (r == READER_NOT_FOUND || r == READER_DAMAGED)
 		stub = (struct stub){};
 	else if (r)
@@ -96,8 +99,15 @@ static int list(struct audit *audit, struct listing *listing)
 	int r = audit_refresh(audit);
 	if (r == 0)
 		r = journal_read_meta(audit->reader, &meta);
+	if (r == 0)
+		r = journal_read_pruned(audit->reader, &listing->pruned);
 	if (r)
 		return r > 0 ? -EBADMSG : r;
+	if (listing->from < listing->pruned.before)
+		fprintf(stderr,
+			"dienstweg: of the entries before %" PRIu64
+			" only permanent ones are here; the others are in the archive %s\n",
+			listing->pruned.before, listing->pruned.archive);
 	if (listing->to >= meta.size)
 		listing->to = meta.size ? meta.size - 1 : 0;
 	for (uint64_t i = listing->from; i <= listing->to && i < meta.size && r == 0; i++) {

@@ -225,6 +225,18 @@ static int record_opening(
 	return exit;
 }
 
+static int not_here(struct audit *audit, uint64_t sequence)
+{
+	struct journal_pruned pruned = {};
+	if (journal_read_pruned(audit->reader, &pruned) == 0 && sequence < pruned.before)
+		return cli_fail(CLI_NEGATIVE,
+			"entry %" PRIu64 " is in the archive %s, as a commitment: its record was "
+			"erased before it was "
+			"pruned (dienstweg audit prove %" PRIu64 " --archive proves it)",
+			sequence, pruned.archive, sequence);
+	return cli_fail(CLI_NEGATIVE, "the journal has no entry %" PRIu64, sequence);
+}
+
 static int run(const struct folders *folders, struct inspect *inspect, uint64_t sequence, bool json)
 {
 	_cleanup_(audit_close) struct audit audit = {};
@@ -237,7 +249,7 @@ static int run(const struct folders *folders, struct inspect *inspect, uint64_t 
 		return exit;
 	int r = arena ? audit_entry_read(audit.reader, sequence, arena, &entry) : -ENOMEM;
 	if (r == READER_NOT_FOUND)
-		return cli_fail(CLI_NEGATIVE, "the journal has no entry %" PRIu64, sequence);
+		return not_here(&audit, sequence);
 	if (r > 0)
 		return cli_fail(CLI_NEGATIVE,
 			"entry %" PRIu64

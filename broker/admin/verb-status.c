@@ -109,6 +109,13 @@ static void print_origin(const json_t *journal)
 			origin);
 }
 
+static void print_pruned(const json_t *journal)
+{
+	if (json_object_get(journal, "pruned"))
+		printf("  pruned       entries before %" PRIu64 " are in the archive %s\n",
+			number(journal, "pruned"), text(journal, "archive"));
+}
+
 static void print_live(const json_t *status)
 {
 	const json_t *journal = json_object_get(status, "journal");
@@ -127,6 +134,8 @@ static void print_live(const json_t *status)
 		number(journal, "entries"), number(journal, "fill_percent"),
 		json_is_true(json_object_get(journal, "full")) ? ", NEW MESSAGES ARE PUT OFF" : "",
 		number(journal, "commits"), number(journal, "commit_mean_us"));
+	print_pruned(journal);
+	printf("  case index   of %" PRIu64 " entries\n", number(journal, "case_index"));
 	printf("  just now     %" PRIu64 " messages and %" PRIu64 " commits a second\n",
 		number(journal, "messages_per_s"), number(journal, "commits_per_s"));
 	printf("  since start  %" PRIu64 " submitted: %" PRIu64 " accepted, %" PRIu64
@@ -156,6 +165,7 @@ static void print_journal(const struct folders *folders, const json_t *status, c
 	       " entries, the last commit at %.10s %.8s UTC, file of %s\n",
 		number(journal, "entries"), at, strlen(at) > 11 ? at + 11 : "",
 		out_bytes(number(journal, "file_bytes"), bytes));
+	print_pruned(journal);
 	print_queues(json_object_get(status, "queues"));
 }
 
@@ -210,11 +220,16 @@ static void journal_of(const struct folders *folders, struct audit *audit,
 	const struct journal_meta *meta, json_t *status)
 {
 	json_t *journal = json_object();
+	struct journal_pruned pruned = {};
 	struct stub last = {};
 	struct stat data;
 	char path[4096];
 	out_put_text(journal, "origin", audit->origin);
 	out_put(journal, "entries", meta->size);
+	if (journal_read_pruned(audit->reader, &pruned) == 0 && pruned.before > 0) {
+		out_put(journal, "pruned", pruned.before);
+		out_put_text(journal, "archive", pruned.archive);
+	}
 	out_put_time(journal, "committed", meta->batch_ms);
 	if (path_join(path, sizeof(path), folders->journal, "data.mdb") == 0 &&
 		stat(path, &data) == 0)

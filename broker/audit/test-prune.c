@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "broker/audit/bridge.h"
 #include "broker/audit/export.h"
 #include "broker/audit/index.h"
 #include "broker/audit/prove-archive.h"
@@ -241,6 +242,39 @@ static void proves(struct world *w)
 		0);
 }
 
+/* What an adapter needs that was away for long. */
+static void bridges(struct world *w)
+{
+	_cleanup_(audit_close) struct audit audit = {};
+	_cleanup_(arena_free) struct arena *arena = arena_new(32 << 20);
+	struct merkle_hash proof[2 * MERKLE_LEVELS], root;
+	struct proof_consistency trees;
+	char why[512] = "", away[420];
+	size_t count;
+	CHECK(arena);
+	open_audit(w, w->e.journal.dir, NULL, &audit);
+	CHECK_INT(journal_read_root(audit.reader, w->size, &root), 0);
+	for (uint64_t old = 1; old < w->size; old++, arena_reset(arena)) {
+		CHECK_INT(bridge_consistency(audit.reader, old, w->size, proof, &count), 0);
+		if (old > w->before)
+			continue;
+		CHECK_INT(prove_archive_trees(
+				  w->archive, old, w->before, arena, &trees, why, sizeof(why)),
+			0);
+		CHECK_INT(
+			merkle_consistency_check(old, &trees.old.root, w->size, &root, proof, count),
+			0);
+	}
+	/* The archive is away, or somebody changed it: only what was kept can be proven. */
+	CHECK(snprintf(away, sizeof(away), "%s-away", w->archive) < 420);
+	CHECK_INT(rename(w->archive, away), 0);
+	CHECK_INT(bridge_consistency(audit.reader, 101, w->size, proof, &count), BRIDGE_PRUNED);
+	CHECK_INT(bridge_consistency(audit.reader, 128, w->size, proof, &count), 0);
+	CHECK_INT(bridge_consistency(audit.reader, w->size + 1, w->size + 2, proof, &count),
+		READER_NOT_FOUND);
+	CHECK_INT(rename(away, w->archive), 0);
+}
+
 static void indexes(struct world *w)
 {
 	_cleanup_(audit_close) struct audit audit = {};
@@ -280,6 +314,7 @@ static void is_left_whole(void)
 	broker_runs(&w);
 	verifies(&w, w.before);
 	proves(&w);
+	bridges(&w);
 	replays(&w, "whole");
 	indexes(&w);
 	CHECK(snprintf(elsewhere, sizeof(elsewhere), "%s-elsewhere", w.e.journal.dir) < 400);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "broker/audit/bridge.h"
 #include "broker/field.h"
 #include "proto/base/log.h"
 #include "proto/base/queue.h"
@@ -46,6 +47,7 @@ struct hello {
 	struct merkle_hash proof[2 * MERKLE_LEVELS];
 	size_t proof_count;
 	bool forked;         /* the adapter saw a tree that ours does not extend */
+	bool pruned;         /* ... or of which that cannot be told: it ended in what was pruned */
 	bool lost;           /* and we know: it is one of an earlier epoch */
 	struct arena *arena; /* NULL, or of what follows */
 	size_t continuations_count;
@@ -130,14 +132,12 @@ static int tree_read(struct hello *hello, struct journal_reader *reader)
 	struct checkpoint now;
 	int r = checkpoint_read(reader, hello->checkpoint, &hello->checkpoint_len, &now);
 	if (r == 0 && hello->newest_size > 0 && hello->newest_size <= now.size) {
-		r = journal_read_consistency(
+		r = bridge_consistency(
 			reader, hello->newest_size, now.size, hello->proof, &hello->proof_count);
-		if (r == READER_NOT_FOUND) { /* pruned since: without a proof the adapter stops, and is right */
-			hello->proof_count = 0;
-			r = 0;
-		}
+		hello->pruned = r == BRIDGE_PRUNED;
+		r = hello->pruned ? 0 : r;
 	}
-	if (r == 0 && hello->newest_size > 0)
+	if (r == 0 && hello->newest_size > 0 && !hello->pruned)
 		consistency_judge(hello, &now);
 	return r ? r : epochs_read(hello, reader, now.size);
 }
@@ -247,6 +247,21 @@ static void session_open(
 	welcome_send(transport, session, hello);
 }
 
+/* Without a proof the adapter would raise an alarm; there is nothing to be alarmed about yet. */
+static void deny_pruned(
+	struct transport *transport, struct session *session, const struct hello *hello)
+{
+	log_error("transport",
+		"an adapter's newest checkpoint lies in what was pruned, and the archive is not "
+		"where "
+		"it was: put it back there (dienstweg status tells where)",
+		F_STR("party", session->speaker), F_U64("size", hello->newest_size));
+	session_error(transport, session, "pruned", "newest_size",
+		"that this log extends what you saw can only be proven with its archive, which is "
+		"not in its place: tell the operator of the bus, and say Hello again");
+	transport_end(transport, session, "pruned");
+}
+
 static void hello_done(struct errand *errand)
 {
 	_cleanup_(hello_free) struct hello *hello = (struct hello *)errand;
@@ -264,7 +279,11 @@ static void hello_done(struct errand *errand)
 			&(struct hold_claim){.parties = hello->parties,
 				.count = hello->count,
 				.size = hello->lost ? 0 : hello->newest_size,
-				.forked = hello->forked});
+				.forked = hello->forked || hello->pruned});
+		return;
+	}
+	if (hello->pruned && !hello->lost) {
+		deny_pruned(transport, session, hello);
 		return;
 	}
 	if (numbers_known(hello)) {

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "broker/audit/bridge.h"
 #include "broker/field.h"
 
 struct lookup {
@@ -75,8 +76,7 @@ static int proof_read(struct lookup *lookup, struct journal_reader *reader)
 	uint64_t to = lookup->new_size ? lookup->new_size : now.size;
 	if (lookup->old_size < 1 || lookup->old_size > to || to > now.size)
 		return READER_NOT_FOUND;
-	return journal_read_consistency(
-		reader, lookup->old_size, to, lookup->proof, &lookup->proof_count);
+	return bridge_consistency(reader, lookup->old_size, to, lookup->proof, &lookup->proof_count);
 }
 
 /* Between two sizes that the asker holds, no checkpoint is needed. */
@@ -109,6 +109,10 @@ static void lookup_done(struct errand *errand)
 		session->looking_up = false;
 	if (r < 0 || r == READER_DAMAGED)
 		transport->options.failed(transport->options.failed_context, r < 0 ? r : -EBADMSG);
+	else if (session && r == BRIDGE_PRUNED)
+		session_error(transport, session, "pruned", "old_size",
+			"the archive that this proof needs is not in its place: tell the operator "
+			"of the bus");
 	else if (session && r == READER_NOT_FOUND)
 		session_error(transport, session, "unknown-size", "old_size",
 			"1 <= old_size <= new_size <= size of the newest checkpoint");

@@ -192,6 +192,9 @@ static void a_closed_prefix_leaves(void)
 	says(admin(&bus, 0, "audit", "replay", NULL), "No differences");
 	says(admin(&bus, 0, "audit", "list", "--kind", "start", NULL), "having been pruned");
 	says(admin(&bus, 1, "audit", "prove", "40", "--out", proof, NULL), "the archive has it");
+	says(admin(&bus, 1, "audit", "show", "40", NULL), "entry 40 is in the archive");
+	says(admin(&bus, 0, "audit", "list", NULL), "of the entries before 64 only permanent ones");
+	says(admin(&bus, 0, "status", NULL), "entries before 64 are in the archive");
 	says(admin(&bus, 1, "audit", "export", proof, NULL), archive);
 	says(admin(&bus, 0, "audit", "export", archive, NULL), "were there before");
 	says(admin(&bus, 0, "backup", bus_path(&bus, "backup"), NULL), archive);
