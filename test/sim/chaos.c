@@ -126,6 +126,15 @@ static void disk_breaks(struct town *town)
 	process->disk_breaks = true;
 }
 
+/* Or not any more. */
+static void disk_full(struct town *town)
+{
+	struct proc *process = &town->process;
+	process->disk_full = !process->disk_full;
+	town_tell(town, "the broker's disk is %s",
+		process->disk_full ? "nearly full" : "not full any more");
+}
+
 /* Everybody stands still, and the day goes on: states are made, what is due goes. */
 static void days_pass(struct town *town)
 {
@@ -157,6 +166,7 @@ static const struct {
 	{"disk broken", disk_breaks, true},
 	{"disk slow", disk_slow, false},
 	{"days pass", days_pass, false},
+	{"disk nearly full", disk_full, false},
 	{"operator's order", operator_act, false},
 	{"new registry", registrar_act, false},
 };

@@ -9,7 +9,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -153,14 +153,12 @@ static void remember(int fd, off_t at, size_t len)
 	file->writes = write;
 }
 
-/* Return: the error of a write, 0 to go on. Sometimes the process is killed here, and never comes back. */
-static int before_write(int fd, off_t at, size_t len)
+/* Sometimes the process is killed here, and never comes back. */
+static void before_write(int fd, off_t at, size_t len)
 {
 	struct proc *process = proc_current();
 	if (!process || fd < 0 || fd >= DESCRIPTORS_MAX || !disk.open[fd])
-		return 0;
-	if (process->disk_full)
-		return ENOSPC;
+		return;
 	if (process->doomed || (process->mortal && machine_chance(KILL_AT_WRITE))) {
 		process->doomed = true;
 		process->power |= machine_chance(2);
@@ -168,17 +166,12 @@ static int before_write(int fd, off_t at, size_t len)
 	}
 	if (!disk.synced[fd])
 		remember(fd, at, len);
-	return 0;
 }
 
 ssize_t sim_pwrite(int fd, const void *buf, size_t len, off_t at) __asm__("pwrite");
 ssize_t sim_pwrite(int fd, const void *buf, size_t len, off_t at)
 {
-	int error = before_write(fd, at, len);
-	if (error) {
-		errno = error;
-		return -1;
-	}
+	before_write(fd, at, len);
 	return syscall(SYS_pwrite64, fd, buf, len, at);
 }
 
@@ -188,12 +181,21 @@ ssize_t sim_writev(int fd, const struct iovec *parts, int count)
 	size_t len = 0;
 	for (int i = 0; i < count; i++)
 		len += parts[i].iov_len;
-	int error = before_write(fd, lseek(fd, 0, SEEK_CUR), len);
-	if (error) {
-		errno = error;
-		return -1;
-	}
+	before_write(fd, lseek(fd, 0, SEEK_CUR), len);
 	return syscall(SYS_writev, fd, parts, count);
+}
+
+/* ---- room ---- */
+
+int sim_statvfs(const char *path, struct statvfs *ret) __asm__("statvfs64");
+int sim_statvfs(const char *path, struct statvfs *ret)
+{
+	enum { BLOCK = 4096, BLOCKS = 1 << 20, FREE = 1 << 18, FREE_WHEN_FULL = 64 };
+	const struct proc *process = proc_current();
+	(void)path;
+	*ret = (struct statvfs){.f_bsize = BLOCK, .f_frsize = BLOCK, .f_blocks = BLOCKS};
+	ret->f_bfree = ret->f_bavail = process && process->disk_full ? FREE_WHEN_FULL : FREE;
+	return 0;
 }
 
 /* ---- syncing ---- */

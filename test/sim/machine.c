@@ -153,7 +153,7 @@ void proc_start(struct proc *process)
 	CHECK(!process->alive);
 	process->alive = true;
 	process->doomed = process->power = false;
-	process->disk_breaks = process->disk_full = false;
+	process->disk_breaks = false;
 	process->life++;
 	thread_new(process, process->name, process_main, process);
 }

@@ -43,7 +43,7 @@ struct proc {
 	int64_t skew_ms;           /* of its wall clock */
 	uint64_t sync_slow_ns;     /* longest time that a sync of its disk takes */
 	bool disk_breaks;          /* the next sync fails */
-	bool disk_full;            /* writes are refused */
+	bool disk_full;            /* so nearly that nothing new may be begun */
 	struct proc *next;
 };
 
