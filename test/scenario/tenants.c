@@ -106,7 +106,8 @@ static void one_lets_its_letters_lie(void)
 	_cleanup_(heap_free) uint8_t *body = calloc(1, LARGE);
 	struct party_draft north = {
 		.service = "letter", .region = "051200000000", .body = BYTES(body, LARGE)};
-	struct party_draft south = {.service = "letter", .region = "051220000000"};
+	struct party_draft south = {
+		.service = "letter", .region = "051220000000", .body = BYTES(body, LARGE)};
 	write_bus(&bus);
 	party_init(&city, &bus, "city");
 	party_connect(&city, NULL);
