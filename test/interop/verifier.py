@@ -499,6 +499,12 @@ def main():
     except Fault as fault:
         print(f"0 unreadable {fault}")
         return 2
+    pruned = journal.get("meta", b"pruned")
+    if pruned and len(pruned) >= 16 and number(pruned[:8]) > 0:
+        # Its leaves are elsewhere, and this verifier makes the tree of all of them.
+        print(f"0 archived the entries before {number(pruned[:8])} are in the archive"
+              f" {pruned[16:].decode(errors='replace')}: audit verify --archive reads both")
+        return 2
     verifier = Verifier(journal, Policy(args.policy.read_text(encoding="utf-8")))
     findings = verifier.run([path.read_bytes() for path in args.checkpoint])
     for sequence, code, what in findings:
