@@ -2,7 +2,8 @@
 
 /*
  * How long receipts wait is measured in marks of ten seconds: the largest tree under which receipts came in
- * that time. A row per receipt would cost a write for each, twice, to tell the same.
+ * that time. A row per receipt would cost a write for each, twice, to tell the same. The oldest mark is kept in the
+ * store: an adapter that is started anew every five minutes must not wait for ten without ever saying so.
  */
 #include "adapters/sdk/final.h"
 
@@ -21,6 +22,7 @@ enum {
 	TELL_MS = 10 * 60 * 1000,
 };
 #define STORE_NAME BYTES_STR("checkpoint final")
+#define WAITS_NAME BYTES_STR("final waits")
 
 struct mark {
 	uint64_t size;
@@ -33,6 +35,7 @@ struct final {
 	size_t marks_count;
 	struct mark marks[MARKS_MAX]; /* oldest first, beyond `head` */
 	uint64_t marked;              /* size up to which receipts have a mark */
+	struct mark kept;             /* in the store; size 0: none */
 	uint64_t asked_ns;            /* 0: never */
 	uint64_t told_ns;
 };
@@ -98,6 +101,39 @@ int final_cross(struct final *final, uint32_t before, uint64_t kept)
 	return r;
 }
 
+/* u64be size, u64be wall clock since when it waits. That clock may have been set: it never waits less than nothing. */
+static int waits_read(struct final *final)
+{
+	const struct clock *clock = final->options.clock;
+	uint64_t now_ms = clock_wall_ms(clock);
+	struct bytes row;
+	int r = store_get(final->options.store, STORE_META, WAITS_NAME, &row);
+	if (r)
+		return r == STORE_NOT_FOUND ? 0 : r;
+	if (row.len != 16)
+		return -EBADMSG;
+	uint64_t size = be64_get(row.data), since_ms = be64_get(row.data + 8);
+	uint64_t waited_ms = since_ms < now_ms ? now_ms - since_ms : 0;
+	final->kept = (struct mark){size, clock_mono_ns(clock) - waited_ms * 1000000u};
+	if (size > final_size(final))
+		final->marks[final->marks_count++] = final->kept;
+	return 0;
+}
+
+static int waits_save(struct final *final)
+{
+	const struct mark oldest = final->marks_count ? final->marks[0] : (struct mark){};
+	uint8_t row[16];
+	if (oldest.size == final->kept.size && oldest.since_ns == final->kept.since_ns)
+		return 0;
+	final->kept = oldest;
+	if (oldest.size == 0)
+		return store_delete(final->options.store, STORE_META, WAITS_NAME);
+	be64_put(row, oldest.size);
+	be64_put(row + 8, clock_wall_ms(final->options.clock) - ms_since(final, oldest.since_ns));
+	return store_put(final->options.store, STORE_META, WAITS_NAME, BYTES(row, sizeof(row)));
+}
+
 int final_open(const struct final_options *options, struct final **ret, char *reterr, size_t size)
 {
 	_cleanup_(final_free) struct final *final = calloc(1, sizeof(*final));
@@ -108,12 +144,14 @@ int final_open(const struct final_options *options, struct final **ret, char *re
 	if (r == STORE_NOT_FOUND)
 		r = 0;
 	if (r == 0)
+		r = waits_read(final);
+	if (r == 0)
 		r = store_commit(options->store);
 	if (r) {
 		snprintf(reterr, size, "the final checkpoint in the store: %s", strerrordesc_np(-r));
 		return r;
 	}
-	final->marked = final_size(final);
+	final->marked = final->marks_count ? final->kept.size : final_size(final);
 	*ret = steal(&final);
 	return 0;
 }
@@ -186,12 +224,16 @@ int final_take(struct final *final, const Dienstweg__CheckpointFrame *frame)
 int final_save(struct final *final)
 {
 	const struct head *linked = trust_linked(final->options.trust, HEADS_COSIGNED);
-	if (!linked || linked->checkpoint.size <= final_size(final))
-		return 0;
-	final->head = *linked;
+	int r = 0;
+	if (linked && linked->checkpoint.size > final_size(final)) {
+		final->head = *linked;
+		log_debug("final", "receipts are final", F_U64("up_to", final_size(final)));
+		r = store_put(final->options.store, STORE_META, STORE_NAME, head_note(linked));
+	}
+	if (final_is_asked(final))
+		marks_set(final);
 	marks_clear(final);
-	log_debug("final", "receipts are final", F_U64("up_to", final_size(final)));
-	return store_put(final->options.store, STORE_META, STORE_NAME, head_note(linked));
+	return r ? r : waits_save(final);
 }
 
 int final_step(struct final *final, struct client *client)

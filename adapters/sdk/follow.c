@@ -145,43 +145,41 @@ static int adopt(struct follow *follow, const struct registry *next)
 	return FOLLOW_ADOPTED;
 }
 
-static int judge(struct follow *follow, const struct registry *next)
+/* @theirs is a claim, for nobody has vouched for it: it only decides what is asked for next. */
+static int not_taken(struct follow *follow, int verdict, uint64_t theirs, const char *why)
 {
-	uint64_t ours = registry_version(follow->registry), theirs = registry_version(next);
-	int r = registry_check_successor(follow->registry, next);
-	if (r < 0)
-		return r;
-	if (r == 0 && theirs == ours) {
-		follow->wanted = false;
-		return FOLLOW_NEWEST;
-	}
-	if (r == 0)
-		return adopt(follow, next);
+	uint64_t ours = registry_version(follow->registry);
 	/* Several behind, or its roots are not ours any more: those in between tell. */
-	if ((r == REGISTRY_CONFLICT || r == REGISTRY_UNSIGNED) && theirs > ours + 1 &&
+	if ((verdict == REGISTRY_CONFLICT || verdict == REGISTRY_UNSIGNED) && theirs > ours + 1 &&
 		follow->number == 0) {
 		follow->number = ours + 1;
 		follow->asked_at_ns = 0;
 		return 0;
 	}
-	if (r == REGISTRY_OLDER)
+	if (verdict == REGISTRY_OLDER)
 		return refuse(follow, "it is older than the one held");
-	if (r == REGISTRY_UNSIGNED)
+	if (verdict == REGISTRY_UNSIGNED)
 		return refuse(follow, "too few roots of the one held have signed it");
-	return refuse(follow, "it does not follow the one held: same version with other content, "
-			      "or a broken chain");
+	if (verdict == REGISTRY_CONFLICT)
+		return refuse(follow, "it does not follow the one held: same version with other "
+				      "content, another bus, or a broken chain");
+	return refuse(follow, why);
 }
 
 int follow_take(struct follow *follow, struct bytes signed_bytes)
 {
 	char why[ERROR_SIZE] = "";
 	_cleanup_(registry_unref) struct registry *next = NULL;
+	uint64_t theirs;
 	if (!follow->wanted)
 		return 0;
-	int r = registry_load_self(signed_bytes, &next, why, sizeof(why));
-	if (r)
-		return r < 0 ? r : refuse(follow, why);
-	if (!bytes_equal(registry_bus(next), registry_bus(follow->registry)))
-		return refuse(follow, "it is for another bus");
-	return judge(follow, next);
+	int r = registry_load_next(follow->registry, signed_bytes, &next, &theirs, why, sizeof(why));
+	if (r < 0)
+		return r;
+	if (r > 0)
+		return not_taken(follow, r, theirs, why);
+	if (next != follow->registry)
+		return adopt(follow, next);
+	follow->wanted = false;
+	return FOLLOW_NEWEST;
 }

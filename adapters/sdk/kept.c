@@ -60,17 +60,33 @@ static void closedir_or_null(DIR *dir)
 }
 DEFINE_CLEANUP(DIR *, closedir_or_null);
 
-/* Versions in the folder, rising. Return: 0 or negative errno. */
-static int list(const struct kept *kept, uint64_t *versions, size_t *ret_count)
+/* One more, or in the place of the lowest: which ones are left must not depend on the order of the folder. */
+static void take_version(uint64_t *versions, size_t *count, uint64_t version)
 {
+	size_t lowest = 0;
+	if (*count < KEPT_VERSIONS_MAX) {
+		versions[(*count)++] = version;
+		return;
+	}
+	for (size_t i = 1; i < *count; i++)
+		if (versions[i] < versions[lowest])
+			lowest = i;
+	if (version > versions[lowest])
+		versions[lowest] = version;
+}
+
+/* Versions in the folder up to @newest, rising. Return: 0 or negative errno. */
+static int list(const struct kept *kept, uint64_t newest, uint64_t *versions, size_t *ret_count)
+{
+	uint64_t version;
 	_cleanup_(closedir_or_null) DIR *dir = opendir(kept->dir);
 	const struct dirent *entry;
 	*ret_count = 0;
 	if (!dir)
 		return errno == ENOENT ? 0 : -errno;
-	while ((entry = readdir(dir)) && *ret_count < KEPT_VERSIONS_MAX)
-		if (version_of(entry->d_name, &versions[*ret_count]) == 0)
-			(*ret_count)++;
+	while ((entry = readdir(dir)))
+		if (version_of(entry->d_name, &version) == 0 && version <= newest)
+			take_version(versions, ret_count, version);
 	qsort(versions, *ret_count, sizeof(*versions), version_compare);
 	return 0;
 }
@@ -107,12 +123,9 @@ int kept_leads_to(
 	_cleanup_(heap_free) uint64_t *versions = calloc(KEPT_VERSIONS_MAX, sizeof(*versions));
 	_cleanup_(registry_unref) struct registry *last = NULL;
 	size_t count = 0;
-	int r = versions ? list(kept, versions, &count) : -ENOMEM;
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		if (versions[i] > registry_version(registry))
-			break;
+	int r = versions ? list(kept, registry_version(registry), versions, &count) : -ENOMEM;
+	for (size_t i = 0; r == 0 && i < count; i++)
 		r = step(kept, policy, versions[i], &last);
-	}
 	if (r || !last)
 		return r ? r : KEPT_BROKEN;
 	if (is_same(last, registry))

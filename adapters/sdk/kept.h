@@ -12,8 +12,8 @@
  * trusted for lying there. A folder that is lost costs nothing until the roots have changed.
  */
 enum {
-	KEPT_BROKEN = 1, /* they do not lead to it */
-	KEPT_VERSIONS_MAX = 4096,
+	KEPT_BROKEN = 1,          /* they do not lead to it */
+	KEPT_VERSIONS_MAX = 4096, /* the newest of them that are not newer than the one asked about */
 };
 
 struct kept {

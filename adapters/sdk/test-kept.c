@@ -6,6 +6,7 @@
  */
 #include "adapters/sdk/follow.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -175,6 +176,34 @@ static void an_adapter_walks_from_its_policy_to_roots_it_never_heard_of(void)
 	CHECK(strstr(why, "give an older registry that they signed") != NULL);
 }
 
+/* Whoever can write into the folder fills it; what is counted must not be what the folder happens to list first. */
+static void a_full_folder_leads_there_all_the_same(void)
+{
+	_cleanup_(chain_deinit) struct chain chain;
+	char policy[600], file[600], why[512] = "";
+	struct follow follow;
+	chain_init(&chain, "full");
+	snprintf(policy, sizeof(policy), "%s/policy", chain.state);
+	snprintf(file, sizeof(file), "%s/registry.signed", chain.state);
+	const struct follow_options options = {policy, file, chain.state, "test.demo"};
+	write_policy(&chain, policy);
+	CHECK_INT(file_replace(file, registry_signed_bytes(chain.versions[6]), 0644), 0);
+	for (int kept = 0; kept < 2; kept++) { /* some are listed before, others behind */
+		for (int i = 0; i < KEPT_VERSIONS_MAX + 10; i++) {
+			char junk[700];
+			snprintf(junk, sizeof(junk), "%s/registries/%d.signed", chain.state,
+				1000000 * (kept + 1) + i);
+			CHECK(kept || i || dir_make(chain.kept.dir, 0700) == 0);
+			_cleanup_(fd_close) int fd = creat(junk, 0600);
+			CHECK(fd >= 0);
+		}
+		if (kept == 0)
+			keep(&chain, 0, 6);
+	}
+	CHECK_INT(follow_init(&follow, &options, why, sizeof(why)), 0);
+	follow_deinit(&follow);
+}
+
 /* The next one, but signed by the pinned roots instead of the ones held: they have left. */
 static void roots_that_left_sign_nothing_any_more(void)
 {
@@ -201,4 +230,5 @@ static void roots_that_left_sign_nothing_any_more(void)
 CHECK_MAIN(CHECK_CASE(the_way_from_the_policy_is_found),
 	CHECK_CASE(a_gap_or_a_stranger_leads_nowhere),
 	CHECK_CASE(an_adapter_walks_from_its_policy_to_roots_it_never_heard_of),
-	CHECK_CASE(roots_that_left_sign_nothing_any_more))
+	CHECK_CASE(roots_that_left_sign_nothing_any_more),
+	CHECK_CASE(a_full_folder_leads_there_all_the_same))

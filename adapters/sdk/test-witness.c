@@ -233,6 +233,30 @@ static void ten_minutes_are_too_long(void)
 	world_until(world, final_waiting_seconds(world->adapter.final) == 0);
 }
 
+/* An adapter that is started anew all the time: it waits for as long as its receipts do, not as it runs. */
+static void a_restart_does_not_wait_anew(void)
+{
+	_cleanup_(world_free) struct world *world = world_new_witnessed();
+	world_connect(world);
+	recorded(world, "k1");
+	for (int i = 0; i < 6; i++) {
+		world_step(world);
+		world_wait_over(world, 2 * MINUTE_MS);
+		world_stop(world);
+		world_connect(world);
+	}
+	CHECK(final_waiting_seconds(world->adapter.final) >= 600);
+	recorded(world, "k2"); /* a younger one changes nothing */
+	CHECK(final_waiting_seconds(world->adapter.final) >= 600);
+	world->desk->cosigners = "city,ministry";
+	world_wait_over(world, 3 * SECOND_MS);
+	world_until(world, final_waiting_seconds(world->adapter.final) == 0);
+	world_wait_over(world, MINUTE_MS);
+	world_stop(world);
+	world_connect(world);
+	CHECK_INT(final_waiting_seconds(world->adapter.final), 0);
+}
+
 /* A quorum under another tree than the one that the adapter saw grow. */
 static void a_cosigned_fork_is_an_alarm(void)
 {
@@ -320,7 +344,8 @@ CHECK_MAIN(CHECK_CASE(it_cosigns_what_grew), CHECK_CASE(asked_again_it_signs_the
 	CHECK_CASE(a_fork_is_not_signed_but_told),
 	CHECK_CASE(another_root_of_the_same_size_needs_no_proof),
 	CHECK_CASE(a_restart_does_not_make_it_forget), CHECK_CASE(a_quorum_makes_receipts_final),
-	CHECK_CASE(ten_minutes_are_too_long), CHECK_CASE(a_cosigned_fork_is_an_alarm),
+	CHECK_CASE(ten_minutes_are_too_long), CHECK_CASE(a_restart_does_not_wait_anew),
+	CHECK_CASE(a_cosigned_fork_is_an_alarm),
 	CHECK_CASE(a_forged_cosignature_makes_nothing_final),
 	CHECK_CASE(the_key_is_exchanged_by_the_registry),
 	CHECK_CASE(a_key_of_somebody_else_is_refused))

@@ -84,12 +84,38 @@ static int check_own_signers(const struct registry *registry, char *reterr, size
 
 /* ---- loading ---- */
 
+/* What can be said before the content is parsed. REGISTRY_*: it must not follow. */
+static int check_follows(const struct registry *current, const struct signed_registry *next,
+	char *reterr, size_t size)
+{
+	const struct registry_head *before = &current->parts.head, *after = &next->head;
+	struct note_key keys[REGISTRY_ACTIVE_ROOTS];
+	if (after->version < before->version)
+		return REGISTRY_OLDER;
+	if (after->version == before->version || after->first ||
+		memcmp(after->previous, current->digest, HASH_SIZE) != 0)
+		return REGISTRY_CONFLICT;
+	size_t count = own_roots(current->content, keys);
+	return check_signers(next, keys, count, REGISTRY_ROOT_QUORUM, "the old", reterr, size);
+}
+
 /* Whose signatures are asked for. */
 struct vouchers {
 	const struct note_key *roots; /* pinned */
 	size_t roots_count, quorum;   /* quorum 0: none of them */
 	bool own;                     /* the registry's own roots */
+	const struct registry *current; /* NULL, or the one that it has to follow: two roots of that */
 };
+
+static int check_vouchers(const struct signed_registry *parts, const struct vouchers *vouchers,
+	char *reterr, size_t size)
+{
+	if (vouchers->current)
+		return check_follows(vouchers->current, parts, reterr, size);
+	return vouchers->quorum ? check_signers(parts, vouchers->roots, vouchers->roots_count,
+					  vouchers->quorum, "the pinned", reterr, size)
+				: 0;
+}
 
 static int load(struct registry *registry, struct bytes signed_bytes,
 	const struct vouchers *vouchers, char *reterr, size_t size)
@@ -98,9 +124,8 @@ static int load(struct registry *registry, struct bytes signed_bytes,
 	if (r == 0)
 		r = signed_registry_open(
 			registry->bytes, registry->arena, &registry->parts, reterr, size);
-	if (r == 0 && vouchers->quorum > 0)
-		r = check_signers(&registry->parts, vouchers->roots, vouchers->roots_count,
-			vouchers->quorum, "the pinned", reterr, size);
+	if (r == 0)
+		r = check_vouchers(&registry->parts, vouchers, reterr, size);
 	if (r == 0)
 		r = signed_registry_content(
 			&registry->parts, registry->arena, &registry->content, reterr, size);
@@ -152,6 +177,41 @@ int registry_load_draft(struct bytes signed_bytes, struct registry **ret, char *
 	return load_new(signed_bytes, &(struct vouchers){}, ret, reterr, size);
 }
 
+/* The note alone, without its content: is it the one held, and which version does it claim to be? */
+static int look(const struct registry *current, struct bytes signed_bytes, uint64_t *ret_version,
+	bool *ret_same, char *reterr, size_t size)
+{
+	_cleanup_(arena_free) struct arena *arena = arena_new(REGISTRY_ARENA_BUDGET);
+	struct signed_registry parts;
+	if (!arena)
+		return -ENOMEM;
+	int r = signed_registry_open(signed_bytes, arena, &parts, reterr, size);
+	if (r)
+		return r;
+	*ret_version = parts.head.version;
+	*ret_same = bytes_equal(parts.text, current->parts.text);
+	return 0;
+}
+
+int registry_load_next(const struct registry *current, struct bytes signed_bytes,
+	struct registry **ret, uint64_t *ret_version, char *reterr, size_t size)
+{
+	_cleanup_(registry_unref) struct registry *next = NULL;
+	bool same = false;
+	*ret_version = 0;
+	int r = look(current, signed_bytes, ret_version, &same, reterr, size);
+	if (r == 0 && same)
+		next = registry_ref(current);
+	else if (r == 0)
+		r = load_new(signed_bytes, &(struct vouchers){.own = true, .current = current},
+			&next, reterr, size);
+	if (r == 0 && !bytes_equal(registry_bus(next), registry_bus(current)))
+		r = REGISTRY_CONFLICT;
+	if (r == 0)
+		*ret = steal(&next);
+	return r;
+}
+
 int registry_read(const char *path, const struct policy *policy, struct registry **ret,
 	char *reterr, size_t size)
 {
@@ -182,20 +242,12 @@ int registry_read(const char *path, const struct policy *policy, struct registry
 
 int registry_check_successor(const struct registry *current, const struct registry *next)
 {
-	const struct registry_head *before = &current->parts.head, *after = &next->parts.head;
-	struct note_key keys[REGISTRY_ACTIVE_ROOTS];
 	char ignored[256];
 	if (bytes_equal(current->parts.text, next->parts.text))
 		return 0;
-	if (after->version < before->version)
-		return REGISTRY_OLDER;
-	if (after->version == before->version || after->first ||
-		memcmp(after->previous, current->digest, HASH_SIZE) != 0 ||
-		!bytes_equal(registry_bus(current), registry_bus(next)))
-		return REGISTRY_CONFLICT;
-	size_t count = own_roots(current->content, keys);
-	return check_signers(&next->parts, keys, count, REGISTRY_ROOT_QUORUM, "the old", ignored,
-		sizeof(ignored));
+	int r = check_follows(current, &next->parts, ignored, sizeof(ignored));
+	return r == 0 && !bytes_equal(registry_bus(current), registry_bus(next)) ? REGISTRY_CONFLICT
+										 : r;
 }
 
 const char *registry_verdict_text(int verdict)

@@ -81,6 +81,22 @@ int registry_load_self(struct bytes signed_bytes, struct registry **ret, char *r
 int registry_load_draft(struct bytes signed_bytes, struct registry **ret, char *reterr, size_t size);
 
 /**
+ * registry_load_next() - verify and index what may follow a registry that is held
+ * @current:      held now
+ * @signed_bytes: a serialized SignedRegistry, untrusted
+ * @ret:          reference count 1 more; @current itself, when that is what it is
+ * @ret_version:  what its note says, a mere claim unless the result is 0; 0 when it cannot be read
+ * @reterr:       room for a sentence, unless the verdict is REGISTRY_OLDER or REGISTRY_CONFLICT
+ * @size:         of @reterr
+ *
+ * Nothing of the content is parsed before two roots of @current are known to have signed it.
+ *
+ * Return: 0, REGISTRY_* (also those of registry_check_successor()), negative errno.
+ */
+int registry_load_next(const struct registry *current, struct bytes signed_bytes,
+	struct registry **ret, uint64_t *ret_version, char *reterr, size_t size);
+
+/**
  * registry_read() - load a registry from a file, with a policy's roots
  * @path:   a signed registry file
  * @policy: pinned roots and their quorum; NULL as registry_load_self()

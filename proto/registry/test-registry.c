@@ -9,6 +9,7 @@
 #include "proto/base/arena.h"
 #include "proto/base/file.h"
 #include "proto/registry/fixture.h"
+#include "proto/registry/head.h"
 #include "test/kit/check.h"
 
 static struct registry_fixture *world(void)
@@ -198,6 +199,51 @@ static void a_change_of_roots_needs_two_old_ones(void)
 	CHECK_INT(registry_check_successor(one, agreed), 0);
 }
 
+/* A content that nobody signed is not even parsed: this one is none. */
+static void a_stranger_brings_nothing_to_the_parser(void)
+{
+	_cleanup_(registry_fixture_free) struct registry_fixture *f = world();
+	_cleanup_(registry_unref) struct registry *one = registry_fixture_load(f, 1, NULL);
+	struct bytes two = registry_fixture_compose(f, 2, one), unsigned_bytes, rubbish;
+	struct registry *next = NULL;
+	struct registry_head head = {.version = 2, .issued_ms = 1000, .stale_after_ms = 2000};
+	char text[REGISTRY_HEAD_SIZE], why[512] = "";
+	uint8_t buf[1024], content[] = {0xff, 0xff, 0xff};
+	uint64_t version;
+	Dienstweg__SignedRegistry parts = DIENSTWEG__SIGNED_REGISTRY__INIT;
+	memcpy(head.bus, "test.demo", 10);
+	registry_note_digest(one, head.previous);
+	sha256_of(BYTES(content, sizeof(content)), head.content);
+	parts.note.len = registry_head_format(&head, text);
+	parts.note.data = (uint8_t *)text;
+	parts.content = (ProtobufCBinaryData){.data = content, .len = sizeof(content)};
+	rubbish = BYTES(buf, dienstweg__signed_registry__pack(&parts, buf));
+	CHECK_INT(registry_load_self(rubbish, &next, why, sizeof(why)), REGISTRY_MALFORMED);
+	CHECK_INT(registry_load_next(one, rubbish, &next, &version, why, sizeof(why)),
+		REGISTRY_UNSIGNED);
+	CHECK_INT(version, 2);
+	/* Signed by two roots, it is parsed, and refused for what it is. */
+	rubbish = registry_fixture_sign(f, registry_fixture_sign(f, rubbish, "root1"), "root2");
+	CHECK_INT(registry_load_next(one, rubbish, &next, &version, why, sizeof(why)),
+		REGISTRY_MALFORMED);
+	/* The honest one, before and after. */
+	unsigned_bytes = registry_fixture_sign(f, two, "root1");
+	CHECK_INT(registry_load_next(one, unsigned_bytes, &next, &version, why, sizeof(why)),
+		REGISTRY_UNSIGNED);
+	two = registry_fixture_sign(f, unsigned_bytes, "root3");
+	CHECK_INT(registry_load_next(one, two, &next, &version, why, sizeof(why)), 0);
+	CHECK_INT(registry_version(next), 2);
+	CHECK_INT(registry_load_next(
+			  next, registry_signed_bytes(one), &next, &version, why, sizeof(why)),
+		REGISTRY_OLDER);
+	registry_unref(next);
+	CHECK_INT(registry_load_next(
+			  one, registry_signed_bytes(one), &next, &version, why, sizeof(why)),
+		0);
+	CHECK(next == one);
+	registry_unref(next);
+}
+
 /* ---- look-ups ---- */
 
 static void finds_what_is_there(void)
@@ -360,7 +406,7 @@ CHECK_MAIN(CHECK_CASE(two_of_three_roots_suffice), CHECK_CASE(the_same_root_twic
 	CHECK_CASE(strangers_do_not_count), CHECK_CASE(its_own_roots_must_sign_too),
 	CHECK_CASE(any_changed_byte_is_noticed), CHECK_CASE(content_of_another_is_a_digest_error),
 	CHECK_CASE(versions_form_a_chain), CHECK_CASE(a_change_of_roots_needs_two_old_ones),
-	CHECK_CASE(finds_what_is_there), CHECK_CASE(speaking_for_others),
-	CHECK_CASE(finds_every_key), CHECK_CASE(retired_keys_do_not_connect),
-	CHECK_CASE(identifiers_lead_to_parties), CHECK_CASE(reads_from_a_file),
-	CHECK_CASE(shared_between_threads))
+	CHECK_CASE(a_stranger_brings_nothing_to_the_parser), CHECK_CASE(finds_what_is_there),
+	CHECK_CASE(speaking_for_others), CHECK_CASE(finds_every_key),
+	CHECK_CASE(retired_keys_do_not_connect), CHECK_CASE(identifiers_lead_to_parties),
+	CHECK_CASE(reads_from_a_file), CHECK_CASE(shared_between_threads))
