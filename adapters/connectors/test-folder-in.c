@@ -47,7 +47,7 @@ struct desk {
 static void desk_init(struct desk *desk, const char *name)
 {
 	*desk = (struct desk){.why = "field: is wrong; make it right"};
-	snprintf(desk->dir, sizeof(desk->dir), "%s/%s", check_tmpdir(), name);
+	snprintf(desk->dir, sizeof(desk->dir), "%s/%s", check_memdir(), name);
 	snprintf(desk->in, PATH_SIZE, "%s/in", desk->dir);
 	snprintf(desk->work, PATH_SIZE, "%s/work", desk->dir);
 	snprintf(desk->done, PATH_SIZE, "%s/done", desk->dir);
@@ -445,7 +445,7 @@ static void unreadable_items_are_refused(void)
 			snprintf(path, sizeof(path), "%s%s", desk.dir, folders[i]);
 			CHECK_INT(chown(path, 65534, 65534), 0);
 		}
-		CHECK_INT(chmod(check_tmpdir(), 0755), 0);
+		CHECK_INT(chmod(check_memdir(), 0755), 0);
 	}
 	pid_t pid = fork();
 	CHECK(pid >= 0);

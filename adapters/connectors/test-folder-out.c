@@ -42,7 +42,7 @@ static void desk_open(struct desk *desk)
 static void desk_init(struct desk *desk, const char *name)
 {
 	*desk = (struct desk){};
-	snprintf(desk->dir, sizeof(desk->dir), "%s/%s", check_tmpdir(), name);
+	snprintf(desk->dir, sizeof(desk->dir), "%s/%s", check_memdir(), name);
 	snprintf(desk->path, PATH_SIZE, "%s/out", desk->dir);
 	snprintf(desk->journal, PATH_SIZE, "%s/journal", desk->dir);
 	desk_open(desk);
@@ -180,7 +180,7 @@ static void unusable_folders_are_named(void)
 	char why[600];
 	struct folder_out *out = NULL;
 	char journal[PATH_SIZE];
-	snprintf(journal, sizeof(journal), "%s/j", check_tmpdir());
+	snprintf(journal, sizeof(journal), "%s/j", check_memdir());
 	const struct folder_out_options options = {.path = "/proc/self/out",
 		.field = "connector.out",
 		.journal = journal,

@@ -57,7 +57,7 @@ static struct folder_out *out_open(const char *path, const char *journal)
 static void desk_init(struct desk *desk, const char *name)
 {
 	*desk = (struct desk){.agency = {.write = write_form}};
-	snprintf(desk->dir, sizeof(desk->dir), "%s/%s", check_tmpdir(), name);
+	snprintf(desk->dir, sizeof(desk->dir), "%s/%s", check_memdir(), name);
 	snprintf(desk->out, PATH_SIZE, "%s/out", desk->dir);
 	snprintf(desk->documents, PATH_SIZE, "%s/documents", desk->dir);
 	snprintf(desk->journals[0], PATH_SIZE, "%s/j0", desk->dir);
@@ -212,12 +212,12 @@ static void damaged_memory_is_told(void)
 				   .recipient = "jobcenter",
 				   .service = "alg2.application"},
 			   read;
-	CHECK_INT(cases_put(check_tmpdir(), &origin), 0);
-	snprintf(path, sizeof(path), "%s/cases/0c/" CASE_HEX ".json", check_tmpdir());
+	CHECK_INT(cases_put(check_memdir(), &origin), 0);
+	snprintf(path, sizeof(path), "%s/cases/0c/" CASE_HEX ".json", check_memdir());
 	CHECK_INT(file_replace(path, BYTES_STR("{\"sender\": 1}"), 0600), 0);
-	CHECK_INT(cases_get(check_tmpdir(), case_id, &read), -EBADMSG);
-	CHECK_INT(cases_put(check_tmpdir(), &origin), 0); /* and mended by the next message */
-	CHECK_INT(cases_get(check_tmpdir(), case_id, &read), 0);
+	CHECK_INT(cases_get(check_memdir(), case_id, &read), -EBADMSG);
+	CHECK_INT(cases_put(check_memdir(), &origin), 0); /* and mended by the next message */
+	CHECK_INT(cases_get(check_memdir(), case_id, &read), 0);
 	CHECK_STR(read.sender, "city");
 }
 
@@ -378,7 +378,7 @@ static void receipts_and_outcomes(void)
 		.sequence = 7,
 		.at_ms = 1795266308123,
 		.proof = BYTES_STR("c2sp.org/tlog-proof@v1\n")};
-	snprintf(folder, sizeof(folder), "%s/receipts", check_tmpdir());
+	snprintf(folder, sizeof(folder), "%s/receipts", check_memdir());
 	CHECK_INT(receipts_put(folder, &report), 0);
 	CHECK_INT(receipts_put(folder, &report), 0);
 	file_is(folder, "a.json.0123.receipt", "c2sp.org/tlog-proof@v1\n");

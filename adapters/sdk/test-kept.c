@@ -66,7 +66,7 @@ static void chain_init(struct chain *chain, const char *name)
 	chain->versions[0] = registry_fixture_load(chain->fixture, 1, NULL);
 	for (size_t i = 1; i < VERSIONS; i++)
 		chain->versions[i] = load(next_version(chain, i));
-	snprintf(chain->state, sizeof(chain->state), "%s/%s", check_tmpdir(), name);
+	snprintf(chain->state, sizeof(chain->state), "%s/%s", check_memdir(), name);
 	CHECK_INT(dir_make(chain->state, 0700), 0);
 	CHECK_INT(kept_init(&chain->kept, chain->state), 0);
 }

@@ -62,12 +62,17 @@ static size_t value_of(const char *dir, const struct row *row, uint8_t buf[VALUE
 	return len;
 }
 
-/* All bytes at the front, where values have their fields; every 41st of the rest; the last sixteen. */
-static size_t next_offset(size_t offset, size_t len)
+/*
+ * All bytes at the front, where values have their fields (a sealed one: form, label, nonce); some of the rest, which
+ * one tag or hash covers as a whole, but of a row of hashes some of each; the last ones.
+ */
+static size_t next_offset(const struct row *row, size_t offset, size_t len)
 {
-	if (offset < 64 || offset + 17 >= len)
+	enum { FRONT = 32, END = 4 };
+	size_t step = row->span ? HASH_SIZE - 1 : 97;
+	if (offset < FRONT || offset + END + 1 >= len)
 		return offset + 1;
-	return offset + 41 < len - 16 ? offset + 41 : len - 16;
+	return offset + step < len - END ? offset + step : len - END;
 }
 
 static void attack(const struct life *life, const char *dir, const struct row *row)
@@ -77,7 +82,7 @@ static void attack(const struct life *life, const char *dir, const struct row *r
 	char how[96];
 	struct bytes key = KEY_BYTES_OF(row->key);
 	size_t len = value_of(dir, row, value);
-	for (size_t at = 0; at < len; at = next_offset(at, len)) {
+	for (size_t at = 0; at < len; at = next_offset(row, at, len)) {
 		was = value[at];
 		value[at] ^= (uint8_t)(1u << at % 8);
 		life_put(dir, row->table, key, BYTES(value, len));

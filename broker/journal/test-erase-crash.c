@@ -87,18 +87,6 @@ static bool child_runs(struct erasing *e, int kill_at)
 	return true;
 }
 
-static size_t count_of(struct erasing *e, int (*read)(struct erasing *, uint64_t),
-	const uint64_t *rows, size_t count)
-{
-	size_t found = 0;
-	for (size_t i = 0; i < count; i++) {
-		int r = read(e, rows[i]);
-		CHECK(r == 0 || r == READER_ERASED);
-		found += r == 0;
-	}
-	return found;
-}
-
 /* No run is left half done, by age nothing is due, and what was instructed is gone or waits. */
 static void check_end(struct erasing *e, const struct life *life)
 {
@@ -108,12 +96,12 @@ static void check_end(struct erasing *e, const struct life *life)
 		parcel_free(
 			erasing_submit(e, &(struct fixture_load){.count = 1, .content_bytes = 10}));
 		journal_erase_stats(e->journal.journal, &stats);
-	} while (stats.phase != 0 || count_of(e, erasing_read_record, life->instructed, 3) > 0);
-	CHECK_INT(count_of(e, erasing_read_content, life->gone, COUNT), 0);
-	CHECK_INT(count_of(e, erasing_read_record, life->gone, COUNT), COUNT);
-	CHECK_INT(count_of(e, erasing_read_content, life->waiting, COUNT), COUNT);
-	CHECK_INT(count_of(e, erasing_read_content, life->others, COUNT), COUNT);
-	CHECK_INT(count_of(e, erasing_read_content, life->instructed, 3), 0);
+	} while (stats.phase != 0 || erasing_count_records(e, life->instructed, 3) > 0);
+	CHECK_INT(erasing_count_contents(e, life->gone, COUNT), 0);
+	CHECK_INT(erasing_count_records(e, life->gone, COUNT), COUNT);
+	CHECK_INT(erasing_count_contents(e, life->waiting, COUNT), COUNT);
+	CHECK_INT(erasing_count_contents(e, life->others, COUNT), COUNT);
+	CHECK_INT(erasing_count_contents(e, life->instructed, 3), 0);
 }
 
 /* Let go of the keyring as the process that was killed has, and open what it left. */

@@ -29,28 +29,6 @@ static void sequences_of(const struct parcel *parcel, uint64_t *ret)
 }
 
 /* How many of these have their content, or their record. */
-static size_t count_content(struct erasing *e, const uint64_t *rows, size_t count)
-{
-	size_t found = 0;
-	for (size_t i = 0; i < count; i++) {
-		int r = erasing_read_content(e, rows[i]);
-		CHECK(r == 0 || r == READER_ERASED);
-		found += r == 0;
-	}
-	return found;
-}
-
-static size_t count_records(struct erasing *e, const uint64_t *rows, size_t count)
-{
-	size_t found = 0;
-	for (size_t i = 0; i < count; i++) {
-		int r = erasing_read_record(e, rows[i]);
-		CHECK(r == 0 || r == READER_ERASED);
-		found += r == 0;
-	}
-	return found;
-}
-
 static uint64_t size_of(struct erasing *e)
 {
 	struct journal_stats stats;
@@ -135,16 +113,16 @@ static void content_goes_on_its_day(void)
 	sequences_of(second, notices);
 	erasing_backup(&e, "before", backup);
 	CHECK_INT(erasing_attack(backup, e.journal.keyring, "content", figures, FIGURES), FIGURES);
-	CHECK_INT(count_content(&e, figures, FIGURES), FIGURES);
+	CHECK_INT(erasing_count_contents(&e, figures, FIGURES), FIGURES);
 
 	/* On the day itself there may be rows that are not quite so old. */
 	clock_fake_advance(&e.journal.clock, 21 * (uint64_t)ERASING_DAY_MS);
 	erasing_operate(&e, &(struct operator_act){.what = OPERATOR_ERASE_DUE});
-	CHECK_INT(count_content(&e, figures, FIGURES), FIGURES);
+	CHECK_INT(erasing_count_contents(&e, figures, FIGURES), FIGURES);
 	erasing_later(&e, 1);
-	CHECK_INT(count_content(&e, figures, FIGURES), 0);
-	CHECK_INT(count_records(&e, figures, FIGURES), FIGURES);
-	CHECK_INT(count_content(&e, notices, NOTICES), NOTICES);
+	CHECK_INT(erasing_count_contents(&e, figures, FIGURES), 0);
+	CHECK_INT(erasing_count_records(&e, figures, FIGURES), FIGURES);
+	CHECK_INT(erasing_count_contents(&e, notices, NOTICES), NOTICES);
 
 	/* Whoever has the backup and today's keys has nothing of it. */
 	CHECK_INT(erasing_attack(backup, e.journal.keyring, "content", figures, FIGURES), 0);
@@ -199,7 +177,7 @@ static void records_go_on_theirs(void)
 	erasing_later(&e, 22);
 	sequence = last_of_kind(&e, DIENSTWEG__ENTRY_KIND__ENTRY_ERASED, arena, &erased);
 	erasing_later(&e, 730 - 22 + 1);
-	CHECK_INT(count_records(&e, figures, FIGURES), 0);
+	CHECK_INT(erasing_count_records(&e, figures, FIGURES), 0);
 	CHECK_INT(erasing_attack(backup, e.journal.keyring, "record", figures, FIGURES), 0);
 	last_of_kind(&e, DIENSTWEG__ENTRY_KIND__ENTRY_ERASED, arena, &erased);
 	CHECK_INT(erased->previous_erased, sequence + 1);
@@ -262,19 +240,19 @@ static void the_undelivered_stay(void)
 	sequences_of(open, waiting);
 	sequences_of(delayed, late);
 	erasing_later(&e, 22);
-	CHECK_INT(count_content(&e, gone, FIGURES), 0);
-	CHECK_INT(count_content(&e, waiting, FIGURES), FIGURES);
-	CHECK_INT(count_content(&e, late, 1), 1);
+	CHECK_INT(erasing_count_contents(&e, gone, FIGURES), 0);
+	CHECK_INT(erasing_count_contents(&e, waiting, FIGURES), FIGURES);
+	CHECK_INT(erasing_count_contents(&e, late, 1), 1);
 	/* A restart does not lose them, and they are looked at again. */
 	journal_fixture_stop(&e.journal);
 	journal_fixture_start(&e.journal);
 	erasing_later(&e, 8);
-	CHECK_INT(count_content(&e, waiting, FIGURES), FIGURES);
-	CHECK_INT(count_content(&e, late, 1), 1);
+	CHECK_INT(erasing_count_contents(&e, waiting, FIGURES), FIGURES);
+	CHECK_INT(erasing_count_contents(&e, late, 1), 1);
 	erasing_deliver(&e, "ministry", open);
 	erasing_later(&e, 8);
-	CHECK_INT(count_content(&e, waiting, FIGURES), 0);
-	CHECK_INT(count_content(&e, late, 1), 1);
+	CHECK_INT(erasing_count_contents(&e, waiting, FIGURES), 0);
+	CHECK_INT(erasing_count_contents(&e, late, 1), 1);
 	check_tree(&e);
 	journal_fixture_stop(&e.journal);
 	parcel_free(delayed);
@@ -297,10 +275,10 @@ static void open_cases_keep_their_content(void)
 	clock_fake_advance(&e.journal.clock, 20 * (uint64_t)ERASING_DAY_MS);
 	struct parcel *later = erasing_submit(&e, &load);
 	erasing_later(&e, 2);
-	CHECK_INT(count_content(&e, first, 1), 1);
+	CHECK_INT(erasing_count_contents(&e, first, 1), 1);
 	erasing_deliver(&e, "ministry", later);
 	erasing_later(&e, 8);
-	CHECK_INT(count_content(&e, first, 1), 0);
+	CHECK_INT(erasing_count_contents(&e, first, 1), 0);
 	journal_fixture_stop(&e.journal);
 	parcel_free(later);
 	parcel_free(earlier);
@@ -343,21 +321,21 @@ static void holds_keep(void)
 	CHECK(!erasing_operate(&e, &act).changed); /* it is held already */
 
 	erasing_later(&e, 22);
-	CHECK_INT(count_content(&e, held, 3), 3);
-	CHECK_INT(count_content(&e, others, FIGURES), 0);
+	CHECK_INT(erasing_count_contents(&e, held, 3), 3);
+	CHECK_INT(erasing_count_contents(&e, others, FIGURES), 0);
 	/* Longer than the hold's own class keeps its records. */
 	for (uint32_t day = 22; day < 3700; day += 1839)
 		erasing_later(&e, 1839);
-	CHECK_INT(count_content(&e, held, 3), 3);
-	CHECK_INT(count_records(&e, held, 3), 3);
-	CHECK_INT(count_records(&e, others, FIGURES), 0);
+	CHECK_INT(erasing_count_contents(&e, held, 3), 3);
+	CHECK_INT(erasing_count_records(&e, held, 3), 3);
+	CHECK_INT(erasing_count_records(&e, others, FIGURES), 0);
 	CHECK_INT(erasing_read_record(&e, sequence), 0);
 
 	act = about_case(OPERATOR_RELEASE, case_id);
 	CHECK(erasing_operate(&e, &act).changed);
 	erasing_later(&e, 8);
-	CHECK_INT(count_content(&e, held, 3), 0);
-	CHECK_INT(count_records(&e, held, 3), 0);
+	CHECK_INT(erasing_count_contents(&e, held, 3), 0);
+	CHECK_INT(erasing_count_records(&e, held, 3), 0);
 	CHECK_INT(erasing_read_record(&e, sequence), READER_ERASED);
 	check_tree(&e);
 	journal_fixture_stop(&e.journal);
@@ -448,15 +426,15 @@ static void a_case_goes_before_its_day(void)
 	act.count = 6;
 	act = erasing_operate(&e, &act);
 	CHECK_INT(act.taken, 3);
-	CHECK_INT(count_records(&e, gone, 3), 3); /* it waits for its week */
+	CHECK_INT(erasing_count_records(&e, gone, 3), 3); /* it waits for its week */
 	act = (struct operator_act){
 		.what = OPERATOR_ERASE_NOW, .about = {.account = 1001}, .cause = "court-order"};
 	erasing_operate(&e, &act);
 	erasing_wait(&e);
-	CHECK_INT(count_records(&e, gone, 3), 0);
-	CHECK_INT(count_content(&e, gone, 3), 0);
-	CHECK_INT(count_records(&e, others, FIGURES), FIGURES);
-	CHECK_INT(count_content(&e, others, FIGURES), FIGURES);
+	CHECK_INT(erasing_count_records(&e, gone, 3), 0);
+	CHECK_INT(erasing_count_contents(&e, gone, 3), 0);
+	CHECK_INT(erasing_count_records(&e, others, FIGURES), FIGURES);
+	CHECK_INT(erasing_count_contents(&e, others, FIGURES), FIGURES);
 	CHECK_INT(erasing_attack(backup, e.journal.keyring, "content", gone, 3), 0);
 	CHECK_INT(erasing_attack(backup, e.journal.keyring, "record", gone, 3), 0);
 
@@ -475,10 +453,10 @@ static void a_case_goes_before_its_day(void)
 	uint64_t new[2];
 	sequences_of(after, new);
 	erasing_deliver(&e, "ministry", after);
-	CHECK_INT(count_content(&e, new, 2), 2);
+	CHECK_INT(erasing_count_contents(&e, new, 2), 2);
 	erasing_later(&e, 22);
-	CHECK_INT(count_content(&e, new, 2), 0);
-	CHECK_INT(count_content(&e, others, FIGURES), 0);
+	CHECK_INT(erasing_count_contents(&e, new, 2), 0);
+	CHECK_INT(erasing_count_contents(&e, others, FIGURES), 0);
 	check_tree(&e);
 	journal_fixture_stop(&e.journal);
 	parcel_free(after);
@@ -514,8 +492,8 @@ static void nothing_goes_without_its_instruction(void)
 	for (int left = CASES - ERASE_INSTRUCTIONS_MAX; left >= 0; left -= 8) {
 		erasing_operate(&e, &now);
 		erasing_wait(&e);
-		CHECK_INT(count_records(&e, rows, CASES), left);
-		CHECK_INT(count_content(&e, rows, CASES), left);
+		CHECK_INT(erasing_count_records(&e, rows, CASES), left);
+		CHECK_INT(erasing_count_contents(&e, rows, CASES), left);
 		last_of_kind(&e, DIENSTWEG__ENTRY_KIND__ENTRY_ERASED, arena, &erased);
 		CHECK_INT(erased->n_instructions, left ? ERASE_INSTRUCTIONS_MAX : 8);
 	}
@@ -543,11 +521,11 @@ static void instructions_wait_for_monday(void)
 		clock_fake_advance(&e.journal.clock, ERASING_DAY_MS);
 		parcel_free(
 			erasing_submit(&e, &(struct fixture_load){.count = 1, .content_bytes = 10}));
-		CHECK_INT(count_records(&e, gone, 2), 2);
+		CHECK_INT(erasing_count_records(&e, gone, 2), 2);
 	}
 	clock_fake_advance(&e.journal.clock, ERASING_DAY_MS);
 	erasing_wait(&e); /* by itself */
-	CHECK_INT(count_records(&e, gone, 2), 0);
+	CHECK_INT(erasing_count_records(&e, gone, 2), 0);
 	journal_fixture_stop(&e.journal);
 	parcel_free(of_case);
 }
@@ -572,13 +550,13 @@ static void a_clock_that_leaps_erases_nothing(void)
 		clock_fake_advance(&e.journal.clock, ERASING_DAY_MS);
 		CHECK(journal_fixture_wait(&e.journal) == over_midnight);
 		parcel_free(over_midnight);
-		CHECK_INT(count_content(&e, rows, FIGURES), FIGURES);
+		CHECK_INT(erasing_count_contents(&e, rows, FIGURES), FIGURES);
 	}
 	parcel_free(erasing_submit(&e, &one));
 	journal_erase_stats(e.journal.journal, &stats);
 	CHECK(stats.leapt);
 	erasing_later(&e, 0); /* somebody who has looked at the clock orders it, on the same day */
-	CHECK_INT(count_content(&e, rows, FIGURES), 0);
+	CHECK_INT(erasing_count_contents(&e, rows, FIGURES), 0);
 	journal_erase_stats(e.journal.journal, &stats);
 	CHECK(!stats.leapt);
 	journal_fixture_stop(&e.journal);
@@ -650,7 +628,7 @@ static void a_master_key_that_cannot_be_replaced(void)
 	erasing_later(&e, 22);
 	journal_erase_stats(e.journal.journal, &stats);
 	CHECK(stats.master_fixed);
-	CHECK_INT(count_content(&e, rows, 3), 0);
+	CHECK_INT(erasing_count_contents(&e, rows, 3), 0);
 	CHECK_INT(erasing_attack(backup, e.journal.keyring, "content", rows, 3), 0);
 	CHECK_INT(file_read(e.journal.master, 32, &after, &len), 0);
 	CHECK_MEM(before, after, 32);

@@ -104,7 +104,9 @@ void erasing_later(struct erasing *erasing, uint32_t days)
 
 /* ---- reading ---- */
 
-static int read_one(struct erasing *erasing, bool content, uint64_t sequence)
+/* What a reader gets of each: called with 0 or READER_*. */
+static void read_all(struct erasing *erasing, bool content, const uint64_t *rows, size_t count,
+	void (*got)(void *context, int r), void *context)
 {
 	_cleanup_(journal_reader_free) struct journal_reader *reader = NULL;
 	_cleanup_(arena_free) struct arena *arena = arena_new(4 << 20);
@@ -114,18 +116,50 @@ static int read_one(struct erasing *erasing, bool content, uint64_t sequence)
 	CHECK(arena);
 	CHECK_INT(journal_reader_new(journal_env(f->journal), f->keyring, &reader), 0);
 	CHECK_INT(journal_reader_begin(reader), 0);
-	return content ? journal_read_content(reader, sequence, arena, &bytes)
-		       : journal_read_row(reader, sequence, arena, &row);
+	for (size_t i = 0; i < count; i++) {
+		arena_reset(arena);
+		got(context, content ? journal_read_content(reader, rows[i], arena, &bytes)
+				     : journal_read_row(reader, rows[i], arena, &row));
+	}
+}
+
+static void keep_result(void *context, int r)
+{
+	*(int *)context = r;
+}
+
+static void count_result(void *context, int r)
+{
+	CHECK(r == 0 || r == READER_ERASED);
+	*(size_t *)context += r == 0;
 }
 
 int erasing_read_record(struct erasing *erasing, uint64_t sequence)
 {
-	return read_one(erasing, false, sequence);
+	int r;
+	read_all(erasing, false, &sequence, 1, keep_result, &r);
+	return r;
 }
 
 int erasing_read_content(struct erasing *erasing, uint64_t sequence)
 {
-	return read_one(erasing, true, sequence);
+	int r;
+	read_all(erasing, true, &sequence, 1, keep_result, &r);
+	return r;
+}
+
+size_t erasing_count_records(struct erasing *erasing, const uint64_t *rows, size_t count)
+{
+	size_t found = 0;
+	read_all(erasing, false, rows, count, count_result, &found);
+	return found;
+}
+
+size_t erasing_count_contents(struct erasing *erasing, const uint64_t *rows, size_t count)
+{
+	size_t found = 0;
+	read_all(erasing, true, rows, count, count_result, &found);
+	return found;
 }
 
 bool erasing_has_row(struct erasing *erasing, const char *table, uint64_t sequence)

@@ -41,6 +41,10 @@ void erasing_later(struct erasing *erasing, uint32_t days);
 int erasing_read_record(struct erasing *erasing, uint64_t sequence);
 int erasing_read_content(struct erasing *erasing, uint64_t sequence);
 
+/* How many of them can be read; the others are erased, and nothing else is wrong with them. */
+size_t erasing_count_records(struct erasing *erasing, const uint64_t *rows, size_t count);
+size_t erasing_count_contents(struct erasing *erasing, const uint64_t *rows, size_t count);
+
 /* Does a table have a row under the number of an entry? */
 bool erasing_has_row(struct erasing *erasing, const char *table, uint64_t sequence);
 

@@ -118,7 +118,7 @@ const char *check_subdir(void)
 	static char path[PATH_MAX + 16];
 	static unsigned int count;
 
-	snprintf(path, sizeof(path), "%s/%u", check_tmpdir(), ++count);
+	snprintf(path, sizeof(path), "%s/%u", check_memdir(), ++count);
 	if (mkdir(path, 0700))
 		CHECK_FAIL("no folder: %s", path);
 	return path;

@@ -81,5 +81,5 @@ const char *check_tmpdir(void);
 /* The same in memory where the machine has it (/dev/shm), else check_tmpdir(): for what need not be on disk. */
 const char *check_memdir(void);
 
-/* A new empty folder in check_tmpdir() at every call; the path is valid until the next call. */
+/* A new empty folder in check_memdir() at every call; the path is valid until the next call. */
 const char *check_subdir(void);
