@@ -15,47 +15,9 @@
 #include "proto/base/text.h"
 #include "test/kit/check.h"
 #include "test/kit/party.h"
+#include "test/scenario/tools.h"
 
-enum { TOOL_MS = 30000, WORDS_MAX = 12 };
-
-/* Run dienstweg-admin with the words given and the bus's configuration; keep what it printed. */
-static char *admin(const struct bus *bus, int expected, const char *first, ...)
-{
-	char program[512], *output = NULL;
-	const char *argv[WORDS_MAX + 4] = {
-		program_path("broker/dienstweg-admin", program, sizeof(program)), first};
-	size_t count = 2;
-	va_list args;
-	va_start(args, first);
-	for (const char *word; (word = va_arg(args, const char *)) != NULL;) {
-		CHECK(count < WORDS_MAX);
-		argv[count++] = word;
-	}
-	va_end(args);
-	argv[count++] = "--config";
-	argv[count] = bus_path(bus, "broker.yaml");
-	int code = process_run(argv, &output, TOOL_MS);
-	if (code != expected)
-		CHECK_FAIL("dienstweg %s %s: exit %d, expected %d:\n%s", first,
-			argv[2] ? argv[2] : "", code, expected, output);
-	return output;
-}
-
-/* The output holds every one of these texts, in this order. */
-static void holds(char *output, ...)
-{
-	const char *from = output, *text;
-	va_list args;
-	va_start(args, output);
-	while ((text = va_arg(args, const char *)) != NULL) {
-		const char *at = strstr(from, text);
-		if (!at)
-			CHECK_FAIL("\"%s\" is not (there) in:\n%s", text, output);
-		from = at + strlen(text);
-	}
-	va_end(args);
-	free(output);
-}
+enum { WORDS_MAX = 12 };
 
 static void in_progress(Dienstweg__Header *header)
 {
@@ -89,13 +51,13 @@ static void live_a_case(struct bus *bus, struct party *city, struct party *jobce
 		.twist = decided};
 	party_connect(city, NULL);
 	CHECK_INT(party_send(city, &application)->kind, ANSWER_RECEIPT);
-	holds(admin(bus, 0, "queue", "list", "--json", NULL), "\"party\":\"jobcenter\"",
+	tool_holds(tool_admin(bus, 0, "queue", "list", "--json", NULL), "\"party\":\"jobcenter\"",
 		"\"normal\":1", "\"messages\":1", "\"oldest_sequence\":2", NULL);
-	holds(admin(bus, 0, "case", "show", case_text, NULL), "recorded", "city → jobcenter",
-		"alg2.application", "proven in", "waits for jobcenter", NULL);
+	tool_holds(tool_admin(bus, 0, "case", "show", case_text, NULL), "recorded",
+		"city → jobcenter", "alg2.application", "proven in", "waits for jobcenter", NULL);
 	/* Having looked is an entry. */
-	holds(admin(bus, 0, "status", "--json", NULL), "\"entries\":4", "\"party\":\"city\"",
-		"\"source\":\"broker\"", NULL);
+	tool_holds(tool_admin(bus, 0, "status", "--json", NULL), "\"entries\":4",
+		"\"party\":\"city\"", "\"source\":\"broker\"", NULL);
 
 	jobcenter->manual = true;
 	party_connect(jobcenter, NULL);
@@ -118,52 +80,55 @@ static void live_a_case(struct bus *bus, struct party *city, struct party *jobce
 
 static void check_timeline(const struct bus *bus)
 {
-	holds(admin(bus, 0, "case", "show", "ca5e1d", NULL), case_text, "recorded",
+	tool_holds(tool_admin(bus, 0, "case", "show", "ca5e1d", NULL), case_text, "recorded",
 		"city → jobcenter", "delivery-failed", "attempt 1", "accepted", "in progress",
 		"jobcenter → city", "alg2.status", "decided", "alg2.decision", "accepted", NULL);
-	holds(admin(bus, 0, "case", "show", case_text, "--json", NULL), "\"open\":0",
+	tool_holds(tool_admin(bus, 0, "case", "show", case_text, "--json", NULL), "\"open\":0",
 		"\"event\":\"recorded\"", "\"state\":\"accepted\"", "\"proven\":true",
 		"\"event\":\"delivery-failed\"", "\"attempts\":1", "\"event\":\"accepted\"",
 		"\"status\":\"in progress\"", "\"status\":\"decided\"", NULL);
-	holds(admin(bus, 0, "case", "list", "--json", NULL), "\"entries\":2", case_text, NULL);
-	holds(admin(bus, 1, "case", "show", "00ff00", NULL), "knows no case 00ff00", NULL);
-	holds(admin(bus, 2, "case", "show", "a case", NULL), "is no case id", NULL);
+	tool_holds(tool_admin(bus, 0, "case", "list", "--json", NULL), "\"entries\":2", case_text,
+		NULL);
+	tool_holds(tool_admin(bus, 1, "case", "show", "00ff00", NULL), "knows no case 00ff00", NULL);
+	tool_holds(tool_admin(bus, 2, "case", "show", "a case", NULL), "is no case id", NULL);
 }
 
 static void check_audit(const struct bus *bus)
 {
-	holds(admin(bus, 0, "audit", "verify", NULL), "verified in full", "No findings", NULL);
-	holds(admin(bus, 0, "audit", "verify", "--depth", "tree", "--json", NULL),
+	tool_holds(tool_admin(bus, 0, "audit", "verify", NULL), "verified in full", "No findings",
+		NULL);
+	tool_holds(tool_admin(bus, 0, "audit", "verify", "--depth", "tree", "--json", NULL),
 		"\"verdict\":\"clean\"", "\"findings_total\":0", "\"depth\":\"tree\"", NULL);
-	holds(admin(bus, 0, "audit", "verify", "--jobs", "3", NULL), "No findings", NULL);
-	holds(admin(bus, 2, "audit", "verify", "--jobs", "0", NULL), "from 1 to", NULL);
-	holds(admin(bus, 0, "audit", "replay", NULL), "No differences", NULL);
-	holds(admin(bus, 0, "audit", "replay", "--json", NULL), "\"verdict\":\"clean\"",
+	tool_holds(tool_admin(bus, 0, "audit", "verify", "--jobs", "3", NULL), "No findings", NULL);
+	tool_holds(tool_admin(bus, 2, "audit", "verify", "--jobs", "0", NULL), "from 1 to", NULL);
+	tool_holds(tool_admin(bus, 0, "audit", "replay", NULL), "No differences", NULL);
+	tool_holds(tool_admin(bus, 0, "audit", "replay", "--json", NULL), "\"verdict\":\"clean\"",
 		"\"complete\":true", NULL);
 }
 
 static void check_entries(const struct bus *bus)
 {
-	holds(admin(bus, 0, "audit", "list", NULL), "registry version 1 came into force",
+	tool_holds(tool_admin(bus, 0, "audit", "list", NULL), "registry version 1 came into force",
 		"the broker started", "city submission alg2.application, accepted for jobcenter",
 		"delivery failed", "acknowledged", NULL);
-	holds(admin(bus, 0, "audit", "list", "--kind", "accepted", "--from", "3", "--json", NULL),
+	tool_holds(tool_admin(bus, 0, "audit", "list", "--kind", "accepted", "--from", "3",
+			   "--json", NULL),
 		"\"kind\":\"accepted\"", "\"sender\":\"jobcenter\"", "\"service\":\"alg2.status\"",
 		NULL);
-	holds(admin(bus, 2, "audit", "list", "--kind", "gone", NULL), "no such kind",
+	tool_holds(tool_admin(bus, 2, "audit", "list", "--kind", "gone", NULL), "no such kind",
 		"there are accepted, refused,", NULL);
-	holds(admin(bus, 2, "audit", "list", "--from", "3", "--to", "2", NULL),
+	tool_holds(tool_admin(bus, 2, "audit", "list", "--from", "3", "--to", "2", NULL),
 		"--from 3 lies behind --to 2", NULL);
-	holds(admin(bus, 0, "audit", "list", "--kind", "erased", NULL), "There is no such entry",
-		NULL);
-	holds(admin(bus, 2, "queue", NULL), "queue wants one more word behind it",
+	tool_holds(tool_admin(bus, 0, "audit", "list", "--kind", "erased", NULL),
+		"There is no such entry", NULL);
+	tool_holds(tool_admin(bus, 2, "queue", NULL), "queue wants one more word behind it",
 		"dienstweg queue list", NULL);
-	holds(admin(bus, 0, "audit", "show", "2", NULL), "Entry 2, accepted", "decision",
+	tool_holds(tool_admin(bus, 0, "audit", "show", "2", NULL), "Entry 2, accepted", "decision",
 		"accepted for jobcenter under agreement city-jobcenter-2021",
 		"sealed for its recipient", "leaf 2 of", NULL);
-	holds(admin(bus, 0, "audit", "show", "2", "--json", NULL), "\"sequence\":2",
+	tool_holds(tool_admin(bus, 0, "audit", "show", "2", "--json", NULL), "\"sequence\":2",
 		"\"recipients\":[\"jobcenter\"]", "\"header\":{", case_text, "\"path\":[", NULL);
-	holds(admin(bus, 1, "audit", "show", "4000", NULL), "no entry 4000", NULL);
+	tool_holds(tool_admin(bus, 1, "audit", "show", "4000", NULL), "no entry 4000", NULL);
 }
 
 /* Who opens records is in the journal before anybody sees them; who only lists or shows agencies is not. */
@@ -173,17 +138,17 @@ static void check_inspected(const struct bus *bus)
 	snprintf(account, sizeof(account),
 		"opened by account %u as operator, on the ground operation",
 		(unsigned int)geteuid());
-	holds(admin(bus, 0, "audit", "list", "--kind", "inspected", NULL),
+	tool_holds(tool_admin(bus, 0, "audit", "list", "--kind", "inspected", NULL),
 		"1 record between entry 0", account, NULL);
-	holds(admin(bus, 0, "audit", "show", "2", "--role", "auditor", "--ground", "audit-2026",
-		      NULL),
+	tool_holds(tool_admin(bus, 0, "audit", "show", "2", "--role", "auditor", "--ground",
+			   "audit-2026", NULL),
 		"the journal records that this was opened: entry", NULL);
-	holds(admin(bus, 0, "audit", "list", "--kind", "inspected", NULL),
+	tool_holds(tool_admin(bus, 0, "audit", "list", "--kind", "inspected", NULL),
 		"1 record between entry 2 and 2 opened by account",
 		"as auditor, on the ground audit-2026", NULL);
-	holds(admin(bus, 2, "audit", "show", "2", "--ground", "Because", NULL),
+	tool_holds(tool_admin(bus, 2, "audit", "show", "2", "--ground", "Because", NULL),
 		"no code: use 1 to 63 of a-z 0-9 . -, and no person's name", NULL);
-	char *clear = admin(bus, 0, "audit", "show", "0", NULL);
+	char *clear = tool_admin(bus, 0, "audit", "show", "0", NULL);
 	CHECK(strstr(clear, "was opened") == NULL);
 	free(clear);
 
@@ -196,7 +161,7 @@ static void check_inspected(const struct bus *bus)
 		"2", "--journal", journal, "--keyring", keyring, "--master-key",
 		bus_path(bus, "keys/master"), NULL};
 	CHECK_INT(process_run(quietly, &output, TOOL_MS), 3);
-	holds(output, "a broker runs on this journal", "--config", NULL);
+	tool_holds(output, "a broker runs on this journal", "--config", NULL);
 }
 
 /* What each of the two may see of the case, a line of it checked without the journal, and nothing for others. */
@@ -205,8 +170,8 @@ static void check_report(const struct bus *bus)
 	char program[512], dir[512], proof[600], *output = NULL;
 	snprintf(dir, sizeof(dir), "%s", bus_path(bus, "answer"));
 	snprintf(proof, sizeof(proof), "%s/2.tlog-proof", dir);
-	holds(admin(bus, 0, "audit", "report", "--party", "city", "--case", "ca5e1d", "--out", dir,
-		      NULL),
+	tool_holds(tool_admin(bus, 0, "audit", "report", "--party", "city", "--case", "ca5e1d",
+			   "--out", dir, NULL),
 		"for city", "recorded  alg2.application", "city -> jobcenter, entry 2",
 		"under agreement city-jobcenter-2021, legal basis § 6a SGB II",
 		"kept, sealed for its recipient", "kept: content 21 days, this record 730 days",
@@ -217,23 +182,25 @@ static void check_report(const struct bus *bus)
 		proof, "--policy", bus_path(bus, "policy"), "--registry",
 		bus_path(bus, "registry.signed"), NULL};
 	CHECK_INT(process_run(check, &output, TOOL_MS), 0);
-	holds(output, "2", NULL);
+	tool_holds(output, "2", NULL);
 	snprintf(proof, sizeof(proof), "%s/report.txt", dir);
 	CHECK_INT(process_run(check, &output, TOOL_MS), 0);
-	holds(output, "signed by the keeper of the log test.demo/0", NULL);
+	tool_holds(output, "signed by the keeper of the log test.demo/0", NULL);
 	snprintf(proof, sizeof(proof), "%s", dir);
 	CHECK_INT(process_run(check, &output, TOOL_MS), 3);
-	holds(output, "is the folder of a report", NULL);
+	tool_holds(output, "is the folder of a report", NULL);
 	CHECK_INT(access(bus_path(bus, "answer/report.json"), R_OK), 0);
-	holds(admin(bus, 0, "audit", "report", "--party", "jobcenter", "--case", "ca5e1d", "--json",
-		      NULL),
+	tool_holds(tool_admin(bus, 0, "audit", "report", "--party", "jobcenter", "--case", "ca5e1d",
+			   "--json", NULL),
 		"\"case\":\"", "\"party\":\"jobcenter\"", "\"content_hash\":\"",
 		"\"proof\":\"c2sp.org/tlog-proof@v1", NULL);
-	holds(admin(bus, 0, "audit", "list", "--kind", "inspected", NULL),
+	tool_holds(tool_admin(bus, 0, "audit", "list", "--kind", "inspected", NULL),
 		"as subject-access, on the ground art-15-gdpr", NULL);
-	holds(admin(bus, 1, "audit", "report", "--party", "ministry", "--case", "ca5e1d", NULL),
+	tool_holds(tool_admin(bus, 1, "audit", "report", "--party", "ministry", "--case", "ca5e1d",
+			   NULL),
 		"no entry that ministry sent or received", NULL);
-	holds(admin(bus, 2, "audit", "report", "--case", "ca5e1d", NULL), "whose share", NULL);
+	tool_holds(tool_admin(bus, 2, "audit", "report", "--case", "ca5e1d", NULL), "whose share",
+		NULL);
 }
 
 /* An operator with a database tool: the end state of the first application, and its record. */
@@ -265,20 +232,22 @@ static void check_verified(const struct bus *bus)
 	uint8_t sequence[8];
 	snprintf(memory, sizeof(memory), "%s", bus_path(bus, "verified"));
 	snprintf(other, sizeof(other), "%s", bus_path(bus, "other"));
-	holds(admin(bus, 0, "audit", "verify", "--verified", memory, "--json", NULL),
+	tool_holds(tool_admin(bus, 0, "audit", "verify", "--verified", memory, "--json", NULL),
 		"\"verdict\":\"clean\"", "\"before\":0,", NULL);
-	holds(admin(bus, 0, "audit", "verify", "--verified", memory, NULL),
+	tool_holds(tool_admin(bus, 0, "audit", "verify", "--verified", memory, NULL),
 		"verified then and not looked at again", "records      0", "No findings", NULL);
 	/* What was changed in the old part is for a verification of the whole. */
 	be64_put(sequence, 2);
 	tamper(bus, "record", sequence, sizeof(sequence));
-	holds(admin(bus, 0, "audit", "verify", "--verified", memory, NULL), "No findings", NULL);
-	holds(admin(bus, 1, "audit", "verify", "--verified", other, NULL),
+	tool_holds(tool_admin(bus, 0, "audit", "verify", "--verified", memory, NULL), "No findings",
+		NULL);
+	tool_holds(tool_admin(bus, 1, "audit", "verify", "--verified", other, NULL),
 		"entry 2:", "record-changed", NULL);
-	holds(admin(bus, 1, "audit", "verify", "--verified", other, NULL),
+	tool_holds(tool_admin(bus, 1, "audit", "verify", "--verified", other, NULL),
 		"entry 2:", NULL); /* nothing was remembered */
 	CHECK_INT(file_replace(memory, BYTES_STR("dienstweg-verified 0\n"), 0600), 0);
-	holds(admin(bus, 3, "audit", "verify", "--verified", memory, NULL), "remove it", NULL);
+	tool_holds(tool_admin(bus, 3, "audit", "verify", "--verified", memory, NULL), "remove it",
+		NULL);
 	tamper(bus, "record", sequence, sizeof(sequence));
 }
 
@@ -298,7 +267,7 @@ static void a_case_is_told_and_proven(void)
 
 	/* Killed: nobody answers, and the journal answers all the same. */
 	bus_end(&bus, SIGKILL);
-	holds(admin(&bus, 1, "status", NULL), "No broker answers", "not in order", NULL);
+	tool_holds(tool_admin(&bus, 1, "status", NULL), "No broker answers", "not in order", NULL);
 	check_timeline(&bus);
 	check_audit(&bus);
 	bus_start(&bus);
@@ -309,7 +278,7 @@ static void a_case_is_told_and_proven(void)
 	party_deinit(&city);
 	party_deinit(&jobcenter);
 	CHECK_INT(bus_end(&bus, SIGTERM), 0);
-	holds(admin(&bus, 1, "status", "--json", NULL), "\"source\":\"journal\"",
+	tool_holds(tool_admin(&bus, 1, "status", "--json", NULL), "\"source\":\"journal\"",
 		"\"stopped_in_order\":true", "\"registry_version\":1", NULL);
 	check_audit(&bus);
 
@@ -318,24 +287,27 @@ static void a_case_is_told_and_proven(void)
 	be64_put(end, 2);
 	be32_put(end + 8, 2);
 	tamper(&bus, "end", end, sizeof(end));
-	holds(admin(&bus, 1, "audit", "replay", NULL), "entry 2:", "table end", "row-differs", NULL);
-	holds(admin(&bus, 0, "audit", "verify", NULL), "No findings", NULL);
+	tool_holds(tool_admin(&bus, 1, "audit", "replay", NULL), "entry 2:", "table end",
+		"row-differs", NULL);
+	tool_holds(tool_admin(&bus, 0, "audit", "verify", NULL), "No findings", NULL);
 	/* Made anew, it is as it was; and a copy of all of it as well. */
-	holds(admin(&bus, 0, "audit", "rebuild", NULL), "made anew", NULL);
-	holds(admin(&bus, 0, "audit", "replay", NULL), "No differences", NULL);
-	holds(admin(&bus, 0, "audit", "rebuild", "--out", bus_path(&bus, "copy"), "--json", NULL),
+	tool_holds(tool_admin(&bus, 0, "audit", "rebuild", NULL), "made anew", NULL);
+	tool_holds(tool_admin(&bus, 0, "audit", "replay", NULL), "No differences", NULL);
+	tool_holds(tool_admin(&bus, 0, "audit", "rebuild", "--out", bus_path(&bus, "copy"),
+			   "--json", NULL),
 		"\"complete\":true", NULL);
-	holds(admin(&bus, 0, "audit", "replay", "--journal", bus_path(&bus, "copy"), NULL),
+	tool_holds(tool_admin(&bus, 0, "audit", "replay", "--journal", bus_path(&bus, "copy"), NULL),
 		"No differences", NULL);
 	/* Its record: verify names it, and everything else is still told. */
 	be64_put(sequence, 2);
 	tamper(&bus, "record", sequence, sizeof(sequence));
-	holds(admin(&bus, 1, "audit", "verify", NULL), "entry 2:", "record-changed", "FINDINGS: 1",
-		NULL);
-	holds(admin(&bus, 1, "audit", "verify", "--json", NULL), "\"verdict\":\"findings\"",
-		"\"findings_total\":1", "\"sequence\":2", "\"code\":\"record-changed\"", NULL);
-	holds(admin(&bus, 1, "audit", "show", "2", NULL), "damaged", NULL);
-	holds(admin(&bus, 0, "case", "show", case_text, "--rebuild", NULL),
+	tool_holds(tool_admin(&bus, 1, "audit", "verify", NULL), "entry 2:", "record-changed",
+		"FINDINGS: 1", NULL);
+	tool_holds(tool_admin(&bus, 1, "audit", "verify", "--json", NULL),
+		"\"verdict\":\"findings\"", "\"findings_total\":1", "\"sequence\":2",
+		"\"code\":\"record-changed\"", NULL);
+	tool_holds(tool_admin(&bus, 1, "audit", "show", "2", NULL), "damaged", NULL);
+	tool_holds(tool_admin(&bus, 0, "case", "show", case_text, "--rebuild", NULL),
 		"no broker runs on this journal", NULL);
 	bus_deinit(&bus);
 }
@@ -353,29 +325,29 @@ static void the_tree_needs_no_keys(void)
 		"audit", "verify", "--journal", bus_path(&bus, "broker/journal"), "--policy",
 		bus_path(&bus, "policy"), NULL};
 	CHECK_INT(process_run(argv, &output, TOOL_MS), 0);
-	holds(output, "as to its tree", "No findings", NULL);
+	tool_holds(output, "as to its tree", "No findings", NULL);
 	const char *const no_policy[] = {argv[0], "audit", "verify", "--journal", argv[4], NULL};
 	CHECK_INT(process_run(no_policy, &output, TOOL_MS), 2);
-	holds(output, "--policy", NULL);
+	tool_holds(output, "--policy", NULL);
 	const char *const nowhere[] = {argv[0], "audit", "replay", NULL};
 	CHECK_INT(process_run(nowhere, &output, TOOL_MS), 2);
-	holds(output, "--config", NULL);
+	tool_holds(output, "--config", NULL);
 	/* A folder with everything in it: its configuration is found. One with less: as deep as it goes. */
 	const char *const whole[] = {argv[0], "audit", "verify", "--state", bus.dir, NULL};
 	CHECK_INT(process_run(whole, &output, TOOL_MS), 0);
-	holds(output, "verified in full", "No findings", NULL);
+	tool_holds(output, "verified in full", "No findings", NULL);
 	const char *const less[] = {argv[0], "audit", "verify", "--state", bus_path(&bus, "broker"),
 		"--policy", argv[6], NULL};
 	CHECK_INT(process_run(less, &output, TOOL_MS), 0);
-	holds(output, "as to its tree", NULL);
+	tool_holds(output, "as to its tree", NULL);
 	const char *const deep[] = {argv[0], "audit", "verify", "--state", less[4], "--policy",
 		argv[6], "--depth", "full", NULL};
 	CHECK_INT(process_run(deep, &output, TOOL_MS), 2);
-	holds(output, "--master-key", NULL);
+	tool_holds(output, "--master-key", NULL);
 	const char *const empty[] = {
 		argv[0], "queue", "list", "--journal", bus_path(&bus, "keys"), NULL};
 	CHECK_INT(process_run(empty, &output, TOOL_MS), 3);
-	holds(output, "no journal can be read here", NULL);
+	tool_holds(output, "no journal can be read here", NULL);
 	bus_deinit(&bus);
 }
 
@@ -433,22 +405,22 @@ static void prove_both(const struct bus *bus, const char *h, const char *registr
 	snprintf(header, sizeof(header), "%s", bus_path(bus, "message.header"));
 	snprintf(ack, sizeof(ack), "%s", bus_path(bus, "ack.tlog-proof"));
 	snprintf(batch, sizeof(batch), "%s", bus_path(bus, "ack.batch"));
-	holds(admin(bus, 0, "audit", "prove", h, "--out", proof, "--header", header, NULL),
+	tool_holds(tool_admin(bus, 0, "audit", "prove", h, "--out", proof, "--header", header, NULL),
 		"Entry 2, accepted", NULL);
-	holds(check(bus, 0, proof, "--registry", registry, "--header", header, NULL), "It proves",
-		"entry", "2, of kind accepted", h, "alg2.application", "from city to", "signed",
-		"by its sender", "It does not prove", "delivered", "the broker's word alone",
-		"no witnesses", NULL);
-	holds(admin(bus, 0, "audit", "prove", "2", "--end", "jobcenter", "--out", ack, "--batch",
-		      batch, NULL),
+	tool_holds(check(bus, 0, proof, "--registry", registry, "--header", header, NULL),
+		"It proves", "entry", "2, of kind accepted", h, "alg2.application", "from city to",
+		"signed", "by its sender", "It does not prove", "delivered",
+		"the broker's word alone", "no witnesses", NULL);
+	tool_holds(tool_admin(bus, 0, "audit", "prove", "2", "--end", "jobcenter", "--out", ack,
+			   "--batch", batch, NULL),
 		"acknowledged", NULL);
-	holds(check(bus, 0, ack, "--registry", registry, "--batch", batch, "--json", NULL),
+	tool_holds(check(bus, 0, ack, "--registry", registry, "--batch", batch, "--json", NULL),
 		"\"kind\":\"acknowledged\"", "\"signature_judged\":true", h, "\"accepted\":true",
 		"\"final\":false", "\"verdict\":\"holds\"", NULL);
 	/* The one is not about the bytes of the other. */
-	holds(check(bus, 1, ack, "--registry", registry, "--header", header, NULL), "NOT hold",
+	tool_holds(check(bus, 1, ack, "--registry", registry, "--header", header, NULL), "NOT hold",
 		"header", NULL);
-	holds(check(bus, 1, proof, "--registry", registry, "--header", batch, "--json", NULL),
+	tool_holds(check(bus, 1, proof, "--registry", registry, "--header", batch, "--json", NULL),
 		"\"verdict\":\"fails\"", "\"field\":\"header\"", NULL);
 }
 
@@ -456,22 +428,27 @@ static void check_usage(const struct bus *bus, const char *registry)
 {
 	char proof[400];
 	snprintf(proof, sizeof(proof), "%s", bus_path(bus, "message.tlog-proof"));
-	holds(check(bus, 3, proof, NULL), "--registry", NULL);
-	holds(check(bus, 3, bus_path(bus, "nowhere"), "--registry", registry, NULL), "nowhere",
+	tool_holds(check(bus, 3, proof, NULL), "--registry", NULL);
+	tool_holds(check(bus, 3, bus_path(bus, "nowhere"), "--registry", registry, NULL), "nowhere",
 		NULL);
-	holds(check(bus, 1, registry, "--registry", registry, NULL), "first line", NULL);
-	holds(check(bus, 1, bus_path(bus, "keys"), "--registry", registry, NULL),
+	tool_holds(check(bus, 1, registry, "--registry", registry, NULL), "first line", NULL);
+	tool_holds(check(bus, 1, bus_path(bus, "keys"), "--registry", registry, NULL),
 		"checkpoint-missing", NULL);
-	holds(check(bus, 3, proof, "--registry", proof, NULL), "registry", NULL);
-	holds(check(bus, 2, proof, "--header", "a", "--batch", "b", NULL), "one of them", NULL);
-	holds(admin(bus, 2, "audit", "prove", NULL), "which entry", NULL);
-	holds(admin(bus, 2, "audit", "prove", "2", "--from", "1", NULL), "which entry", NULL);
-	holds(admin(bus, 2, "audit", "prove", "2", "--json", NULL), "--out", NULL);
-	holds(admin(bus, 1, "audit", "prove", "2", "--batch", proof, NULL), "no batch", NULL);
-	holds(admin(bus, 1, "audit", "prove", "4000", NULL), "no entry 4000", NULL);
-	holds(admin(bus, 1, "audit", "prove", "--from", "4000", NULL), "sizes are from 1", NULL);
-	holds(admin(bus, 2, "audit", "export", "x", "--disclose", "9-2", NULL), "12-40", NULL);
-	holds(admin(bus, 1, "audit", "export", "x", "--size", "1", NULL), "no checkpoint", NULL);
+	tool_holds(check(bus, 3, proof, "--registry", proof, NULL), "registry", NULL);
+	tool_holds(check(bus, 2, proof, "--header", "a", "--batch", "b", NULL), "one of them", NULL);
+	tool_holds(tool_admin(bus, 2, "audit", "prove", NULL), "which entry", NULL);
+	tool_holds(tool_admin(bus, 2, "audit", "prove", "2", "--from", "1", NULL), "which entry",
+		NULL);
+	tool_holds(tool_admin(bus, 2, "audit", "prove", "2", "--json", NULL), "--out", NULL);
+	tool_holds(tool_admin(bus, 1, "audit", "prove", "2", "--batch", proof, NULL), "no batch",
+		NULL);
+	tool_holds(tool_admin(bus, 1, "audit", "prove", "4000", NULL), "no entry 4000", NULL);
+	tool_holds(tool_admin(bus, 1, "audit", "prove", "--from", "4000", NULL), "sizes are from 1",
+		NULL);
+	tool_holds(tool_admin(bus, 2, "audit", "export", "x", "--disclose", "9-2", NULL), "12-40",
+		NULL);
+	tool_holds(tool_admin(bus, 1, "audit", "export", "x", "--size", "1", NULL), "no checkpoint",
+		NULL);
 }
 
 static void what_is_proven_holds_elsewhere(void)
@@ -491,11 +468,11 @@ static void what_is_proven_holds_elsewhere(void)
 	party_until(&jobcenter, jobcenter.acknowledged_count == 1, 10000);
 	snprintf(registry, sizeof(registry), "%s", bus_path(&bus, "registry.signed"));
 	prove_both(&bus, h, registry);
-	holds(admin(&bus, 0, "audit", "list", "--kind", "inspected", NULL),
+	tool_holds(tool_admin(&bus, 0, "audit", "list", "--kind", "inspected", NULL),
 		"1 record between entry 2 and 2 opened by account", NULL);
 	check_usage(&bus, registry);
-	holds(admin(&bus, 0, "audit", "export", bus_path(&bus, "log"), NULL), "0 were there before",
-		"disclosed    nothing", NULL);
+	tool_holds(tool_admin(&bus, 0, "audit", "export", bus_path(&bus, "log"), NULL),
+		"0 were there before", "disclosed    nothing", NULL);
 	snprintf(held, sizeof(held), "%s/checkpoint", bus_path(&bus, "log"));
 
 	/* Killed, started again: all of it goes on from there. */
@@ -503,35 +480,38 @@ static void what_is_proven_holds_elsewhere(void)
 	prove_both(&bus, h, registry);
 	bus_start(&bus);
 	snprintf(grown, sizeof(grown), "%s", bus_path(&bus, "grown"));
-	holds(admin(&bus, 0, "audit", "prove", "--from", "3", "--out", grown, NULL),
+	tool_holds(tool_admin(&bus, 0, "audit", "prove", "--from", "3", "--out", grown, NULL),
 		"begins with that of 3", NULL);
-	holds(check(&bus, 0, grown, "--registry", registry, NULL), "only grew", "3 entries",
+	tool_holds(check(&bus, 0, grown, "--registry", registry, NULL), "only grew", "3 entries",
 		"nobody signed it here", "later tree", "signed by the log", NULL);
-	holds(check(&bus, 0, bus_path(&bus, "log"), "--registry", registry, "--checkpoint", held,
-		      NULL),
+	tool_holds(check(&bus, 0, bus_path(&bus, "log"), "--registry", registry, "--checkpoint",
+			   held, NULL),
 		"No findings", NULL);
 	/* A receipt holds a checkpoint; a file that holds none says nothing about the journal. */
 	snprintf(held, sizeof(held), "%s", bus_path(&bus, "message.tlog-proof"));
-	holds(admin(&bus, 0, "audit", "verify", "--checkpoint", held, NULL), "No findings", NULL);
-	holds(admin(&bus, 3, "audit", "verify", "--checkpoint", registry, NULL),
+	tool_holds(tool_admin(&bus, 0, "audit", "verify", "--checkpoint", held, NULL),
+		"No findings", NULL);
+	tool_holds(tool_admin(&bus, 3, "audit", "verify", "--checkpoint", registry, NULL),
 		"holds no checkpoint", NULL);
-	holds(admin(&bus, 0, "audit", "export", bus_path(&bus, "log"), "--disclose", "2-2", NULL),
+	tool_holds(tool_admin(&bus, 0, "audit", "export", bus_path(&bus, "log"), "--disclose",
+			   "2-2", NULL),
 		"the journal records that this was opened: entry",
 		"disclosed    entries 2 to 2: 1 in clear", "keep a note", NULL);
-	holds(check(&bus, 0, bus_path(&bus, "log"), "--registry", registry, NULL), "1 acknowledged",
-		"No findings", "It does not prove", NULL);
-	holds(check(&bus, 0, bus_path(&bus, "log/disclosed/002.tlog-proof"), "--registry", registry,
-		      "--header", bus_path(&bus, "log/disclosed/002.header"), "--decision",
-		      bus_path(&bus, "log/disclosed/002.decision"), NULL),
+	tool_holds(check(&bus, 0, bus_path(&bus, "log"), "--registry", registry, NULL),
+		"1 acknowledged", "No findings", "It does not prove", NULL);
+	tool_holds(check(&bus, 0, bus_path(&bus, "log/disclosed/002.tlog-proof"), "--registry",
+			   registry, "--header", bus_path(&bus, "log/disclosed/002.header"),
+			   "--decision", bus_path(&bus, "log/disclosed/002.decision"), NULL),
 		"alg2.application", "accepted for jobcenter", NULL);
 	/* Out of the export, without a journal. */
-	holds(admin(&bus, 2, "audit", "prove", h, "--archive", bus_path(&bus, "log"), NULL),
+	tool_holds(
+		tool_admin(&bus, 2, "audit", "prove", h, "--archive", bus_path(&bus, "log"), NULL),
 		"by their number", NULL);
-	holds(admin(&bus, 0, "audit", "prove", "2", "--archive", bus_path(&bus, "log"), "--out",
-		      grown, NULL),
+	tool_holds(tool_admin(&bus, 0, "audit", "prove", "2", "--archive", bus_path(&bus, "log"),
+			   "--out", grown, NULL),
 		"stub alone", "Entry 2, accepted", NULL);
-	holds(check(&bus, 0, grown, "--registry", registry, NULL), "of kind accepted", "stub alone",
-		NULL);
+	tool_holds(check(&bus, 0, grown, "--registry", registry, NULL), "of kind accepted",
+		"stub alone", NULL);
 	party_deinit(&city);
 	party_deinit(&jobcenter);
 	bus_deinit(&bus);
@@ -580,8 +560,8 @@ static void agrees_while_the_broker_works(void)
 	party_deinit(&jobcenter);
 	CHECK_INT(bus_end(&bus, SIGTERM), 0);
 	check_audit(&bus);
-	holds(check(&bus, 0, bus_path(&bus, "export"), "--registry",
-		      bus_path(&bus, "registry.signed"), NULL),
+	tool_holds(check(&bus, 0, bus_path(&bus, "export"), "--registry",
+			   bus_path(&bus, "registry.signed"), NULL),
 		"No findings", NULL);
 	bus_deinit(&bus);
 }

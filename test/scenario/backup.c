@@ -10,8 +10,9 @@
 
 #include "test/kit/check.h"
 #include "test/kit/party.h"
+#include "test/scenario/tools.h"
 
-enum { TOOL_MS = 30000, WORDS_MAX = 16 };
+enum { WORDS_MAX = 16 };
 
 /* Run dienstweg-admin with the words given; keep what it printed. */
 static char *tool(int expected, const char *first, ...)
@@ -34,13 +35,6 @@ static char *tool(int expected, const char *first, ...)
 	return output;
 }
 
-static void says(char *output, const char *text)
-{
-	if (!strstr(output, text))
-		CHECK_FAIL("\"%s\" is not in:\n%s", text, output);
-	free(output);
-}
-
 static void restored_after_a_loss(void)
 {
 	struct bus bus;
@@ -59,30 +53,32 @@ static void restored_after_a_loss(void)
 	party_init(&city, &bus, "city");
 	party_connect(&city, NULL);
 	CHECK_INT(party_send(&city, &application)->kind, ANSWER_RECEIPT);
-	says(tool(0, "backup", running, "--config", config, NULL), "holds 3 entries");
+	tool_holds(tool(0, "backup", running, "--config", config, NULL), "holds 3 entries", NULL);
 	CHECK_INT(party_send(&city, &application)->kind, ANSWER_RECEIPT);
-	says(tool(3, "backup", running, "--config", config, NULL), "name a new folder");
+	tool_holds(tool(3, "backup", running, "--config", config, NULL), "name a new folder", NULL);
 	party_deinit(&city);
 	CHECK_INT(bus_end(&bus, SIGTERM), 0);
-	says(tool(0, "backup", stopped, "--config", config, "--json", NULL), "\"entries\":");
+	tool_holds(tool(0, "backup", stopped, "--config", config, "--json", NULL),
+		"\"entries\":", NULL);
 	/* Whoever stores it can verify it, without any key. */
-	says(tool(0, "audit", "verify", "--journal", running, "--depth", "tree", "--policy", policy,
-		     NULL),
-		"No findings");
+	tool_holds(tool(0, "audit", "verify", "--journal", running, "--depth", "tree", "--policy",
+			   policy, NULL),
+		"No findings", NULL);
 
 	CHECK_INT(rename(journal, lost), 0);
 	CHECK_INT(rename(stopped, journal), 0);
 	/* No queue, no broker: a start on it would forget who waits for what. */
-	says(tool(0, "audit", "verify", "--config", config, NULL), "No findings");
-	says(tool(0, "audit", "rebuild", "--config", config, NULL), "a broker can start on it");
-	says(tool(0, "audit", "replay", "--config", config, NULL), "No differences");
+	tool_holds(tool(0, "audit", "verify", "--config", config, NULL), "No findings", NULL);
+	tool_holds(tool(0, "audit", "rebuild", "--config", config, NULL),
+		"a broker can start on it", NULL);
+	tool_holds(tool(0, "audit", "replay", "--config", config, NULL), "No differences", NULL);
 	bus_start(&bus);
 	party_init(&jobcenter, &bus, "jobcenter");
 	party_connect(&jobcenter, NULL);
 	party_until(&jobcenter, jobcenter.deliveries_count == 2, 20000);
 	party_deinit(&jobcenter);
 	CHECK_INT(bus_end(&bus, SIGTERM), 0);
-	says(tool(0, "audit", "verify", "--config", config, NULL), "No findings");
+	tool_holds(tool(0, "audit", "verify", "--config", config, NULL), "No findings", NULL);
 	bus_deinit(&bus);
 }
 

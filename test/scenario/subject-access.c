@@ -6,75 +6,18 @@
  * somebody asks for what has been erased; and somebody asks all day.
  */
 #include <signal.h>
-#include <stdarg.h>
 #include <unistd.h>
 
 #include "proto/base/file.h"
 #include "test/kit/check.h"
 #include "test/kit/party.h"
+#include "test/scenario/tools.h"
 
-enum { TOOL_MS = 30000, WORDS_MAX = 16, LOOKS_MAX = 500, FLOOD = 100 };
+enum { LOOKS_MAX = 500, FLOOD = 100 };
 
 static const uint8_t case_id[16] = {0xca, 0x5e, 0x1d};
 static const char case_text[] = "ca5e1d00000000000000000000000000";
 static const char other_text[] = "0ff5e700000000000000000000000000";
-
-static char *run(const char *program, int expected, const char *config, va_list args)
-{
-	char path[512], *output = NULL;
-	const char *argv[WORDS_MAX + 5] = {program_path(program, path, sizeof(path))};
-	size_t count = 1;
-	for (const char *word; (word = va_arg(args, const char *)) != NULL;) {
-		CHECK(count < WORDS_MAX);
-		argv[count++] = word;
-	}
-	if (strstr(program, "party"))
-		argv[count++] = "--demo";
-	argv[count++] = "--config";
-	argv[count] = config;
-	int code = process_run(argv, &output, TOOL_MS);
-	if (code != expected)
-		CHECK_FAIL("%s %s: exit %d, expected %d:\n%s", program, argv[1], code, expected,
-			output);
-	return output;
-}
-
-static char *admin(const struct bus *bus, int expected, ...)
-{
-	va_list args;
-	va_start(args, expected);
-	char *output = run("broker/dienstweg-admin", expected, bus_path(bus, "broker.yaml"), args);
-	va_end(args);
-	return output;
-}
-
-/* As a party, with the configuration of its adapter. */
-static char *party(const struct bus *bus, const char *name, int expected, ...)
-{
-	char file[64];
-	va_list args;
-	snprintf(file, sizeof(file), "%s.yaml", name);
-	va_start(args, expected);
-	char *output = run("adapters/cli/dienstweg-party", expected, bus_path(bus, file), args);
-	va_end(args);
-	return output;
-}
-
-/* The output holds every one of these texts, in this order. */
-static void holds(char *output, ...)
-{
-	const char *from = output, *text;
-	va_list args;
-	va_start(args, output);
-	while ((text = va_arg(args, const char *)) != NULL) {
-		const char *at = strstr(from, text);
-		if (!at)
-			CHECK_FAIL("\"%s\" is not (there) in:\n%s", text, output);
-		from = at + strlen(text);
-	}
-	va_end(args);
-	free(output);
-}
 
 static void holds_not(char *output, const char *text)
 {
@@ -165,10 +108,10 @@ static void check_files(struct world *w, const char *dir)
 		file, "--policy", policy, "--registry", registry, NULL};
 	snprintf(file, sizeof(file), "%s/report.txt", dir);
 	CHECK_INT(process_run(check, &output, TOOL_MS), 0);
-	holds(output, "signed by the keeper of the log test.demo/0", NULL);
+	tool_holds(output, "signed by the keeper of the log test.demo/0", NULL);
 	snprintf(file, sizeof(file), "%s/2.tlog-proof", dir);
 	CHECK_INT(process_run(check, &output, TOOL_MS), 0);
-	holds(output, "2", NULL);
+	tool_holds(output, "2", NULL);
 	snprintf(file, sizeof(file), "%s/report.json", dir);
 	CHECK_INT(access(file, R_OK), 0);
 }
@@ -180,23 +123,25 @@ static void everybody_gets_its_own_share(void)
 	world_init(&w);
 	live_a_case(&w);
 	snprintf(dir, sizeof(dir), "%s", bus_path(&w.bus, "answer"));
-	holds(party(&w.bus, "city", 0, "access", "--case", case_text, "--out", dir, NULL),
+	tool_holds(tool_party(&w.bus, "city", 0, "access", "--case", case_text, "--out", dir, NULL),
 		"checked: signed by the log, 4 entries proven", "records that it was asked",
 		"for city", "recorded  alg2.application", "city -> jobcenter, entry 2",
 		"under agreement city-jobcenter-2021", "state: accepted", "accepted  message 2",
 		"jobcenter -> city", "The same for programs is report.json, SHA-256", NULL);
 	check_files(&w, dir);
-	holds_not(party(&w.bus, "city", 0, "access", "--case", case_text, "--json", NULL),
+	holds_not(tool_party(&w.bus, "city", 0, "access", "--case", case_text, "--json", NULL),
 		"youthoffice");
 	/* The opening is an entry: who asked, and not which case. */
-	char *list = admin(&w.bus, 0, "audit", "list", "--kind", "inspected", NULL);
+	char *list = tool_admin(&w.bus, 0, "audit", "list", "--kind", "inspected", NULL);
 	CHECK(!strstr(list, case_text));
-	holds(list, "opened for the party city, over the bus, as subject-access, on the ground art-15-gdpr",
+	tool_holds(
+		list, "opened for the party city, over the bus, as subject-access, on the ground art-15-gdpr",
 		"opened for the party city", NULL);
 	/* The operator, who knows more of the case, makes the same report. */
-	holds(admin(&w.bus, 0, "audit", "report", "--party", "city", "--case", case_text, NULL),
+	tool_holds(tool_admin(&w.bus, 0, "audit", "report", "--party", "city", "--case", case_text,
+			   NULL),
 		"4 entries", NULL);
-	holds(admin(&w.bus, 0, "case", "show", case_text, NULL), "youthoffice", NULL);
+	tool_holds(tool_admin(&w.bus, 0, "case", "show", case_text, NULL), "youthoffice", NULL);
 
 	/* Its adapter was not disturbed. */
 	struct party_draft more = {
@@ -206,21 +151,22 @@ static void everybody_gets_its_own_share(void)
 	CHECK_INT(w.city.sessions, 0);
 
 	/* A tenant has its own share; who does not operate it, and who has none, learn nothing. */
-	holds(party(&w.bus, "city", 0, "access", "--case", case_text, "--party", "youthoffice", NULL),
+	tool_holds(tool_party(&w.bus, "city", 0, "access", "--case", case_text, "--party",
+			   "youthoffice", NULL),
 		"for youthoffice", "jobcenter -> youthoffice", "1 entries", NULL);
-	holds(party(&w.bus, "jobcenter", 2, "access", "--case", case_text, "--party", "youthoffice",
-		      NULL),
+	tool_holds(tool_party(&w.bus, "jobcenter", 2, "access", "--case", case_text, "--party",
+			   "youthoffice", NULL),
 		"names no such party", NULL);
-	holds(party(&w.bus, "ministry", 1, "access", "--case", case_text, NULL),
+	tool_holds(tool_party(&w.bus, "ministry", 1, "access", "--case", case_text, NULL),
 		"unknown-case: the journal has nothing in that case that this party", NULL);
-	holds(party(&w.bus, "ministry", 1, "access", "--case", other_text, NULL),
+	tool_holds(tool_party(&w.bus, "ministry", 1, "access", "--case", other_text, NULL),
 		"unknown-case: the journal has nothing in that case that this party", NULL);
-	holds_not(admin(&w.bus, 0, "audit", "list", "--kind", "inspected", NULL),
+	holds_not(tool_admin(&w.bus, 0, "audit", "list", "--kind", "inspected", NULL),
 		"for the party ministry");
-	holds(party(&w.bus, "city", 2, "access", NULL), "which case", NULL);
-	holds(party(&w.bus, "city", 2, "access", "--case", "ca5e", NULL), "32", NULL);
-	holds(admin(&w.bus, 0, "audit", "verify", NULL), "No findings", NULL);
-	holds(admin(&w.bus, 0, "audit", "replay", NULL), "No differences", NULL);
+	tool_holds(tool_party(&w.bus, "city", 2, "access", NULL), "which case", NULL);
+	tool_holds(tool_party(&w.bus, "city", 2, "access", "--case", "ca5e", NULL), "32", NULL);
+	tool_holds(tool_admin(&w.bus, 0, "audit", "verify", NULL), "No findings", NULL);
+	tool_holds(tool_admin(&w.bus, 0, "audit", "replay", NULL), "No differences", NULL);
 	world_deinit(&w);
 }
 
@@ -230,7 +176,7 @@ static void everybody_gets_its_own_share(void)
 static void wait_for_run(const struct bus *bus)
 {
 	for (int look = 0; look < LOOKS_MAX; look++) {
-		char *output = admin(bus, 0, "status", "--json", NULL);
+		char *output = tool_admin(bus, 0, "status", "--json", NULL);
 		bool ended = strstr(output, "\"finished_ms\"") &&
 			     strstr(output, "\"phase\":\"none\"");
 		free(output);
@@ -249,23 +195,28 @@ static void what_is_erased_is_not_told(void)
 	party_confirm(&w.city, w.city.outcomes[0].entry);
 	snprintf(order, sizeof(order), "%s", bus_path(&w.bus, "instruction"));
 	CHECK_INT(file_replace(order, BYTES_STR("erase it"), 0600), 0);
-	holds(party(&w.bus, "city", 0, "access", "--case", case_text, NULL), "4 entries", NULL);
-	holds(admin(&w.bus, 0, "erase", "--case", case_text, "--instruction", order, "--now",
-		      "--reason", "court-order", NULL),
+	tool_holds(tool_party(&w.bus, "city", 0, "access", "--case", case_text, NULL), "4 entries",
+		NULL);
+	tool_holds(tool_admin(&w.bus, 0, "erase", "--case", case_text, "--instruction", order,
+			   "--now", "--reason", "court-order", NULL),
 		"entries", NULL);
 	wait_for_run(&w.bus);
 	/* What waits for the youth office is its own, and stays until it has it. */
-	holds(party(&w.bus, "city", 1, "access", "--case", case_text, NULL), "unknown-case", NULL);
-	holds(party(&w.bus, "city", 0, "access", "--case", case_text, "--party", "youthoffice", NULL),
+	tool_holds(tool_party(&w.bus, "city", 1, "access", "--case", case_text, NULL),
+		"unknown-case", NULL);
+	tool_holds(tool_party(&w.bus, "city", 0, "access", "--case", case_text, "--party",
+			   "youthoffice", NULL),
 		"1 entries", NULL);
 
 	/* Killed, and the index gone: it is made again. */
 	CHECK_INT(bus_end(&w.bus, SIGKILL), 128 + SIGKILL);
 	CHECK_INT(unlink(bus_path(&w.bus, "broker/case-index/data.mdb")), 0);
 	bus_start(&w.bus);
-	holds(party(&w.bus, "city", 0, "access", "--case", case_text, "--party", "youthoffice", NULL),
+	tool_holds(tool_party(&w.bus, "city", 0, "access", "--case", case_text, "--party",
+			   "youthoffice", NULL),
 		"1 entries", NULL);
-	holds(party(&w.bus, "city", 1, "access", "--case", case_text, NULL), "unknown-case", NULL);
+	tool_holds(tool_party(&w.bus, "city", 1, "access", "--case", case_text, NULL),
+		"unknown-case", NULL);
 	world_deinit(&w);
 }
 
@@ -334,7 +285,8 @@ static void who_asks_all_day_hears_busy(void)
 	CHECK_INT(flood.others, 2);
 	CHECK_INT(w.jobcenter.sessions, 0);
 	/* The others still may. */
-	holds(party(&w.bus, "city", 0, "access", "--case", case_text, NULL), "4 entries", NULL);
+	tool_holds(tool_party(&w.bus, "city", 0, "access", "--case", case_text, NULL), "4 entries",
+		NULL);
 	world_deinit(&w);
 }
 
