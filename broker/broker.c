@@ -24,6 +24,7 @@
 
 enum {
 	PATH_BYTES = 4096,
+	BREAKER_WAIT_MAX_MS = 5 * 60 * 1000,
 	PARCELS_SUBMIT_MIN = 256,
 	PARCELS_SUBMIT_MAX = 65536,
 	PARCELS_ACTS = 4096,            /* the broker's own */
@@ -191,6 +192,7 @@ static void journal_options_fill(struct broker *broker, struct journal_options *
 				.refusals_per_minute = (uint32_t)config->limits.refusals_per_minute,
 				.backoff_min_ms = (uint32_t)config->delivery.backoff_min_ms,
 				.backoff_max_ms = (uint32_t)config->delivery.backoff_max_ms,
+				.attempts_max = (uint32_t)config->delivery.attempts_max,
 				.queue_messages_max = config->queue.messages_max,
 				.queue_bytes_max = config->queue.bytes_max,
 			},
@@ -264,6 +266,13 @@ static void release(void *context, const char *words)
 		reactor_fail(broker->reactor, r < 0 ? r : -EINVAL);
 }
 
+/* However long a message may wait for its next attempt, a recipient that works again should not. */
+static uint32_t breaker_wait_max(const struct config_broker *config)
+{
+	uint64_t max_ms = config->delivery.backoff_max_ms;
+	return (uint32_t)(max_ms < BREAKER_WAIT_MAX_MS ? max_ms : BREAKER_WAIT_MAX_MS);
+}
+
 static int readers_make(struct broker *broker, const struct clock *clock, const struct why *why)
 {
 	const struct config_broker *config = broker->config;
@@ -273,6 +282,12 @@ static int readers_make(struct broker *broker, const struct clock *clock, const 
 		.bus = BYTES_STR(config->bus),
 		.lease_ms = config->delivery.lease_ms,
 		.out_bytes_max = config->limits.delivery_bytes,
+		.breaker =
+			{
+				.failures = (uint32_t)config->delivery.breaker_failures,
+				.wait_min_ms = (uint32_t)config->delivery.backoff_min_ms,
+				.wait_max_ms = breaker_wait_max(config),
+			},
 		.context = broker,
 		.act = act,
 		.post = post,

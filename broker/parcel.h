@@ -76,6 +76,12 @@ enum operator_what {
 	OPERATOR_ERASE_DUE,  /* look now what is due by age */
 	OPERATOR_ERASE_NOW,  /* do not wait for the week */
 	OPERATOR_INSPECT,    /* records are about to be opened and shown */
+	OPERATOR_RETRY,      /* dead letters: deliver them again */
+	OPERATOR_DISCARD,    /* ... or end them */
+	OPERATOR_HOLD_ITEMS, /* messages */
+	OPERATOR_RELEASE_ITEMS,
+	OPERATOR_HOLD_QUEUE, /* of a party, or a service */
+	OPERATOR_RELEASE_QUEUE,
 };
 
 /* What is about to be opened; codes are names (text_is_name()). */
@@ -89,18 +95,20 @@ struct inspection {
 /* An order of an operator, and what became of it. Lives in the parcel's arena. */
 struct operator_act {
 	enum operator_what what;
-	struct case_act about;        /* OPERATOR_ERASE_CASE: the ground is the instruction */
-	char cause[64];               /* OPERATOR_ERASE_NOW: why, one word */
-	struct inspection inspection; /* OPERATOR_INSPECT */
-	const uint64_t *sequences;    /* OPERATOR_ERASE_CASE */
+	struct case_act about;          /* OPERATOR_ERASE_CASE: the ground is the instruction */
+	char cause[64];                 /* OPERATOR_ERASE_NOW: why, one word */
+	struct inspection inspection;   /* OPERATOR_INSPECT */
+	const uint64_t *sequences;      /* OPERATOR_ERASE_CASE */
+	struct queue_act queue;         /* from OPERATOR_RETRY on; the account is that of `about` */
+	const struct rules_item *items; /* OPERATOR_RETRY, _DISCARD, _HOLD_ITEMS, _RELEASE_ITEMS */
 	size_t count;
 	const void *asker; /* PARCEL_REGISTRY: who wants to know, of the room that sent it */
 	/* by the journal */
 	int verdict;       /* PARCEL_REGISTRY: 0 in force, or REGISTRY_* */
 	bool changed;      /* false: it was so already, or there was nothing to do */
 	uint64_t sequence; /* of the entry, where there is one */
-	size_t taken;      /* OPERATOR_ERASE_CASE: entries that wait now */
-	bool late;         /* OPERATOR_HOLD: a run under way has already erased what was due */
+	size_t taken; /* OPERATOR_ERASE_CASE: entries that wait now; with items: so many were changed */
+	bool late; /* OPERATOR_HOLD: a run under way has already erased what was due */
 	/* Reactor: it is on disk. */
 	void (*done)(struct operator_act *act);
 	void *context;

@@ -97,11 +97,13 @@ static const struct param rows[] = {
 		.max = 24 * HOUR, .fallback = "1 h", .doc = "Longest wait between two attempts."},
 	{"delivery.attempts", PARAM_COUNT, .offset = AT(delivery.attempts_max), .min = 1,
 		.max = 1000, .fallback = "16",
-		.doc = "Reserved, without effect yet: a message is tried until it is taken or "
-		       "expires."},
+		.doc = "Failed deliveries of a message that count (docs/protocol.md); then it is a "
+		       "dead letter, unless its service allows more or fewer."},
 	{"delivery.breaker", PARAM_COUNT, .offset = AT(delivery.breaker_failures), .min = 1,
 		.max = 10000, .fallback = "8",
-		.doc = "Reserved, without effect yet: only the backoff slows a queue down."},
+		.doc = "So many messages fail one after the other and none is taken: then the "
+		       "queue "
+		       "rests, and one message is tried now and then."},
 
 	{"queue.messages", PARAM_COUNT, .offset = AT(queue.messages_max), .min = 1,
 		.max = 1000000000, .fallback = "1000000",

@@ -56,8 +56,8 @@ struct config_delivery {
 	uint64_t lease_ms;         /* an unacknowledged delivery is taken back after this */
 	uint64_t backoff_min_ms;   /* delay after the first failed attempt */
 	uint64_t backoff_max_ms;   /* longest delay between attempts */
-	uint64_t attempts_max;     /* reserved: then dead letter; a service may say otherwise */
-	uint64_t breaker_failures; /* reserved: in a row, then the queue pauses */
+	uint64_t attempts_max;     /* that count: then a dead letter; a service may say otherwise */
+	uint64_t breaker_failures; /* messages in a row: then the queue pauses */
 };
 
 struct config_queue {

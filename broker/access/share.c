@@ -109,7 +109,12 @@ static void put_message(struct making *m, json_t *object, const struct timeline_
 static void put_state(json_t *object, const struct timeline_recipient *recipient)
 {
 	static const char *const states[] = {
-		[TIMELINE_WAITING] = "waiting", [TIMELINE_DELAYED] = "put off", [TIMELINE_UNKNOWN] = "unknown"};
+		[TIMELINE_WAITING] = "waiting",
+		[TIMELINE_DELAYED] = "put off",
+		[TIMELINE_BURIED] = "could not be delivered",
+		[TIMELINE_PARKED] = "held by an operator",
+		[TIMELINE_UNKNOWN] = "unknown",
+	};
 	if (recipient->state != TIMELINE_ENDED) {
 		out_put_text(object, "state", states[recipient->state]);
 		return;

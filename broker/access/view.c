@@ -68,6 +68,12 @@ void access_judge(struct access *access, const struct timeline_event *event, str
 	case TIMELINE_LATE:
 	case TIMELINE_FAILED:
 	case TIMELINE_EXPIRED:
+	case TIMELINE_DEAD:
+	case TIMELINE_RETRIED:
+	case TIMELINE_DISCARDED:
+	case TIMELINE_HELD:
+	case TIMELINE_RELEASED:
+	case TIMELINE_CANCELLED:
 		judge_ending(access, event, ret);
 		return;
 	}

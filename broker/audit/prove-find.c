@@ -153,7 +153,7 @@ int audit_find_end(struct audit *audit, uint64_t sequence, const char *party, ui
 		end_key_encode(sequence, be32_get(value.data), key);
 		r = read_exactly(audit, STATE_END, BYTES(key, sizeof(key)), &value);
 	}
-	if (r == 0 && (end_row_decode(value, &end) != 0 || end.state == END_DELAYED))
+	if (r == 0 && (end_row_decode(value, &end) != 0 || !end_state_is_end(end.state)))
 		r = READER_NOT_FOUND;
 	if (r < 0)
 		return r;

@@ -134,12 +134,33 @@ static int add_delayed(
 	uint8_t what, lane;
 	if (timer_key_decode(key, &due_ms, &sequence, &number, &what))
 		return -EBADMSG;
-	if (what != TIMER_RELEASE)
+	if (what == TIMER_EXPIRE || what == TIMER_SUMMARY)
 		return 0;
 	struct queue_figures *party = figures_of(list, number);
-	if (!party || release_row_decode(value, &lane, &row) || join(audit, sequence, &row))
+	bool parked = what != TIMER_RELEASE;
+	if (!party || (parked ? parked_row_decode(value, &lane, &due_ms, &row)
+			      : release_row_decode(value, &lane, &row)))
 		return -EBADMSG;
-	add_message(party, &party->delayed, sequence, &row);
+	if (join(audit, sequence, &row))
+		return -EBADMSG;
+	add_message(party,
+		what == TIMER_DEAD   ? &party->dead
+		: what == TIMER_HELD ? &party->held
+				     : &party->delayed,
+		sequence, &row);
+	return 0;
+}
+
+static int add_hold(
+	struct audit *audit, struct queue_list *list, struct bytes key, struct bytes value)
+{
+	(void)audit, (void)value;
+	if (key.len != HOLD_PARTY_SIZE)
+		return 0;
+	struct queue_figures *party = figures_of(list, be32_get(key.data + 1));
+	if (!party)
+		return -EBADMSG;
+	party->stopped = true;
 	return 0;
 }
 
@@ -167,6 +188,8 @@ int queue_list_read(struct audit *audit, struct queue_list *ret)
 		r = walk_table(audit, ret, STATE_QUEUE, add_queued);
 	if (r == 0)
 		r = walk_table(audit, ret, STATE_TIMER, add_delayed);
+	if (r == 0)
+		r = walk_table(audit, ret, STATE_HOLD, add_hold);
 	if (r == 0)
 		r = audit_refresh(audit);
 	for (size_t i = 0; r == 0 && i < ret->count; i++)

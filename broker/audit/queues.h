@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,9 @@ struct queue_figures {
 	char name[64];
 	struct queue_sum lanes[LANE_OUTCOME]; /* deliverable, maybe out for delivery */
 	struct queue_sum delayed;             /* not before a time, or after a failed attempt */
+	struct queue_sum dead;                /* dead letters */
+	struct queue_sum held;                /* by an operator, each by itself */
+	bool stopped;                         /* its whole queue is held by an operator */
 	uint64_t outcomes;                    /* rows of outcomes that it has not confirmed */
 	uint64_t oldest; /* sequence of the oldest waiting message; UINT64_MAX: none */
 	uint64_t oldest_ms; /* when it was recorded; without a keyring, when its sender says it was made */

@@ -104,7 +104,7 @@ static bool is_of_erased(
 	if (table == STATE_SEEN)
 		return seen_row_decode(value, &seen) == 0 && is_unreadable(p, seen.sequence);
 	return table == STATE_END && end_key_decode(key, &message, &party) == 0 &&
-	       end_row_decode(value, &end) == 0 && end.state != END_DELAYED &&
+	       end_row_decode(value, &end) == 0 && end_state_is_end(end.state) &&
 	       (is_unreadable(p, message) || is_unreadable(p, end.entry));
 }
 
@@ -149,6 +149,18 @@ static void name_counter(struct replayer *p, struct words *words, struct bytes k
 	}
 }
 
+static const char *timer_name(uint8_t what)
+{
+	static const char *const names[] = {
+		[TIMER_RELEASE] = "release",
+		[TIMER_EXPIRE] = "expiry",
+		[TIMER_SUMMARY] = "sum of refusals",
+		[TIMER_DEAD] = "dead letter",
+		[TIMER_HELD] = "held message",
+	};
+	return names[what];
+}
+
 /* The row in words; its message's sequence, or @fallback where it is about none. */
 static uint64_t name_row(struct replayer *p, struct words *words, enum state_table table,
 	struct bytes key, struct bytes value, uint64_t fallback)
@@ -162,10 +174,7 @@ static uint64_t name_row(struct replayer *p, struct words *words, enum state_tab
 		add_party(p, words, party);
 	} else if (table == STATE_TIMER &&
 		   timer_key_decode(key, &due_ms, &sequence, &party, &what) == 0) {
-		words_add(words, "%s for ",
-			what == TIMER_RELEASE  ? "release"
-			: what == TIMER_EXPIRE ? "expiry"
-					       : "sum of refusals");
+		words_add(words, "%s for ", timer_name(what));
 		add_party(p, words, party);
 		if (what == TIMER_SUMMARY)
 			sequence = fallback;
@@ -181,6 +190,10 @@ static uint64_t name_row(struct replayer *p, struct words *words, enum state_tab
 		name_counter(p, words, key);
 	} else if (table == STATE_PARTY) {
 		words_name(words, key);
+	} else if (table == STATE_ORDER && key.len == ORDER_KEY_SIZE) {
+		words_add(words, "later ones of the case held back for ");
+		add_party(p, words, be32_get(key.data));
+		sequence = be64_get(key.data + ORDER_KEY_SIZE - sizeof(sequence));
 	}
 	return sequence;
 }
@@ -240,9 +253,24 @@ static int compare_table(struct replayer *p, enum state_table table, const struc
 
 /* ---- messages that are due, and that the broker has not moved yet ---- */
 
+/* What began to wait under version 0 of the rules has no such row. */
+static int live_holds_back(struct replayer *p, const struct rules_item *item, uint8_t lane,
+	const struct queue_row *row, bool *ret)
+{
+	uint8_t key[ORDER_KEY_SIZE];
+	struct bytes found, value;
+	order_key_encode(item->party, lane, row, item->sequence, key);
+	int r = journal_read_table(
+		p->audit->reader, STATE_ORDER, BYTES(key, sizeof(key)), &found, &value);
+	*ret = r == 0 && bytes_equal(found, BYTES(key, sizeof(key)));
+	return r < 0 ? r : 0;
+}
+
 static int put_back(
 	struct replayer *p, const struct rules_item *item, uint64_t due_ms, struct bytes value)
 {
+	struct rules rules = p->rules;
+	bool holds_back;
 	struct place place;
 	struct queue_row row;
 	uint8_t lane;
@@ -253,8 +281,13 @@ static int put_back(
 		return r;
 	lane = place.lane;
 	row = place.row;
-	r = place_remove(p->rules.state, item, &place);
-	return r ? r : place_delay(p->rules.state, item, due_ms, lane, &row);
+	r = place_remove(&rules, item, &place);
+	if (r == 0)
+		r = live_holds_back(p, item, lane, &row, &holds_back);
+	if (r)
+		return r;
+	rules.version = holds_back ? RULES_VERSION : 0;
+	return place_delay(&rules, item, due_ms, lane, &row);
 }
 
 static int put_back_due(struct replayer *p, const struct journal_meta *meta)

@@ -12,14 +12,13 @@
 
 enum { MINUTE_MS = 60000 };
 
-static int instead(struct remade *ret, const char *what)
+int replay_instead(struct remade *ret, const char *what)
 {
 	*ret = (struct remade){.compared = true, .instead = what};
 	return 0;
 }
 
-/* Number of a party by a name out of an entry; 0: none has it. */
-static int number_of(struct replayer *p, struct bytes name, uint32_t *ret)
+int replay_number(struct replayer *p, struct bytes name, uint32_t *ret)
 {
 	*ret = 0;
 	return name.len <= NAME_BYTES_MAX ? rules_party_number(p->rules.state, name, ret) : 0;
@@ -31,7 +30,8 @@ static int decide_message(struct replayer *p, const struct submit_facts *facts, 
 {
 	struct submit_decision decision;
 	if (!p->rules.registry || !p->limited)
-		return instead(ret, "not decided at all, as no registry or no limits are in force");
+		return replay_instead(
+			ret, "not decided at all, as no registry or no limits are in force");
 	int r = p->version->submit(&p->rules, facts, &decision);
 	if (r)
 		return r;
@@ -44,13 +44,14 @@ static int decide_message(struct replayer *p, const struct submit_facts *facts, 
 		return 0;
 	case SUBMIT_REFUSED:
 		ret->kind = DIENSTWEG__ENTRY_KIND__ENTRY_REFUSED;
-		return decision.append ? 0
-				       : instead(ret, "a refusal beyond the party's limit, which "
-						      "is only counted");
+		return decision.append
+			       ? 0
+			       : replay_instead(ret, "a refusal beyond the party's limit, which "
+						     "is only counted");
 	case SUBMIT_DUPLICATE:
-		return instead(ret, "a message that was recorded before");
+		return replay_instead(ret, "a message that was recorded before");
 	default:
-		return instead(ret, "put off, which is no entry");
+		return replay_instead(ret, "put off, which is no entry");
 	}
 }
 
@@ -72,12 +73,12 @@ static int decide_accepted(struct replayer *p, const struct audit_entry *entry, 
 	if (r)
 		return r > 0 ? -EBADMSG : r;
 	if (facts.speaker.len > NAME_BYTES_MAX)
-		return instead(ret, "impossible: nobody has such a name");
+		return replay_instead(ret, "impossible: nobody has such a name");
 	memcpy(facts.h, entry->disclosed.digest, HASH_SIZE);
 	return decide_message(p, &facts, ret);
 }
 
-static int text_of(struct arena *arena, ProtobufCBinaryData field, const char **ret)
+int replay_text(struct arena *arena, ProtobufCBinaryData field, const char **ret)
 {
 	char *text = arena_zalloc(arena, field.len + 1);
 	if (!text)
@@ -93,7 +94,8 @@ static int decide_refused(struct replayer *p, const struct audit_entry *entry, s
 	const Dienstweg__RefusalFacts *recorded = entry->decision->facts;
 	Dienstweg__Signature signature = DIENSTWEG__SIGNATURE__INIT;
 	if (!recorded)
-		return instead(ret, "impossible: a refusal rests on facts, and there are none");
+		return replay_instead(
+			ret, "impossible: a refusal rests on facts, and there are none");
 	struct submit_facts facts = {
 		.verdict = (int)recorded->verdict,
 		.header = entry->header,
@@ -107,14 +109,14 @@ static int decide_refused(struct replayer *p, const struct audit_entry *entry, s
 	if (!entry->header &&
 		(facts.verdict != entry->header_verdict ||
 			!bytes_equal(BYTES_PB(recorded->field), BYTES_STR(entry->header_field))))
-		return instead(ret, "refused for another fault of its header");
+		return replay_instead(ret, "refused for another fault of its header");
 	if (facts.speaker.len > NAME_BYTES_MAX)
-		return instead(ret, "impossible: nobody has such a name");
-	int r = text_of(p->entry_arena, recorded->field, &facts.field);
+		return replay_instead(ret, "impossible: nobody has such a name");
+	int r = replay_text(p->entry_arena, recorded->field, &facts.field);
 	if (r == 0)
-		r = text_of(p->entry_arena, recorded->schema_field, &facts.schema_field);
+		r = replay_text(p->entry_arena, recorded->schema_field, &facts.schema_field);
 	if (r == 0)
-		r = text_of(p->entry_arena, recorded->schema_reason, &facts.schema_reason);
+		r = replay_text(p->entry_arena, recorded->schema_reason, &facts.schema_reason);
 	if (r)
 		return r;
 	if (recorded->key_id.len > 0) {
@@ -127,7 +129,7 @@ static int decide_refused(struct replayer *p, const struct audit_entry *entry, s
 
 /* ---- what happens to messages ---- */
 
-static int class_of(struct replayer *p, uint64_t sequence, uint8_t *ret)
+int replay_class(struct replayer *p, uint64_t sequence, uint8_t *ret)
 {
 	struct stub stub;
 	int r = journal_read_stub(p->audit->reader, sequence, &stub);
@@ -148,97 +150,21 @@ static int decide_acknowledged(
 	};
 	size_t first = 0;
 	if (!p->rules.registry || facts.speaker.len > NAME_BYTES_MAX)
-		return instead(ret, "impossible: nobody is known who could have sent it");
+		return replay_instead(ret, "impossible: nobody is known who could have sent it");
 	int r = p->version->acknowledge(&p->rules, &facts, &decision);
 	if (r)
 		return r;
 	if (!decision.append)
-		return instead(ret, decision.refused ? "refused as a whole, which is only counted"
-						     : "no entry, as it ends no message");
+		return replay_instead(ret, decision.refused
+						   ? "refused as a whole, which is only counted"
+						   : "no entry, as it ends no message");
 	while (first + 1 < entry->batch->n_acks &&
 		decision.verdicts[first] != DIENSTWEG__ACK_VERDICT__ACK_CLOSED)
 		first++;
 	ret->compared = true;
 	ret->kind = DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED;
 	ret->decision = decision.decision;
-	return class_of(p, entry->batch->acks[first]->sequence, &ret->class);
-}
-
-/* The delay as the rules are told it; false: the entry says something impossible. */
-static bool delay_of(const struct replayer *p, const Dienstweg__Affected *affected, uint32_t *ret_ms)
-{
-	*ret_ms = 0;
-	if (affected->due_ms == 0)
-		return true;
-	if (affected->due_ms <= p->rules.batch_ms ||
-		affected->due_ms - p->rules.batch_ms > UINT32_MAX)
-		return false;
-	*ret_ms = (uint32_t)(affected->due_ms - p->rules.batch_ms);
-	return true;
-}
-
-/* One item at a time: delays differ from item to item, because backoff does. */
-static int fail_item(struct replayer *p, const Dienstweg__Affected *affected, const char *cause,
-	Dienstweg__Decision *made)
-{
-	struct items_decision one;
-	struct rules_item item = {.sequence = affected->sequence};
-	uint32_t delay_ms;
-	int r = number_of(p, BYTES_PB(affected->party), &item.party);
-	if (r || item.party == 0 || !delay_of(p, affected, &delay_ms))
-		return r;
-	r = p->version->fail(&p->rules, &item, 1, cause, delay_ms, false, &one);
-	if (r == 0 && one.append)
-		made->affected[made->n_affected++] = one.decision->affected[0];
-	return r;
-}
-
-static int decide_failed(struct replayer *p, const struct audit_entry *entry, struct remade *ret)
-{
-	const Dienstweg__Decision *recorded = entry->decision;
-	Dienstweg__Decision *made;
-	const char *cause;
-	if (recorded->n_affected == 0 || recorded->n_affected > RULES_ITEMS_MAX)
-		return instead(ret, "no entry, as it names no or too many messages");
-	int r = decision_new(&p->rules, &made);
-	if (r == 0)
-		r = decision_affected_room(&p->rules, made, recorded->n_affected);
-	if (r == 0)
-		r = text_of(p->entry_arena, recorded->cause, &cause);
-	for (size_t i = 0; r == 0 && i < recorded->n_affected; i++)
-		r = fail_item(p, recorded->affected[i], cause, made);
-	if (r == 0)
-		r = decision_bytes(&p->rules, BYTES_STR(cause), &made->cause);
-	if (r)
-		return r;
-	ret->compared = true;
-	ret->kind = DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED;
-	ret->decision = made;
-	return class_of(p, recorded->affected[0]->sequence, &ret->class);
-}
-
-static int decide_expired(struct replayer *p, const struct audit_entry *entry, struct remade *ret)
-{
-	const Dienstweg__Decision *recorded = entry->decision;
-	struct rules_item items[RULES_ITEMS_MAX];
-	struct items_decision decision;
-	int r = 0;
-	if (recorded->n_affected == 0 || recorded->n_affected > RULES_ITEMS_MAX)
-		return instead(ret, "no entry, as it names no or too many messages");
-	for (size_t i = 0; r == 0 && i < recorded->n_affected; i++) {
-		items[i].sequence = recorded->affected[i]->sequence;
-		r = number_of(p, BYTES_PB(recorded->affected[i]->party), &items[i].party);
-	}
-	if (r == 0)
-		r = p->version->expire(&p->rules, items, recorded->n_affected, &decision);
-	if (r)
-		return r;
-	if (!decision.append)
-		return instead(ret, "no entry, as none of the messages is due to expire");
-	ret->compared = true;
-	ret->kind = DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED;
-	ret->decision = decision.decision;
-	return class_of(p, recorded->affected[0]->sequence, &ret->class);
+	return replay_class(p, entry->batch->acks[first]->sequence, &ret->class);
 }
 
 /* ---- the journal's own notes ---- */
@@ -251,7 +177,8 @@ static int decide_registry(struct replayer *p, const struct audit_entry *entry, 
 	char why[512];
 	int r = journal_read_content(p->audit->reader, entry->sequence, p->entry_arena, &content);
 	if (r > 0)
-		return instead(ret, "not to be decided, as the registry of this entry is missing");
+		return replay_instead(
+			ret, "not to be decided, as the registry of this entry is missing");
 	if (r == 0)
 		r = chain_add(&p->chain, entry->sequence, content, why, sizeof(why));
 	if (r > 0)
@@ -277,13 +204,14 @@ static int take_limits(struct replayer *p, const struct audit_entry *entry, stru
 {
 	const Dienstweg__RulesLimits *limits = entry->decision->limits;
 	if (!limits)
-		return instead(ret, "not enough: it must tell the limits of the rules");
+		return replay_instead(ret, "not enough: it must tell the limits of the rules");
 	p->limits = (struct rules_limits){
 		.refusals_per_minute = limits->refusals_per_minute,
 		.backoff_min_ms = limits->backoff_min_ms,
 		.backoff_max_ms = limits->backoff_max_ms,
 		.queue_messages_max = limits->queue_messages_max,
 		.queue_bytes_max = limits->queue_bytes_max,
+		.attempts_max = limits->attempts_max,
 	};
 	p->limited = true;
 	return 0;
@@ -294,12 +222,12 @@ static int check_summed(struct replayer *p, const struct audit_entry *entry, str
 {
 	const Dienstweg__Decision *recorded = entry->decision;
 	uint32_t number;
-	int r = number_of(p, BYTES_PB(recorded->party), &number);
+	int r = replay_number(p, BYTES_PB(recorded->party), &number);
 	if (r)
 		return r;
 	if (number == 0 || recorded->count == 0 ||
 		recorded->minute >= entry->disclosed.batch_ms / MINUTE_MS)
-		return instead(
+		return replay_instead(
 			ret, "impossible: no such party, nothing counted, or the minute not over");
 	return 0;
 }
@@ -311,14 +239,14 @@ static int decide_hold(struct replayer *p, const struct audit_entry *entry, stru
 	struct case_act act = {.account = recorded->account};
 	struct items_decision decision;
 	if (recorded->case_id.len != sizeof(act.case_id) || recorded->ground.len != HASH_SIZE)
-		return instead(ret, "not enough: it must tell the case and the ground");
+		return replay_instead(ret, "not enough: it must tell the case and the ground");
 	memcpy(act.case_id, recorded->case_id.data, sizeof(act.case_id));
 	memcpy(act.ground, recorded->ground.data, HASH_SIZE);
 	int r = p->version->hold(&p->rules, &act, hold, &decision);
 	if (r)
 		return r;
 	if (!decision.append)
-		return instead(ret, "no entry, as it was so already");
+		return replay_instead(ret, "no entry, as it was so already");
 	ret->compared = true;
 	ret->kind = entry->stub.kind;
 	ret->decision = decision.decision;
@@ -329,8 +257,9 @@ int replay_decide(struct replayer *p, const struct audit_entry *entry, struct re
 {
 	*ret = (struct remade){};
 	if (entry->decision->rules_version != p->version->version)
-		return instead(ret, "not to be decided by this program, which does not know that "
-				    "version of the rules");
+		return replay_instead(ret,
+			"not to be decided by this program, which does not know that "
+			"version of the rules");
 	switch (entry->stub.kind) {
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED:
 		return decide_accepted(p, entry, ret);
@@ -339,9 +268,13 @@ int replay_decide(struct replayer *p, const struct audit_entry *entry, struct re
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED:
 		return decide_acknowledged(p, entry, ret);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED:
-		return decide_failed(p, entry, ret);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DEAD:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:
-		return decide_expired(p, entry, ret);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_RETRIED:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DISCARDED:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_HELD:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_RELEASED:
+		return replay_decide_items(p, entry, ret);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY:
 		return decide_registry(p, entry, ret);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_START:
@@ -360,6 +293,6 @@ int replay_decide(struct replayer *p, const struct audit_entry *entry, struct re
 	case DIENSTWEG__ENTRY_KIND__ENTRY_CONTINUES:
 		return 0; /* about the journal, not about what waits for whom */
 	default:
-		return instead(ret, "of a kind that these rules do not make");
+		return replay_instead(ret, "of a kind that these rules do not make");
 	}
 }

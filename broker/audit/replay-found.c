@@ -56,6 +56,24 @@ struct ending_walk {
 	uint8_t at; /* index of the one found */
 };
 
+/* Does such an entry end the messages that it affects, and how? */
+static bool ends_affected(uint8_t kind, uint8_t *ret)
+{
+	switch (kind) {
+	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:
+		*ret = END_EXPIRED;
+		return true;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
+		*ret = END_CANCELLED;
+		return true;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DISCARDED:
+		*ret = END_DISCARDED;
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* The next message that the entry ended. 0, STATE_NOT_FOUND at the end, negative errno. */
 static int next_ending(struct replayer *p, struct ending_walk *walk)
 {
@@ -71,11 +89,9 @@ static int next_ending(struct replayer *p, struct ending_walk *walk)
 		walk->state = ack->accepted ? END_ACCEPTED : END_REJECTED;
 		return number_of(p, entry->batch->recipient, &walk->item.party);
 	}
-	if (entry->stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED &&
-		walk->index < decision->n_affected) {
+	if (ends_affected(entry->stub.kind, &walk->state) && walk->index < decision->n_affected) {
 		walk->at = (uint8_t)walk->index++;
 		walk->item.sequence = decision->affected[walk->at]->sequence;
-		walk->state = END_EXPIRED;
 		return number_of(p, decision->affected[walk->at]->party, &walk->item.party);
 	}
 	return STATE_NOT_FOUND;
@@ -111,7 +127,12 @@ static int found_entry(struct replayer *p, const struct audit_entry *entry)
 			       : 0;
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DISCARDED:
 		return put_ends(p, entry);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_HELD:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_RELEASED:
+		return entry->decision->n_affected == 0 ? replay_decide(p, entry, &made) : 0;
 	case DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_START:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_HOLD:
@@ -196,8 +217,9 @@ static int put_expiry(struct replayer *p, const struct rules_item *item,
 	return put(p, STATE_TIMER, BYTES(key, sizeof(key)), BYTES(&lane, 1));
 }
 
-/* The first of its recipients that waits brings it; each of the others adds one. */
-static int put_common(struct replayer *p, uint64_t sequence, const struct queue_row *row)
+/* The first of its recipients that waits brings it; each of the others adds one. Those that were tried and are in
+   `queue` are named twice, by their lane first: then they add nothing. */
+static int put_common(struct replayer *p, uint64_t sequence, const struct queue_row *row, bool adds)
 {
 	struct audit_entry entry;
 	struct common_row common;
@@ -205,7 +227,7 @@ static int put_common(struct replayer *p, uint64_t sequence, const struct queue_
 	if (r == STATE_NOT_FOUND) {
 		common = (struct common_row){.row = *row};
 		common.row.sharing = false;
-		common.row.attempts = 0;
+		common.row.attempts = common.row.strikes = 0;
 		arena_reset(p->entry_arena);
 		r = audit_entry_read(p->audit->reader, sequence, p->entry_arena, &entry);
 		if (r == 0 && entry.decision->n_recipients > COMMON_RECIPIENTS_MAX)
@@ -216,27 +238,42 @@ static int put_common(struct replayer *p, uint64_t sequence, const struct queue_
 	}
 	if (r != 0)
 		return r < 0 ? r : -EBADMSG; /* row_of() has just read it */
-	common.row.attempts++;
+	common.row.attempts = (uint16_t)(common.row.attempts + adds);
+	common.row.attempts_max = row->attempts_max;
 	return common_put(p->rules.state, sequence, &common);
 }
 
+/* @waiting: NULL: in its queue, and never tried. */
 static int open_message(
-	struct replayer *p, const struct rules_item *item, uint16_t attempts, uint64_t due_ms)
+	struct replayer *p, const struct rules_item *item, const Dienstweg__StateWaiting *waiting)
 {
-	struct queue_row row;
-	uint8_t lane;
-	int r = row_of(p, item->sequence, &row, &lane);
+	struct rules rules = p->rules;
+	struct place place = {};
+	int r = row_of(p, item->sequence, &place.row, &place.lane);
 	if (r)
 		return r < 0 ? r : open_lost(p, item);
-	row.attempts = attempts;
-	r = row.sharing ? 0 : put_expiry(p, item, &row, lane);
-	/* Those that were tried and are in `queue` are named twice, by their lane first. */
-	if (r == 0 && row.sharing && (attempts == 0 || due_ms != 0))
-		r = put_common(p, item->sequence, &row);
+	if (waiting) {
+		place.row.attempts = (uint16_t)waiting->attempts;
+		place.row.strikes = (uint16_t)waiting->strikes;
+		place.row.attempts_max = (uint16_t)waiting->attempts_max;
+		place.due_ms = waiting->due_ms;
+		place.entry = waiting->entry;
+		place.index = (uint8_t)waiting->index;
+		/* What began to wait under version 0 holds nothing back. */
+		rules.version = waiting->ordered ? RULES_VERSION : 0;
+	}
+	bool parked = waiting && waiting->parked != 0;
+	r = place.row.sharing ? put_common(p, item->sequence, &place.row,
+					!waiting || parked || place.due_ms != 0)
+			      : put_expiry(p, item, &place.row, place.lane);
 	if (r)
 		return r;
-	return due_ms ? place_delay(p->rules.state, item, due_ms, lane, &row)
-		      : place_queue(p->rules.state, item, lane, &row);
+	if (parked) {
+		place.where = waiting->parked == TIMER_DEAD ? PLACE_DEAD : PLACE_HELD;
+		return place_park(&rules, item, &place);
+	}
+	return place.due_ms ? place_delay(&rules, item, place.due_ms, place.lane, &place.row)
+			    : place_queue(p->rules.state, item, place.lane, &place.row);
 }
 
 /* Outcomes of one entry for one sender. */
@@ -285,7 +322,7 @@ static int open_lane(struct replayer *p, const Dienstweg__StateLane *lane)
 	for (size_t i = 0; r == 0 && i < lane->n_steps; i++) {
 		item.sequence += lane->steps[i];
 		r = lane->lane == LANE_OUTCOME ? open_outcome(p, item.party, item.sequence)
-					       : open_message(p, &item, 0, 0);
+					       : open_message(p, &item, NULL);
 	}
 	return r;
 }
@@ -310,7 +347,7 @@ static int put_open(struct replayer *p, const Dienstweg__State *state)
 		const Dienstweg__StateWaiting *waiting = state->waiting[i];
 		r = open_message(p,
 			&(struct rules_item){.party = waiting->party, .sequence = waiting->sequence},
-			(uint16_t)waiting->attempts, waiting->due_ms);
+			waiting);
 	}
 	return r ? r : put_totals(p, state);
 }

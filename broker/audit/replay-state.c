@@ -85,6 +85,12 @@ int replay_look_ahead(struct replayer *p, uint64_t size)
 
 /* ---- what only the state tells ---- */
 
+/* Before version 1 of the rules there was no table `order`. */
+static bool is_complete(const Dienstweg__StateCut *cut)
+{
+	return cut->n_tables == STATE_TABLES || cut->n_tables == STATE_ORDER;
+}
+
 int replay_read_state(struct replayer *p, const struct replay_state *state, struct arena *arena,
 	const Dienstweg__StateCut **ret_cut, Dienstweg__State **ret, struct bytes *ret_content)
 {
@@ -102,7 +108,7 @@ int replay_read_state(struct replayer *p, const struct replay_state *state, stru
 			*ret = dienstweg__state__unpack(
 				arena_allocator(arena), ret_content->len, ret_content->data);
 	}
-	if (!*ret || entry.decision->state->n_tables != STATE_TABLES) {
+	if (!*ret || !is_complete(entry.decision->state)) {
 		audit_report_finding(p->report, state->sequence, "state-unreadable",
 			"the content of this state entry is missing, or is not what the entry "
 			"commits to");
@@ -248,7 +254,7 @@ static void compare_state(struct replayer *p, const struct replay_state *state,
 	const Dienstweg__StateCut *cut, struct bytes content, const struct state_made *made)
 {
 	bool same = true;
-	for (enum state_table table = 0; table < STATE_TABLES; table++) {
+	for (enum state_table table = 0; table < cut->n_tables; table++) {
 		if (same_table(p, table, cut->tables[table], made->cut->tables[table]))
 			continue;
 		same = false;

@@ -63,6 +63,19 @@ struct remade {
  */
 int replay_decide(struct replayer *replayer, const struct audit_entry *entry, struct remade *ret);
 
+/* The same for the entries about messages that operators, deliveries and time make (replay-items.c). */
+int replay_decide_items(
+	struct replayer *replayer, const struct audit_entry *entry, struct remade *ret);
+
+/* For both: what happens instead of this entry. 0. */
+int replay_instead(struct remade *ret, const char *what);
+/* ... number of a party by a name out of an entry; 0: none has it. 0 or negative errno. */
+int replay_number(struct replayer *replayer, struct bytes name, uint32_t *ret);
+/* ... a field as a text, in the arena. 0 or -ENOMEM. */
+int replay_text(struct arena *arena, ProtobufCBinaryData field, const char **ret);
+/* ... the class of an entry; 0: not known. 0 or negative errno. */
+int replay_class(struct replayer *replayer, uint64_t sequence, uint8_t *ret);
+
 /* Ask the rules of this version from here on: that of the entry at hand. */
 void replay_use_rules(struct replayer *replayer, uint32_t version);
 

@@ -66,6 +66,72 @@ static void act(struct life *life, enum parcel_kind kind, const struct parcel *s
 	parcel_free(parcel);
 }
 
+static struct rules_item nth_of(const struct parcel *sent, size_t nth)
+{
+	const struct effect *effect = sent->effects;
+	while (nth-- > 0)
+		effect = effect->next;
+	return (struct rules_item){.party = effect->party, .sequence = effect->sequence};
+}
+
+/* A failure of one message, which is its own. */
+static void strike(struct life *life, const struct parcel *sent, size_t nth)
+{
+	struct parcel *parcel = journal_fixture_act(&life->journal, PARCEL_FAIL);
+	parcel->items = arena_zalloc(parcel->arena, sizeof(*parcel->items));
+	CHECK(parcel->items);
+	parcel->items[parcel->items_count++] = nth_of(sent, nth);
+	parcel->items[0].counted = true;
+	parcel->cause = "unreadable";
+	journal_fixture_run(&life->journal, parcel);
+	parcel_free(parcel);
+}
+
+/* An operator's order about one message, or (NULL) a queue. */
+static void order(struct life *life, enum operator_what what, const struct parcel *sent, size_t nth,
+	struct queue_act queue)
+{
+	struct parcel *parcel = journal_fixture_act(&life->journal, PARCEL_OPERATE);
+	struct operator_act *order = arena_zalloc(parcel->arena, sizeof(*order));
+	struct rules_item *item = arena_zalloc(parcel->arena, sizeof(*item));
+	CHECK(order && item);
+	if (sent)
+		*item = nth_of(sent, nth);
+	*order = (struct operator_act){.what = what,
+		.about.account = 1000,
+		.queue = queue,
+		.items = item,
+		.count = sent != NULL};
+	parcel->act = order;
+	journal_fixture_run(&life->journal, parcel);
+	CHECK(order->changed);
+	parcel_free(parcel);
+}
+
+/* One dead letter is retried, one discarded, one left; one message and a service are held. */
+static void troubles(struct life *life)
+{
+	const struct queue_act none = {}, why = {.cause = BYTES_STR("duplicate")};
+	const struct queue_act service = {.service = BYTES_STR("notice")};
+	const struct queue_act party = {.party = BYTES_STR("ministry")};
+	struct parcel *sent = submit(life, &(struct fixture_load){.count = 5, .content_bytes = 20});
+	for (size_t i = 0; i < 3; i++) {
+		strike(life, sent, i);
+		strike(life, sent, i);
+	}
+	order(life, OPERATOR_RETRY, sent, 0, none);
+	order(life, OPERATOR_DISCARD, sent, 1, why);
+	order(life, OPERATOR_HOLD_ITEMS, sent, 3, none);
+	order(life, OPERATOR_HOLD_ITEMS, sent, 4, none);
+	order(life, OPERATOR_RELEASE_ITEMS, sent, 4, none);
+	order(life, OPERATOR_HOLD_QUEUE, NULL, 0, party);
+	order(life, OPERATOR_RELEASE_QUEUE, NULL, 0, party);
+	order(life, OPERATOR_HOLD_QUEUE, NULL, 0, service);
+	parcel_free(submit(life,
+		&(struct fixture_load){.count = 2, .content_bytes = 20, .service = "notice"}));
+	parcel_free(sent);
+}
+
 static void acknowledge(struct life *life, const char *recipient, const struct parcel *sent)
 {
 	struct parcel *acks = journal_fixture_acks(&life->journal, recipient, sent);
@@ -137,6 +203,7 @@ static void first_day(struct life *life)
 	clock_fake_advance(
 		&f->clock, 2 * MINUTE_MS); /* retries are due, and the sum of the refusals */
 	parcel_free(submit(life, &(struct fixture_load){.count = 1, .sender = "town"}));
+	troubles(life);
 	parcel_free(again);
 	parcel_free(notices);
 	parcel_free(figures);
@@ -185,6 +252,7 @@ void life_init(struct life *life, const char *dir, const char *name)
 	CHECK(snprintf(life->policy, sizeof(life->policy), "%s/%s-policy", dir, name) <
 		(int)sizeof(life->policy));
 	life->journal.options.limits.refusals_per_minute = 3;
+	life->journal.options.limits.attempts_max = 2;
 	write_policy(life);
 	journal_fixture_start(&life->journal);
 	first_day(life);

@@ -32,9 +32,11 @@ static void agrees_with_an_honest_journal(void)
 	CHECK(result.complete);
 	CHECK_INT(result.entries, life.size);
 	CHECK_INT(result.states, 1);
-	/* Two registries, 40 + 5 + 4 + 1 + 3 + 1 + 6 messages, acks, 2 failures, expiry, 3 + 3 refusals. */
-	CHECK_INT(result.decisions, 2 + 60 + 1 + 2 + 1 + 6);
-	CHECK(result.rows[STATE_QUEUE] > 40 && result.rows[STATE_SEEN] == 60);
+	/* Two registries, 40 + 5 + 4 + 1 + 5 + 2 + 3 + 1 + 6 messages, acks, 2 + 3 failures, 3 dead letters, 8
+	   orders, expiry, 3 + 3 refusals. */
+	CHECK_INT(result.decisions, 2 + 67 + 1 + 5 + 3 + 8 + 1 + 6);
+	CHECK(result.rows[STATE_QUEUE] > 40 && result.rows[STATE_SEEN] == 67);
+	CHECK(result.rows[STATE_ORDER] == 5 && result.rows[STATE_HOLD] == 1);
 	CHECK(result.rows[STATE_TIMER] > 0 && result.rows[STATE_END] > 0);
 	CHECK_INT(result.rows[STATE_PARTY], 5);
 }

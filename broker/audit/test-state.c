@@ -67,21 +67,26 @@ static void says_what_happened(void)
 	CHECK_INT(cut->size, life.state);
 	CHECK_INT(cut->from, 0);
 	CHECK_INT(cut->n_tables, STATE_TABLES);
-	/* 40 figures, 4 delayed ones, 1 of town; 5 notices acknowledged and their outcome not yet confirmed. */
-	CHECK_INT(cut->tables[STATE_QUEUE]->rows, 46);
-	CHECK_INT(cut->tables[STATE_SEEN]->rows, 50);
+	/* 40 figures, 4 delayed ones, 1 of town, 2 out of trouble; 5 notices acknowledged and one figure discarded,
+	   and their outcomes not yet confirmed. */
+	CHECK_INT(cut->tables[STATE_QUEUE]->rows, 49);
+	CHECK_INT(cut->tables[STATE_SEEN]->rows, 57);
+	CHECK_INT(cut->tables[STATE_ORDER]->rows, 3);
 	CHECK_INT(cut->tables[STATE_PARTY]->rows, 4);
-	CHECK_INT(tally(state, "a-all", "figures", DIENSTWEG__TALLY_STATUS__TALLY_RECORDED), 45);
-	CHECK_INT(tally(state, "a-all", "notice", DIENSTWEG__TALLY_STATUS__TALLY_RECORDED), 5);
+	CHECK_INT(tally(state, "a-all", "figures", DIENSTWEG__TALLY_STATUS__TALLY_RECORDED), 50);
+	CHECK_INT(tally(state, "a-all", "notice", DIENSTWEG__TALLY_STATUS__TALLY_RECORDED), 7);
 	CHECK_INT(tally(state, "a-all", "notice", DIENSTWEG__TALLY_STATUS__TALLY_ACCEPTED), 5);
+	CHECK_INT(tally(state, "a-all", "figures", DIENSTWEG__TALLY_STATUS__TALLY_DISCARDED), 1);
 	CHECK_INT(tally(state, "", "", DIENSTWEG__TALLY_STATUS__TALLY_REFUSED), 3);
 	CHECK_INT(tally(state, "a-all", "figures", DIENSTWEG__TALLY_STATUS__TALLY_ACCEPTED), 0);
-	/* Ten were tried once; after the retry they are in the queue again. */
-	CHECK_INT(state->n_waiting, 10);
-	CHECK_INT(state->waiting[0]->attempts, 1);
+	/* Ten were tried once; after the retry they are in the queue again. One is a dead letter, three are held. */
+	CHECK_INT(state->n_waiting, 10 + 1 + 1 + 3);
+	CHECK(state->waiting[0]->parked == TIMER_DEAD && state->waiting[0]->strikes == 2);
+	CHECK(state->waiting[1]->parked == TIMER_HELD && state->waiting[1]->ordered);
+	CHECK_INT(state->waiting[4]->attempts, 1);
 	CHECK_INT(state->n_lanes, 2);
 	CHECK_INT(state->lanes[0]->lane, LANE_OUTCOME);
-	CHECK_INT(state->lanes[1]->n_steps, 45);
+	CHECK_INT(state->lanes[1]->n_steps, 47);
 	CHECK_INT(state->unread, 0);
 }
 

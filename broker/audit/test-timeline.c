@@ -162,7 +162,7 @@ static void tells_the_life_of_a_case(void)
 	CHECK_STR(e[1].who, "jobcenter");
 	CHECK(e[0].proven && e[1].proven);
 	/* A case for each message, refused ones with a readable header included. */
-	CHECK_INT(count_cases(&audit, index), 40 + 5 + 4 + 1 + 3 + 1 + 6 + 6);
+	CHECK_INT(count_cases(&audit, index), 40 + 5 + 4 + 1 + 5 + 2 + 3 + 1 + 6 + 6);
 	memset(life.case_id, 0, CASE_ID_SIZE);
 	CHECK_INT(entries_of(&audit, index, life.case_id), 0);
 	CHECK_INT(case_find(&audit, BYTES(life.case_id, 15), id), DB_NOT_FOUND);

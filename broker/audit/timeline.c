@@ -40,6 +40,18 @@ const char *timeline_what_name(enum timeline_what what)
 		return "delivery-failed";
 	case TIMELINE_EXPIRED:
 		return "expired";
+	case TIMELINE_DEAD:
+		return "dead";
+	case TIMELINE_RETRIED:
+		return "retried";
+	case TIMELINE_DISCARDED:
+		return "discarded";
+	case TIMELINE_HELD:
+		return "held";
+	case TIMELINE_RELEASED:
+		return "released";
+	case TIMELINE_CANCELLED:
+		return "cancelled";
 	}
 	return "unknown";
 }
@@ -102,6 +114,20 @@ static int is_queued(struct timeline *t, uint64_t sequence, uint32_t party, bool
 	return r < 0 ? r : 0;
 }
 
+static enum timeline_state state_of(uint8_t end)
+{
+	switch (end) {
+	case END_DELAYED:
+		return TIMELINE_DELAYED;
+	case END_DEAD:
+		return TIMELINE_BURIED;
+	case END_HELD:
+		return TIMELINE_PARKED;
+	default:
+		return TIMELINE_ENDED;
+	}
+}
+
 static int look_up_state(struct timeline *t, uint64_t sequence, struct timeline_recipient *recipient)
 {
 	uint8_t key[END_KEY_SIZE];
@@ -116,7 +142,7 @@ static int look_up_state(struct timeline *t, uint64_t sequence, struct timeline_
 	end_key_encode(sequence, party, key);
 	r = exact_row(t, STATE_END, BYTES(key, sizeof(key)), &value);
 	if (r == 0 && end_row_decode(value, &end) == 0) {
-		recipient->state = end.state == END_DELAYED ? TIMELINE_DELAYED : TIMELINE_ENDED;
+		recipient->state = state_of(end.state);
 		recipient->end = end.state;
 		recipient->entry = recipient->due_ms = end.entry;
 		return 0;
@@ -210,11 +236,35 @@ static int tell_ack(struct timeline *t, const struct audit_entry *entry, size_t 
 	return tell(t, entry, &event);
 }
 
+/* Of entries about messages that were there already; 0: of none. */
+static enum timeline_what what_of(uint8_t kind)
+{
+	switch (kind) {
+	case DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED:
+		return TIMELINE_FAILED;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:
+		return TIMELINE_EXPIRED;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DEAD:
+		return TIMELINE_DEAD;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_RETRIED:
+		return TIMELINE_RETRIED;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DISCARDED:
+		return TIMELINE_DISCARDED;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_HELD:
+		return TIMELINE_HELD;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_RELEASED:
+		return TIMELINE_RELEASED;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
+		return TIMELINE_CANCELLED;
+	default:
+		return 0;
+	}
+}
+
 static int tell_affected(struct timeline *t, const struct audit_entry *entry, size_t nth)
 {
 	const Dienstweg__Affected *affected = entry->decision->affected[nth];
-	bool failed = entry->stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED;
-	struct timeline_event event = event_of(entry, failed ? TIMELINE_FAILED : TIMELINE_EXPIRED);
+	struct timeline_event event = event_of(entry, what_of(entry->stub.kind));
 	if (!is_ours(t, affected->sequence))
 		return 0;
 	event.message = affected->sequence;
@@ -237,13 +287,12 @@ static int tell_entry(struct timeline *t, const struct audit_entry *entry)
 		for (size_t i = 0; i < entry->batch->n_acks && r == 0; i++)
 			r = tell_ack(t, entry, i);
 		return r;
-	case DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED:
-	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:
-		for (size_t i = 0; i < entry->decision->n_affected && r == 0; i++)
+	default:
+		for (size_t i = 0;
+			what_of(entry->stub.kind) != 0 && i < entry->decision->n_affected && r == 0;
+			i++)
 			r = tell_affected(t, entry, i);
 		return r;
-	default:
-		return 0;
 	}
 }
 

@@ -20,6 +20,12 @@ enum timeline_what {
 	TIMELINE_LATE,         /* an acknowledgement after the message's end */
 	TIMELINE_FAILED,       /* a delivery failed */
 	TIMELINE_EXPIRED,
+	TIMELINE_DEAD,      /* it was the last one that may */
+	TIMELINE_RETRIED,   /* an operator has the dead letter delivered again */
+	TIMELINE_DISCARDED, /* ... or ended it */
+	TIMELINE_HELD,      /* an operator stops it */
+	TIMELINE_RELEASED,
+	TIMELINE_CANCELLED, /* its sender took it back */
 };
 
 /* Where a message stands for one recipient now. */
@@ -27,6 +33,8 @@ enum timeline_state {
 	TIMELINE_WAITING = 1, /* in its queue, maybe out for delivery */
 	TIMELINE_DELAYED,
 	TIMELINE_ENDED,
+	TIMELINE_BURIED,  /* a dead letter */
+	TIMELINE_PARKED,  /* held */
 	TIMELINE_UNKNOWN, /* the tables do not say: audit replay tells more */
 };
 
@@ -34,7 +42,7 @@ struct timeline_recipient {
 	struct bytes name;
 	enum timeline_state state;
 	uint8_t end;     /* enum end_state; TIMELINE_ENDED */
-	uint64_t entry;  /* that ended it; TIMELINE_ENDED */
+	uint64_t entry;  /* that ended, buried or held it */
 	uint64_t due_ms; /* TIMELINE_DELAYED */
 };
 

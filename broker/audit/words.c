@@ -127,6 +127,31 @@ static void add_items(struct words *words, const char *what, const Dienstweg__De
 	add_affected(words, decision);
 }
 
+/* An operator's, about messages or about a queue. */
+static void add_order(struct words *words, const char *what, const Dienstweg__Decision *decision)
+{
+	words_add(words, "%s", what);
+	if (decision->held_party.len > 0) {
+		words_add(words, " the queue of ");
+		words_name(words, BYTES_PB(decision->held_party));
+	}
+	if (decision->held_service.len > 0) {
+		words_add(words, decision->n_affected > 0 ? " for the sake of service "
+							  : " what comes for service ");
+		words_name(words, BYTES_PB(decision->held_service));
+	}
+	words_add(words, " by account %" PRIu32, decision->account);
+	if (decision->cause.len > 0) {
+		words_add(words, " (");
+		words_name(words, BYTES_PB(decision->cause));
+		words_add(words, ")");
+	}
+	if (decision->n_affected == 0)
+		return;
+	words_add(words, ":");
+	add_affected(words, decision);
+}
+
 static void add_registry(struct words *words, const Dienstweg__Decision *decision)
 {
 	char hex[2 * HASH_SIZE + 1] = "";
@@ -289,6 +314,18 @@ void words_decision(struct words *words, uint8_t kind, const Dienstweg__Decision
 		return add_items(words, "delivery failed", decision);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:
 		return add_items(words, "expired before it was acknowledged", decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DEAD:
+		return add_items(words, "put among the dead letters", decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_RETRIED:
+		return add_order(words, "dead letters to be delivered again,", decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DISCARDED:
+		return add_order(words, "dead letters discarded", decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_HELD:
+		return add_order(words, "held", decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_RELEASED:
+		return add_order(words, "released", decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
+		return add_items(words, "cancelled by the sender", decision);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY:
 		return add_registry(words, decision);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_STATE:

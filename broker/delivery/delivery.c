@@ -102,10 +102,14 @@ int delivery_attach(
 	int r = recipients_reserve(delivery, number);
 	if (r < 0)
 		return r;
-	if (!delivery->recipients[number])
+	if (!delivery->recipients[number]) {
 		r = recipient_new(number, name, &delivery->recipients[number]);
-	if (r < 0)
-		return r;
+		if (r < 0)
+			return r;
+		breaker_init(&delivery->recipients[number]->breaker, &delivery->options.breaker);
+	}
+	breaker_renew(
+		&delivery->recipients[number]->breaker, clock_mono_ns(delivery->options.clock));
 	if (outlet->count == 0)
 		window_init(&outlet->window, delivery->options.out_bytes_max);
 	recipient_attach(delivery->recipients[number], outlet);
@@ -210,6 +214,9 @@ void delivery_nak(struct delivery *delivery, struct outlet *outlet, const Dienst
 {
 	struct recipient *recipient = outlet_recipient(outlet, BYTES_PB(nak->party));
 	struct parcel *parcel = NULL;
+	enum breaker_failure how = bytes_equal(BYTES_PB(nak->reason), BYTES_STR("unavailable"))
+					   ? BREAKER_UNAVAILABLE
+					   : BREAKER_GIVEN_BACK;
 	uint64_t now_ns = clock_mono_ns(delivery->options.clock);
 	for (size_t i = 0; recipient && i < nak->n_sequences && i < NAK_SEQUENCES_MAX; i++) {
 		if (!parcel && recipient_may_fail(recipient, now_ns))
@@ -218,8 +225,7 @@ void delivery_nak(struct delivery *delivery, struct outlet *outlet, const Dienst
 			return; /* the leases run out instead */
 		if (recipient_settle(recipient, nak->sequences[i], LEASE_NAKED) != 0)
 			continue;
-		parcel->items[parcel->items_count++] = (struct rules_item){
-			recipient->number, nak->sequences[i]};
+		delivery_count_failure(recipient, parcel, nak->sequences[i], how, now_ns);
 		if (parcel->items_count == RULES_ITEMS_MAX)
 			delivery_fail(delivery, recipient, steal(&parcel));
 	}
@@ -256,7 +262,16 @@ void delivery_expire(struct delivery *delivery, uint32_t party, uint64_t sequenc
 		delivery->expiring = grown;
 		delivery->expiring_size = size;
 	}
-	delivery->expiring[delivery->expiring_count++] = (struct rules_item){party, sequence};
+	delivery->expiring[delivery->expiring_count++] = (struct rules_item){
+		.party = party, .sequence = sequence};
+}
+
+const char *delivery_breaker(const struct delivery *delivery, uint32_t number)
+{
+	const struct recipient *recipient = delivery_recipient(delivery, number);
+	if (!recipient || recipient->breaker.state == BREAKER_CLOSED)
+		return NULL;
+	return recipient->breaker.state == BREAKER_OPEN ? "open" : "probing";
 }
 
 void delivery_stop(struct delivery *delivery)

@@ -26,6 +26,7 @@ struct delivery_options {
 	struct bytes bus;
 	uint64_t lease_ms;
 	uint64_t out_bytes_max; /* per session: delivered and not acknowledged */
+	struct breaker_options breaker;
 
 	void *context;
 	/* Hand an act to the journal; takes ownership. */
@@ -104,6 +105,9 @@ void delivery_flush(struct delivery *delivery);
 
 /* Now and then: leases that ran out. */
 void delivery_tick(struct delivery *delivery);
+
+/* "open", "probing", or NULL: the party's queue is not at rest because of failures. */
+const char *delivery_breaker(const struct delivery *delivery, uint32_t number);
 
 /* Drain: nothing is sent any more. How many messages are still out? */
 void delivery_stop(struct delivery *delivery);

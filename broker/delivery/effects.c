@@ -14,6 +14,7 @@
 #include "broker/delivery/outcome.h"
 #include "broker/delivery/room.h"
 #include "broker/field.h"
+#include "proto/base/log.h"
 #include "proto/envelope/envelope.h"
 
 /* Position in the parcel: effects come in the order of the submits that caused them. */
@@ -66,6 +67,14 @@ static bool send_now(struct delivery *delivery, struct recipient *recipient, str
 	return message.item && delivery_send(delivery, recipient, &message) == 0;
 }
 
+static void effect_keep(struct recipient *recipient, const struct effect *effect)
+{
+	struct kept kept = {
+		.lane = effect->lane, .sender = effect->row.sender, .sequence = effect->sequence};
+	memcpy(kept.case_id, effect->row.case_id, sizeof(kept.case_id));
+	recipient_keep(recipient, &kept, recipient->released);
+}
+
 static void effect_queued(
 	struct delivery *delivery, struct cursor *cursor, const struct effect *effect)
 {
@@ -75,14 +84,20 @@ static void effect_queued(
 	struct lane *lane = &recipient->lanes[effect->lane];
 	if (lease_holds(recipient->leases, effect->sequence, NULL) != LEASE_FREE)
 		return; /* a fetch saw the commit before it was announced */
+	bool new = cursor->parcel->kind == PARCEL_SUBMIT;
 	/* Older than the commit that queued it: a snapshot may know the sequence and not yet the row. */
-	if (effect->sequence < lane->next || cursor->parcel->kind != PARCEL_SUBMIT) {
+	if (effect->sequence < lane->next || !new) {
 		recipient_again(recipient, effect->lane, effect->sequence);
+		/* Behind it: what it held back must not leave before it. */
+		if (!new)
+			recipient_release(recipient, effect->lane, &effect->row);
 		delivery_want(delivery, recipient);
 		return;
 	}
 	lane->announced = effect->sequence + 1;
-	if (!lane->behind && send_now(delivery, recipient, cursor, effect)) {
+	if (!lane->behind && effect->held_back)
+		effect_keep(recipient, effect);
+	if (!lane->behind && (effect->held_back || send_now(delivery, recipient, cursor, effect))) {
 		lane->next = effect->sequence + 1;
 		return;
 	}
@@ -107,7 +122,8 @@ static bool fetch_covers(const struct recipient *recipient, uint64_t sequence)
 }
 
 /* It left the queue, for good or for a while. */
-static void effect_removed(struct delivery *delivery, const struct effect *effect)
+static void effect_removed(
+	struct delivery *delivery, const struct parcel *parcel, const struct effect *effect)
 {
 	struct recipient *recipient = delivery_recipient(delivery, effect->party);
 	if (!recipient)
@@ -115,6 +131,21 @@ static void effect_removed(struct delivery *delivery, const struct effect *effec
 	recipient_forget(recipient, effect->sequence, true, NULL);
 	if (fetch_covers(recipient, effect->sequence))
 		recipient->fetch_stale = true;
+	if (effect->type == EFFECT_ENDED && recipient->outlet)
+		recipient_release(recipient, effect->lane, &effect->row);
+	if (parcel->kind == PARCEL_ACKNOWLEDGE && breaker_passed(&recipient->breaker))
+		log_info("delivery", "the queue moves again", F_STR("party", recipient->name));
+	delivery_want(delivery, recipient);
+}
+
+static void effect_held(struct delivery *delivery, const struct effect *effect)
+{
+	struct recipient *recipient = delivery_recipient(delivery, effect->party);
+	if (!recipient)
+		return;
+	recipient->held = effect->type == EFFECT_HELD;
+	/* What it brings may have been read before. */
+	recipient->fetch_stale = recipient->fetch != NULL;
 	delivery_want(delivery, recipient);
 }
 
@@ -175,7 +206,11 @@ static void effect_apply(
 		break;
 	case EFFECT_ENDED:
 	case EFFECT_DELAYED:
-		effect_removed(delivery, effect);
+		effect_removed(delivery, cursor->parcel, effect);
+		break;
+	case EFFECT_HELD:
+	case EFFECT_RELEASED:
+		effect_held(delivery, effect);
 		break;
 	case EFFECT_OUTCOME:
 		effect_outcome(delivery, cursor->parcel, effect);

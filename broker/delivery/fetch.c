@@ -13,6 +13,7 @@
 #include "broker/field.h"
 #include "broker/journal/store.h"
 #include "broker/routing/common.h"
+#include "broker/routing/place.h"
 #include "proto/base/log.h"
 
 static const unsigned int lane_weights[LANE_OUTCOME] = {
@@ -21,6 +22,7 @@ static const unsigned int lane_weights[LANE_OUTCOME] = {
 struct reading {
 	struct fetch *fetch;
 	struct journal_reader *reader;
+	struct state *state; /* of the same snapshot */
 	size_t messages;
 	uint64_t bytes;
 	bool full;
@@ -71,6 +73,22 @@ static int message_read(
 	return 0;
 }
 
+/* Return: 1 when it is passed over, because an earlier one of its case waits; 0, negative errno. */
+static int keep_back(
+	struct reading *reading, uint8_t lane, uint64_t sequence, const struct queue_row *row)
+{
+	struct fetch *fetch = reading->fetch;
+	const struct rules_item item = {.party = fetch->party, .sequence = sequence};
+	struct kept kept = {.lane = lane, .sender = row->sender, .sequence = sequence};
+	bool back;
+	int r = place_is_held_back(reading->state, &item, lane, row, &back);
+	if (r < 0 || !back)
+		return r;
+	memcpy(kept.case_id, row->case_id, sizeof(kept.case_id));
+	fetch->kept[fetch->kept_count++] = kept;
+	return 1;
+}
+
 /* The row at or after *from. Return: 0 when one was looked at, READER_NOT_FOUND, or full. */
 static int message_next(struct reading *reading, uint8_t lane, uint64_t *from, bool exact)
 {
@@ -86,7 +104,7 @@ static int message_next(struct reading *reading, uint8_t lane, uint64_t *from, b
 	if (queue_row_decode(value, &row) != 0)
 		r = -EBADMSG;
 	if (r == 0)
-		r = common_join(&journal_reader_store(reading->reader)->state, sequence, &row);
+		r = common_join(reading->state, sequence, &row);
 	if (r == -EBADMSG) {
 		*from = sequence + 1;
 		return pass_over(reading, sequence, READER_DAMAGED);
@@ -94,15 +112,18 @@ static int message_next(struct reading *reading, uint8_t lane, uint64_t *from, b
 	if (r < 0)
 		return r;
 	bool fits = reading->bytes + row.bytes <= fetch->bytes_max;
-	reading->full = reading->messages >= fetch->messages_max || !fits;
+	reading->full = reading->messages >= fetch->messages_max || !fits ||
+			fetch->kept_count == FETCH_KEPT_MAX;
 	if (!fits && reading->messages == 0)
 		fetch->need_bytes = row.bytes;
 	if (reading->full)
 		return 0;
-	r = message_read(reading, lane, sequence, &row);
+	r = keep_back(reading, lane, sequence, &row);
 	if (r == 0)
+		r = message_read(reading, lane, sequence, &row);
+	if (r >= 0)
 		*from = sequence + 1;
-	return r;
+	return r > 0 ? 0 : r;
 }
 
 static int again_read(struct reading *reading)
@@ -167,6 +188,7 @@ static int outcome_read(struct reading *reading, uint64_t entry, struct bytes va
 	struct fetch *fetch = reading->fetch;
 	struct outcomes *outcomes = arena_alloc(fetch->arena, sizeof(*outcomes));
 	Dienstweg__Row *row = NULL;
+	Dienstweg__Decision *decision;
 	struct disclosed disclosed;
 	struct outcome_source source = {
 		.bus = fetch->bus,
@@ -190,6 +212,12 @@ static int outcome_read(struct reading *reading, uint64_t entry, struct bytes va
 			arena_allocator(fetch->arena), row->original.len, row->original.data);
 		if (!acks)
 			return READER_DAMAGED;
+	}
+	if (disclosed.kind == DIENSTWEG__ENTRY_KIND__ENTRY_DISCARDED) {
+		r = journal_row_decision(row, fetch->arena, &decision);
+		if (r != 0)
+			return r;
+		source.code = BYTES_PB(decision->cause);
 	}
 	source.acks = acks;
 	r = outcome_items(&source, fetch->arena, outcomes);
@@ -221,6 +249,18 @@ static int outcomes_read(struct reading *reading)
 	return 0;
 }
 
+/* Is the queue held? */
+static int hold_read(struct reading *reading)
+{
+	uint8_t key[HOLD_PARTY_SIZE];
+	struct bytes value;
+	reading->state = &journal_reader_store(reading->reader)->state;
+	hold_party_key_encode(reading->fetch->party, key);
+	int r = state_get(reading->state, STATE_HOLD, BYTES(key, sizeof(key)), &value);
+	reading->fetch->held = r == 0;
+	return r < 0 ? r : 0;
+}
+
 void fetch_run(struct errand *errand, struct journal_reader *reader)
 {
 	struct fetch *fetch = (struct fetch *)errand;
@@ -232,8 +272,10 @@ void fetch_run(struct errand *errand, struct journal_reader *reader)
 		r = outcomes_read(&reading);
 	}
 	if (r == 0)
+		r = hold_read(&reading);
+	if (r == 0 && !fetch->held)
 		r = again_read(&reading);
-	if (r == 0)
+	if (r == 0 && !fetch->held)
 		r = lanes_read(&reading);
 	/* Out of room half way: what was read so far is good, the rest comes with the next errand. */
 	if (r == -ENOMEM && fetch->count > 0)

@@ -13,6 +13,7 @@ enum {
 	FETCH_MESSAGES_MAX = BATCH_ITEMS_MAX,
 	FETCH_OUTCOMES_MAX = 32, /* rows */
 	FETCH_ITEMS_MAX = FETCH_MESSAGES_MAX + FETCH_OUTCOMES_MAX,
+	FETCH_KEPT_MAX = 256, /* that are passed over */
 	FETCH_ARENA_BUDGET = 4 << 20,
 };
 
@@ -52,6 +53,7 @@ struct fetch {
 	size_t messages_max;
 	uint64_t bytes_max;
 	size_t outcomes_max;
+	uint64_t released; /* the recipient's */
 
 	/* found */
 	int result;    /* 0, or a failure of the journal */
@@ -60,6 +62,9 @@ struct fetch {
 	size_t count;
 	size_t again_done;   /* of @again were looked at */
 	uint64_t need_bytes; /* the first message did not fit into bytes_max; 0: it did */
+	bool held;           /* its queue is: no message was looked at */
+	struct kept kept[FETCH_KEPT_MAX]; /* passed over: an earlier one of the case waits */
+	size_t kept_count;
 };
 
 /**
@@ -68,6 +73,7 @@ struct fetch {
  * @reader: the clerk's
  *
  * Takes outcomes, then what is to be sent again, then the lanes 4 : 2 : 1, so that none starves. A row that
- * cannot be read (erased, damaged) is logged and passed over.
+ * cannot be read (erased, damaged) is logged and passed over; one behind an earlier one of its case, which waits,
+ * is passed over and told. Of a held queue only outcomes are taken.
  */
 void fetch_run(struct errand *errand, struct journal_reader *reader);

@@ -120,6 +120,7 @@ static int outcome_by_number(Dienstweg__Outcome *outcome, const struct outcome_s
 	int r = source->name(source->name_context, item->recipient, name);
 	if (r != 0)
 		return r;
+	outcome->code = field_bytes(source->code);
 	return outcome_copy(arena, (const uint8_t *)name, strlen(name), &outcome->recipient);
 }
 

@@ -18,6 +18,7 @@ struct outcome_source {
 	uint64_t batch_ms;  /* of that entry */
 	struct bytes row;   /* outcome_item, one after the other (broker/routing/rows.h) */
 	const Dienstweg__AckBatch *acks; /* of an "acknowledged" entry, else NULL */
+	struct bytes code; /* of a "discarded" entry: the operator's cause; else empty */
 
 	/* Name of a recipient when there are no acks. Return: 0 or what ends the call. */
 	int (*name)(void *context, uint32_t party, char ret[64]);

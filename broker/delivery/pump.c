@@ -7,6 +7,7 @@
  */
 #include "broker/delivery/outcome.h"
 #include "broker/delivery/room.h"
+#include "proto/base/log.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -95,6 +96,23 @@ struct parcel *delivery_fail_new(struct delivery *delivery, const char *cause)
 	return NULL;
 }
 
+void delivery_count_failure(struct recipient *recipient, struct parcel *parcel, uint64_t sequence,
+	enum breaker_failure how, uint64_t now_ns)
+{
+	struct breaker *breaker = &recipient->breaker;
+	bool closed = breaker->state == BREAKER_CLOSED;
+	parcel->items[parcel->items_count++] = (struct rules_item){
+		.party = recipient->number,
+		.sequence = sequence,
+		.counted = breaker_failed(breaker, sequence, how, now_ns),
+	};
+	if (closed && breaker->state != BREAKER_CLOSED)
+		log_warn("delivery",
+			"one delivery after the other fails: the queue rests, and is tried now and "
+			"then",
+			F_STR("party", recipient->name), F_STR("cause", parcel->cause));
+}
+
 void delivery_fail(struct delivery *delivery, struct recipient *recipient, struct parcel *parcel)
 {
 	assert(parcel->items_count > 0);
@@ -121,16 +139,24 @@ void delivery_confirm_next(struct delivery *delivery, struct recipient *recipien
 static bool leaver_fail(struct delivery *delivery, struct recipient *recipient)
 {
 	uint64_t now_ns = clock_mono_ns(delivery->options.clock);
+	struct rules_item items[RULES_ITEMS_MAX];
+	bool more = false;
 	size_t count;
 	do {
 		struct parcel *parcel = delivery_fail_new(delivery, recipient->leaver_cause);
 		if (!parcel)
 			return false;
 		count = lease_end_session(
-			recipient->leases, recipient->leaver, parcel->items, RULES_ITEMS_MAX);
-		parcel->items_count = count;
-		/* Whoever comes and goes all day waits for its messages, longer each time. */
-		parcel->backoff = count > 0 && !recipient_may_fail(recipient, now_ns);
+			recipient->leases, recipient->leaver, items, RULES_ITEMS_MAX);
+		bool alone = count == 1 && !more;
+		for (size_t i = 0; i < count; i++)
+			delivery_count_failure(recipient, parcel, items[i].sequence,
+				alone ? BREAKER_LOST_ALONE : BREAKER_LOST, now_ns);
+		more = true;
+		/* Whoever comes and goes all day waits for its messages, longer each time; and while the
+		   breaker is open, each time another one shall be tried. */
+		parcel->backoff = count > 0 && (recipient->breaker.state != BREAKER_CLOSED ||
+						       !recipient_may_fail(recipient, now_ns));
 		if (count > 0)
 			delivery_fail(delivery, recipient, parcel);
 		else
@@ -164,8 +190,7 @@ static bool lease_fail_due(struct delivery *delivery, struct recipient *recipien
 	while (parcel->items_count < RULES_ITEMS_MAX &&
 		deadlines_due(&recipient->deadlines, recipient->leases, now_ns, &sequence) == 0) {
 		if (recipient_settle(recipient, sequence, LEASE_NAKED) == 0)
-			parcel->items[parcel->items_count++] = (struct rules_item){
-				recipient->number, sequence};
+			delivery_count_failure(recipient, parcel, sequence, BREAKER_SILENT, now_ns);
 	}
 	if (parcel->items_count > 0)
 		delivery_fail(delivery, recipient, parcel);
@@ -181,6 +206,8 @@ void delivery_tick(struct delivery *delivery)
 		struct recipient *recipient = delivery->recipients[i];
 		while (recipient && recipient->outlet && lease_fail_due(delivery, recipient, now_ns))
 			continue;
+		if (recipient && breaker_wakes(&recipient->breaker, now_ns))
+			delivery_want(delivery, recipient);
 	}
 }
 
@@ -257,6 +284,8 @@ static void fetch_ask_messages(struct fetch *fetch, struct recipient *recipient)
 	uint64_t messages, bytes;
 	recipient_room(recipient, &messages, &bytes);
 	messages = least(messages, LEASES_MAX - lease_count(recipient->leases));
+	if (recipient->breaker.state == BREAKER_PROBING)
+		messages = least(messages, 1);
 	fetch->messages_max = (size_t)least(messages, FETCH_MESSAGES_MAX);
 	fetch->bytes_max = least(bytes, BATCH_BYTES_MAX);
 	window_reserve(&recipient->outlet->window, fetch->messages_max, fetch->bytes_max);
@@ -282,6 +311,7 @@ static void fetch_ask(struct delivery *delivery, struct fetch *fetch, struct rec
 		.bus = delivery->options.bus,
 		.party = recipient->number,
 		.name = BYTES_STR(recipient->name),
+		.released = recipient->released,
 	};
 	if (messages_wanted(recipient))
 		fetch_ask_messages(fetch, recipient);
@@ -356,6 +386,7 @@ static void fetch_use(struct delivery *delivery, struct recipient *recipient, st
 	delivery_post(delivery, recipient->outlet);
 	for (uint8_t lane = 0; lane < LANES; lane++)
 		lane_advance(&recipient->lanes[lane], &fetch->lanes[lane], fetch->size);
+	recipient->held = fetch->held;
 	recipient->again_count -= fetch->again_done;
 	memmove(recipient->again, recipient->again + fetch->again_done,
 		recipient->again_count * sizeof(recipient->again[0]));
@@ -363,6 +394,8 @@ static void fetch_use(struct delivery *delivery, struct recipient *recipient, st
 	for (size_t i = sent; i < fetch->count; i++)
 		recipient_reopen(recipient, fetch->items[i].lane, fetch->items[i].sequence);
 	recipient->need_bytes = fetch->need_bytes;
+	for (size_t i = 0; i < fetch->kept_count; i++)
+		recipient_keep(recipient, &fetch->kept[i], fetch->released);
 }
 
 void fetch_done(struct errand *errand)

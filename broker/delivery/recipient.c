@@ -50,6 +50,10 @@ void recipient_attach(struct recipient *recipient, struct outlet *outlet)
 	recipient->again_count = 0;
 	recipient->need_bytes = 0;
 	recipient->fetch_stale = recipient->fetch != NULL;
+	recipient->kept_count = 0;
+	for (size_t i = 0; i < LANE_OUTCOME; i++)
+		recipient->kept_from[i] = UINT64_MAX;
+	recipient->held = false; /* the first fetch tells */
 	recipient->unconfirmed_head = recipient->unconfirmed_count = 0;
 	recipient->outcome_sent = 0;
 	/* A confirmation may still rest in the journal's queue: what it names is not sent again. */
@@ -104,6 +108,10 @@ void recipient_room(const struct recipient *recipient, uint64_t *ret_messages, u
 
 bool recipient_takes(const struct recipient *recipient, uint64_t bytes)
 {
+	const struct breaker *breaker = &recipient->breaker;
+	if (recipient->held || breaker->state == BREAKER_OPEN ||
+		(breaker->state == BREAKER_PROBING && lease_count(recipient->leases) > 0))
+		return false;
 	return recipient->outlet && recipient->failing == 0 && recipient->leaver == 0 &&
 	       window_fits(&recipient->outlet->window, bytes) && has_share(recipient);
 }
@@ -188,6 +196,40 @@ void recipient_again(struct recipient *recipient, uint8_t lane, uint64_t sequenc
 		return;
 	}
 	recipient->again[recipient->again_count++] = (struct again){lane, sequence};
+}
+
+void recipient_keep(struct recipient *recipient, const struct kept *kept, uint64_t released)
+{
+	if (released != recipient->released) {
+		recipient_again(recipient, kept->lane, kept->sequence);
+		return;
+	}
+	for (size_t i = 0; i < recipient->kept_count; i++)
+		if (recipient->kept[i].sequence == kept->sequence)
+			return;
+	if (recipient->kept_count < KEPT_MAX)
+		recipient->kept[recipient->kept_count++] = *kept;
+	else if (kept->sequence < recipient->kept_from[kept->lane])
+		recipient->kept_from[kept->lane] = kept->sequence;
+}
+
+void recipient_release(struct recipient *recipient, uint8_t lane, const struct queue_row *row)
+{
+	size_t left = 0;
+	recipient->released++;
+	for (size_t i = 0; i < recipient->kept_count; i++) {
+		const struct kept kept = recipient->kept[i];
+		if (kept.lane != lane || kept.sender != row->sender ||
+			memcmp(kept.case_id, row->case_id, sizeof(kept.case_id)) != 0)
+			recipient->kept[left++] = kept;
+		else
+			recipient_again(recipient, lane, kept.sequence);
+	}
+	recipient->kept_count = left;
+	if (recipient->kept_from[lane] == UINT64_MAX)
+		return;
+	recipient_reopen(recipient, lane, recipient->kept_from[lane]);
+	recipient->kept_from[lane] = UINT64_MAX;
 }
 
 bool recipient_may_fail(struct recipient *recipient, uint64_t now_ns)

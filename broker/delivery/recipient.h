@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "broker/delivery/batch.h"
+#include "broker/delivery/breaker.h"
 #include "broker/delivery/deadline.h"
 #include "broker/delivery/lease.h"
 #include "broker/delivery/window.h"
@@ -27,6 +28,7 @@ enum {
 	OUTCOME_ROWS_MAX = 256, /* sent and not confirmed, per party (docs/protocol.md "Outcomes") */
 	OUTLET_PARTIES_MAX = 65, /* parties of one session */
 	LANE_UNKNOWN = LANES,    /* of a message that was settled without having been sent */
+	KEPT_MAX = 128,
 };
 
 struct lane {
@@ -38,6 +40,14 @@ struct lane {
 /* A message below `next` that became deliverable again. */
 struct again {
 	uint8_t lane;
+	uint64_t sequence;
+};
+
+/* A message in the queue that is not sent: an earlier one of its sender and case waits in the timer. */
+struct kept {
+	uint8_t lane;
+	uint32_t sender;
+	uint8_t case_id[16];
 	uint64_t sequence;
 };
 
@@ -64,6 +74,14 @@ struct recipient {
 	struct lane lanes[LANES];
 	struct again again[AGAIN_MAX];
 	size_t again_count;
+
+	struct kept kept[KEPT_MAX];
+	size_t kept_count;
+	uint64_t kept_from[LANE_OUTCOME]; /* there may be more from here on; UINT64_MAX: none */
+	uint64_t released; /* messages that may have held back others, and do no more */
+
+	struct breaker breaker;
+	bool held; /* by an operator: its queue rests */
 
 	struct fetch *fetch; /* under way at the clerk */
 	bool fetch_stale;    /* what it brings may be outdated: fetch anew */
@@ -112,7 +130,7 @@ void recipient_attach(struct recipient *recipient, struct outlet *outlet);
  */
 bool recipient_detach(struct recipient *recipient, const char *cause);
 
-/* May a message of so many bytes be sent to it now, credit, share and state allowing? */
+/* May a message of so many bytes be sent to it now, credit, share, breaker and state allowing? */
 bool recipient_takes(const struct recipient *recipient, uint64_t bytes);
 
 /**
@@ -157,6 +175,17 @@ int recipient_forget(struct recipient *recipient, uint64_t sequence, bool ended,
 
 /* What the lane holds from a sequence on was not sent: fetch it (again). */
 void recipient_reopen(struct recipient *recipient, uint8_t lane, uint64_t sequence);
+
+/**
+ * recipient_keep() - a message is passed over, because an earlier one of its case waits
+ * @recipient: with an outlet
+ * @kept:      which
+ * @released:  recipient->released when that was so
+ */
+void recipient_keep(struct recipient *recipient, const struct kept *kept, uint64_t released);
+
+/* A message does not wait in the timer any more: look again at what it held back. */
+void recipient_release(struct recipient *recipient, uint8_t lane, const struct queue_row *row);
 
 /* A message that was sent before is deliverable again; LANE_UNKNOWN: look through all lanes. */
 void recipient_again(struct recipient *recipient, uint8_t lane, uint64_t sequence);

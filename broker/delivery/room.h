@@ -54,6 +54,10 @@ void delivery_post(struct delivery *delivery, struct outlet *outlet);
  */
 void delivery_fail(struct delivery *delivery, struct recipient *recipient, struct parcel *parcel);
 
+/* Add a failed delivery of a recipient to such a parcel, and judge whether it is the message's own. */
+void delivery_count_failure(struct recipient *recipient, struct parcel *parcel, uint64_t sequence,
+	enum breaker_failure how, uint64_t now_ns);
+
 /* A PARCEL_FAIL with room for RULES_ITEMS_MAX items; NULL when all parcels are out: try again by tick. */
 struct parcel *delivery_fail_new(struct delivery *delivery, const char *cause);
 

@@ -67,33 +67,65 @@ static int decide_acks(struct journal *journal, struct batch *batch, struct parc
 	return r;
 }
 
-static int append_items(struct journal *journal, struct batch *batch, uint8_t kind,
+int acts_append_items(struct journal *journal, struct batch *batch, uint8_t kind,
 	const struct items_decision *decision)
 {
 	struct entry entry = {.kind = kind, .decision = decision->decision};
+	if (!decision->append)
+		return 0;
 	if (decision->decision->n_affected == 0)
 		return -EBADMSG;
 	int r = class_of(journal, decision->decision->affected[0]->sequence, &entry.class);
 	return r ? r : batch_append(journal, batch, &entry, NULL);
 }
 
+static bool any_counted(const struct rules_item *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (items[i].counted)
+			return true;
+	return false;
+}
+
+static int decide_failed(struct journal *journal, struct batch *batch, const struct parcel *parcel,
+	const struct rules_item *items, size_t count)
+{
+	struct items_decision decision = {};
+	int r = 0;
+	if (any_counted(items, count)) {
+		r = rules_bury(&batch->rules, items, count, parcel->cause, &decision);
+		if (r == 0)
+			r = acts_append_items(
+				journal, batch, DIENSTWEG__ENTRY_KIND__ENTRY_DEAD, &decision);
+	}
+	if (r == 0)
+		r = rules_fail(&batch->rules, items, count, parcel->cause, parcel->delay_ms,
+			parcel->backoff, &decision);
+	return r ? r
+		 : acts_append_items(
+			   journal, batch, DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED, &decision);
+}
+
+static int decide_expired(
+	struct journal *journal, struct batch *batch, const struct rules_item *items, size_t count)
+{
+	struct items_decision decision = {};
+	int r = rules_expire(&batch->rules, items, count, &decision);
+	return r ? r
+		 : acts_append_items(
+			   journal, batch, DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED, &decision);
+}
+
 static int decide_items(struct journal *journal, struct batch *batch, struct parcel *parcel)
 {
-	bool fail = parcel->kind == PARCEL_FAIL;
-	uint8_t kind = fail ? DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED
-			    : DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED;
 	int r = 0;
 	for (size_t at = 0; at < parcel->items_count && r == 0; at += RULES_ITEMS_MAX) {
 		const struct rules_item *items = parcel->items + at;
-		struct items_decision decision = {};
 		size_t count = parcel->items_count - at;
 		if (count > RULES_ITEMS_MAX)
 			count = RULES_ITEMS_MAX;
-		r = fail ? rules_fail(&batch->rules, items, count, parcel->cause, parcel->delay_ms,
-				   parcel->backoff, &decision)
-			 : rules_expire(&batch->rules, items, count, &decision);
-		if (r == 0 && decision.append)
-			r = append_items(journal, batch, kind, &decision);
+		r = parcel->kind == PARCEL_FAIL ? decide_failed(journal, batch, parcel, items, count)
+						: decide_expired(journal, batch, items, count);
 	}
 	return r;
 }

@@ -86,6 +86,12 @@ static int is_of_case(
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DEAD:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_RETRIED:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DISCARDED:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_HELD:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_RELEASED:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
 		return are_all_of(journal, about, row, ret);
 	default:
 		return 0;
@@ -136,6 +142,13 @@ int operator_decide(struct journal *journal, struct batch *batch, struct parcel 
 		erase->wanted = erase->ordered = true;
 		act->changed = true;
 		return 0;
+	case OPERATOR_RETRY:
+	case OPERATOR_DISCARD:
+	case OPERATOR_HOLD_ITEMS:
+	case OPERATOR_RELEASE_ITEMS:
+	case OPERATOR_HOLD_QUEUE:
+	case OPERATOR_RELEASE_QUEUE:
+		return queue_decide(journal, batch, act);
 	}
 	return -EINVAL;
 }

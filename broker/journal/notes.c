@@ -61,6 +61,7 @@ int notes_start(struct journal *journal, struct batch *batch)
 	bounds.backoff_max_ms = limits->backoff_max_ms;
 	bounds.queue_messages_max = limits->queue_messages_max;
 	bounds.queue_bytes_max = limits->queue_bytes_max;
+	bounds.attempts_max = limits->attempts_max;
 	decision.limits = &bounds;
 	if (journal->trusted) {
 		decision.trusted = pb_bytes(journal->trusted, strlen(journal->trusted));

@@ -165,7 +165,7 @@ static int take_end(struct walker *walker, uint64_t message, uint32_t recipient)
 		&walker->maker->source->store->state, STATE_END, BYTES(key, sizeof(key)), &value);
 	if (r)
 		return r == STATE_NOT_FOUND ? 0 : r;
-	if (end_row_decode(value, &row) == 0 && row.state != END_DELAYED &&
+	if (end_row_decode(value, &row) == 0 && end_state_is_end(row.state) &&
 		row.entry == walker->sequence)
 		state_digest_row(walker->maker, STATE_END, BYTES(key, sizeof(key)), value);
 	return 0;

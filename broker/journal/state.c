@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
 /*
- * `queue`, `timer`, `counter`, `party` and `hold` are as large as what is open and are hashed whole. `seen` and `end`
+ * `queue`, `timer`, `counter`, `party`, `hold` and `order` are as large as what is open and are hashed whole. `seen` and `end`
  * grow for years: of these only the rows that the period's entries made are hashed, in the order of the
  * entries. So a state costs what happened since the one before, not what ever happened, and erasing an old
  * entry spoils the digest of its own period and no other.
@@ -15,7 +15,8 @@
 
 #include "broker/journal/state-maker.h"
 #include "broker/journal/tables.h"
-#include "broker/routing/rules.h"
+#include "broker/routing/common.h"
+#include "broker/routing/place.h"
 
 enum { KEY_MAX = 511, GROW_MIN = 16 };
 
@@ -72,8 +73,8 @@ static int add_step(struct state_maker *maker, Dienstweg__StateLane **at, uint64
 	return 0;
 }
 
-static int add_waiting(struct state_maker *maker, const struct rules_item *item, uint8_t lane,
-	const struct queue_row *row, uint64_t due_ms)
+static int add_waiting(
+	struct state_maker *maker, const struct rules_item *item, const struct place *place)
 {
 	Dienstweg__State *state = &maker->state;
 	Dienstweg__StateWaiting *waiting = arena_alloc(maker->arena, sizeof(*waiting));
@@ -84,9 +85,15 @@ static int add_waiting(struct state_maker *maker, const struct rules_item *item,
 	dienstweg__state_waiting__init(waiting);
 	waiting->party = item->party;
 	waiting->sequence = item->sequence;
-	waiting->lane = lane;
-	waiting->attempts = row->attempts;
-	waiting->due_ms = due_ms;
+	waiting->lane = place->lane;
+	waiting->attempts = place->row.attempts;
+	waiting->strikes = place->row.strikes;
+	waiting->attempts_max = place->row.attempts_max;
+	waiting->due_ms = place->due_ms;
+	waiting->entry = place->entry;
+	waiting->index = place->index;
+	if (place->where == PLACE_DEAD || place->where == PLACE_HELD)
+		waiting->parked = place->where == PLACE_DEAD ? TIMER_DEAD : TIMER_HELD;
 	state->waiting[state->n_waiting++] = waiting;
 	return 0;
 }
@@ -158,6 +165,7 @@ static int add_refusals(struct state_maker *maker, struct bytes key, struct byte
 
 /* What a walk through a table remembers from row to row. */
 struct walk {
+	enum state_table table;
 	Dienstweg__StateLane *lane;
 	uint64_t last;
 };
@@ -165,29 +173,50 @@ struct walk {
 static int take_queue(
 	struct state_maker *maker, struct walk *walk, struct bytes key, struct bytes value)
 {
-	struct rules_item item;
-	struct queue_row row;
-	uint8_t lane;
-	if (queue_key_decode(key, &item.party, &lane, &item.sequence))
+	struct rules_item item = {};
+	struct place place = {.where = PLACE_QUEUE};
+	const struct queue_row *row = &place.row;
+	if (queue_key_decode(key, &item.party, &place.lane, &item.sequence))
 		return -EBADMSG;
 	state_digest_row(maker, STATE_QUEUE, key, value);
 	if (item.party == PARTY_COMMON)
 		return 0; /* follows from the others */
-	int r = add_step(maker, &walk->lane, &walk->last, item.party, lane, item.sequence);
-	if (r || lane == LANE_OUTCOME)
+	int r = add_step(maker, &walk->lane, &walk->last, item.party, place.lane, item.sequence);
+	if (r || place.lane == LANE_OUTCOME)
 		return r;
-	if (queue_row_decode(value, &row))
+	if (queue_row_decode(value, &place.row))
 		return -EBADMSG;
-	return row.attempts ? add_waiting(maker, &item, lane, &row, 0) : 0;
+	r = common_join(&maker->source->store->state, item.sequence, &place.row);
+	if (r)
+		return r;
+	return row->attempts || row->attempts_max ? add_waiting(maker, &item, &place) : 0;
+}
+
+/* Where the row in the timer says that a message waits; `end` tells the rest of what is parked there. */
+static int find_waiting(struct state_maker *maker, const struct rules_item *item, uint8_t what)
+{
+	struct state *state = &maker->source->store->state;
+	uint8_t key[ORDER_KEY_SIZE];
+	struct place place;
+	struct bytes found;
+	int r = place_find(state, item, &place);
+	if (r || !place_is_open(&place) || (place.where == PLACE_TIMER) != (what == TIMER_RELEASE))
+		return r ? r : -EBADMSG;
+	r = add_waiting(maker, item, &place);
+	if (r || place.where == PLACE_DEAD)
+		return r;
+	order_key_encode(item->party, place.lane, &place.row, item->sequence, key);
+	r = state_get(state, STATE_ORDER, BYTES(key, sizeof(key)), &found);
+	maker->state.waiting[maker->state.n_waiting - 1]->ordered = r == 0;
+	return r < 0 ? r : 0;
 }
 
 static int take_timer(
 	struct state_maker *maker, struct walk *walk, struct bytes key, struct bytes value)
 {
-	struct rules_item item;
-	struct queue_row row;
+	struct rules_item item = {};
 	uint64_t due_ms;
-	uint8_t what, lane;
+	uint8_t what;
 	(void)walk;
 	if (timer_key_decode(key, &due_ms, &item.sequence, &item.party, &what))
 		return -EBADMSG;
@@ -196,11 +225,7 @@ static int take_timer(
 	if (what == TIMER_SUMMARY)
 		return 0;
 	state_digest_row(maker, STATE_TIMER, key, value);
-	if (what == TIMER_EXPIRE)
-		return 0;
-	if (release_row_decode(value, &lane, &row))
-		return -EBADMSG;
-	return add_waiting(maker, &item, lane, &row, due_ms);
+	return what == TIMER_EXPIRE ? 0 : find_waiting(maker, &item, what);
 }
 
 static int take_counter(
@@ -216,19 +241,11 @@ static int take_counter(
 	return kind == COUNTER_QUOTA ? add_quota(maker, key, value) : 0;
 }
 
-static int take_party(
+/* Of the other tables every row counts as it stands. */
+static int take_plain(
 	struct state_maker *maker, struct walk *walk, struct bytes key, struct bytes value)
 {
-	(void)walk;
-	state_digest_row(maker, STATE_PARTY, key, value);
-	return 0;
-}
-
-static int take_hold(
-	struct state_maker *maker, struct walk *walk, struct bytes key, struct bytes value)
-{
-	(void)walk;
-	state_digest_row(maker, STATE_HOLD, key, value);
+	state_digest_row(maker, walk->table, key, value);
 	return 0;
 }
 
@@ -238,7 +255,7 @@ static int take_table(struct state_maker *maker, enum state_table table,
 	uint8_t from[KEY_MAX + 1];
 	size_t len = 0;
 	struct bytes key, value;
-	struct walk walk = {};
+	struct walk walk = {.table = table};
 	for (;;) {
 		int r = state_seek(
 			&maker->source->store->state, table, BYTES(from, len), &key, &value);
@@ -263,9 +280,11 @@ static int take_tables(struct state_maker *maker)
 	if (r == 0)
 		r = take_table(maker, STATE_COUNTER, take_counter);
 	if (r == 0)
-		r = take_table(maker, STATE_PARTY, take_party);
+		r = take_table(maker, STATE_PARTY, take_plain);
 	if (r == 0)
-		r = take_table(maker, STATE_HOLD, take_hold);
+		r = take_table(maker, STATE_HOLD, take_plain);
+	if (r == 0)
+		r = take_table(maker, STATE_ORDER, take_plain);
 	return r;
 }
 

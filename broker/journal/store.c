@@ -30,6 +30,8 @@ static int store_get(
 	struct state *state, enum state_table table, struct bytes key, struct bytes *ret)
 {
 	struct state_store *store = store_of(state);
+	if (table == STATE_ORDER && store->unordered)
+		return STATE_NOT_FOUND;
 	return fold(db_get(store->txn, store->tables[table], key, ret));
 }
 
@@ -52,6 +54,8 @@ static int store_seek(struct state *state, enum state_table table, struct bytes 
 	struct bytes *ret_key, struct bytes *ret_value)
 {
 	struct state_store *store = store_of(state);
+	if (table == STATE_ORDER && store->unordered)
+		return STATE_NOT_FOUND;
 	if (!store->cursors[table]) {
 		int r = db_cursor_open(store->txn, store->tables[table], &store->cursors[table]);
 		if (r)
@@ -70,6 +74,7 @@ const char *state_table_name(enum state_table table)
 		[STATE_COUNTER] = "counter",
 		[STATE_PARTY] = "party",
 		[STATE_HOLD] = "hold",
+		[STATE_ORDER] = "order",
 	};
 	return names[table];
 }
@@ -85,7 +90,8 @@ int state_store_open(struct state_store *store, struct db_txn *txn)
 	*store = (struct state_store){.state.ops = &ops};
 	for (enum state_table table = 0; table < STATE_TABLES; table++) {
 		int r = db_table_open(txn, state_table_name(table), &store->tables[table]);
-		if (r)
+		store->unordered = r == DB_NOT_FOUND && table == STATE_ORDER;
+		if (r && !store->unordered)
 			return r == DB_NOT_FOUND ? -ENOENT : fold(r);
 	}
 	return 0;
@@ -95,6 +101,7 @@ void state_store_share(const struct state_store *store, struct state_store *ret)
 {
 	*ret = (struct state_store){.state.ops = store->state.ops};
 	memcpy(ret->tables, store->tables, sizeof(ret->tables));
+	ret->unordered = store->unordered;
 }
 
 void state_store_begin(struct state_store *store, struct db_txn *txn)

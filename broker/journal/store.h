@@ -12,6 +12,7 @@ struct state_store {
 	struct state state; /* first */
 	struct db_txn *txn; /* between begin and end */
 	db_table_id tables[STATE_TABLES];
+	bool unordered; /* read only, and written by a broker that had no table `order` */
 	struct db_cursor *cursors[STATE_TABLES]; /* for seek; opened when first needed */
 	bool changed;                            /* a row was put or removed since begin */
 };

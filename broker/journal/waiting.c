@@ -178,6 +178,10 @@ static int take_row(struct waiting *waiting, struct bytes key, struct bytes valu
 	}
 	if (timer_key_decode(key, &due_ms, &sequence, &party, &what))
 		return -EBADMSG;
+	if (what == TIMER_DEAD || what == TIMER_HELD)
+		return parked_row_decode(value, &lane, &due_ms, &row)
+			       ? -EBADMSG
+			       : take(waiting, sequence, &row);
 	if (what != TIMER_RELEASE)
 		return 0;
 	return release_row_decode(value, &lane, &row) ? -EBADMSG : take(waiting, sequence, &row);

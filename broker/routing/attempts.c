@@ -4,12 +4,16 @@
  * A failed attempt is state, not a log line: after a restart a poison message must not begin again at
  * one. The jitter comes out of sequence and attempt instead of a random number, so that replay waits for
  * the same instants.
+ *
+ * Whether a failure is the message's own is not for the rules to know: delivery has seen what else passed
+ * meanwhile, and says so of each. What it says is in the entry (strikes), so that replay counts the same.
  */
 #include "broker/routing/rules.h"
 
 #include <assert.h>
 #include <errno.h>
 
+#include "broker/routing/attempts.h"
 #include "broker/routing/decision.h"
 #include "broker/routing/place.h"
 
@@ -34,6 +38,21 @@ uint32_t rules_backoff_ms(const struct rules_limits *limits, uint64_t sequence, 
 	return (uint32_t)(low + mix(sequence * 0x9e3779b97f4a7c15u + attempt) % (base - low + 1));
 }
 
+bool attempts_are_over(
+	const struct rules *rules, const struct rules_item *item, const struct queue_row *row)
+{
+	uint32_t max = row->attempts_max ? row->attempts_max : rules->limits->attempts_max;
+	return rules->version >= 1 && item->counted && max != 0 && row->strikes + 1u >= max;
+}
+
+void attempts_add(const struct rules *rules, const struct rules_item *item, struct queue_row *row)
+{
+	if (row->attempts < UINT16_MAX)
+		row->attempts++;
+	if (rules->version >= 1 && item->counted && row->strikes < UINT16_MAX)
+		row->strikes++;
+}
+
 static int fail_one(struct rules *rules, const struct rules_item *item, struct place *place,
 	uint32_t delay_ms, Dienstweg__Decision *decision)
 {
@@ -41,10 +60,10 @@ static int fail_one(struct rules *rules, const struct rules_item *item, struct p
 	uint64_t due_ms = delay_ms ? rules->batch_ms + delay_ms : 0;
 	int r;
 	if (due_ms) {
-		r = place_remove(rules->state, item, place);
+		r = place_remove(rules, item, place);
 		if (r < 0)
 			return r;
-		r = place_delay(rules->state, item, due_ms, place->lane, row);
+		r = place_delay(rules, item, due_ms, place->lane, row);
 	} else {
 		r = place_queue(rules->state, item, place->lane, row);
 	}
@@ -53,7 +72,10 @@ static int fail_one(struct rules *rules, const struct rules_item *item, struct p
 	r = effect_place(rules, due_ms ? EFFECT_DELAYED : EFFECT_QUEUED, item, place->lane, row);
 	if (r < 0)
 		return r;
-	return decision_affect(rules, decision, item, row->attempts, due_ms);
+	r = decision_affect(rules, decision, item, row->attempts, due_ms);
+	if (r == 0)
+		decision->affected[decision->n_affected - 1]->strikes = row->strikes;
+	return r;
 }
 
 int rules_fail(struct rules *rules, const struct rules_item *items, size_t count, const char *cause,
@@ -70,10 +92,9 @@ int rules_fail(struct rules *rules, const struct rules_item *items, size_t count
 		r = place_find(rules->state, &items[i], &place);
 		if (r < 0)
 			return r;
-		if (place.where != PLACE_QUEUE)
+		if (place.where != PLACE_QUEUE || attempts_are_over(rules, &items[i], &place.row))
 			continue;
-		if (place.row.attempts < UINT16_MAX)
-			place.row.attempts++;
+		attempts_add(rules, &items[i], &place.row);
 		uint32_t delay = delay_ms;
 		if (delay == 0 && backoff)
 			delay = rules_backoff_ms(

@@ -49,6 +49,7 @@ int common_join(struct state *state, uint64_t sequence, struct queue_row *row)
 		return r < 0 ? r : -EBADMSG;
 	common.row.sharing = true;
 	common.row.attempts = row->attempts;
+	common.row.strikes = row->strikes;
 	*row = common.row;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "broker/routing/party.h"
+#include "broker/routing/place.h"
 
 int decision_new(struct rules *rules, Dienstweg__Decision **ret)
 {
@@ -88,5 +89,7 @@ int effect_place(struct rules *rules, enum effect_type type, const struct rules_
 	effect->lane = lane;
 	if (row)
 		effect->row = *row;
-	return 0;
+	if (type != EFFECT_QUEUED || rules->version < 1)
+		return 0;
+	return place_is_held_back(rules->state, item, lane, row, &effect->held_back);
 }

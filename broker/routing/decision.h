@@ -38,8 +38,8 @@ int effect_new(struct rules *rules, enum effect_type type, struct effect **ret);
  * @type:     EFFECT_QUEUED, EFFECT_DELAYED, EFFECT_ENDED or EFFECT_EXPIRE
  * @item:     message and recipient
  * @lane:     its lane
- * @row:      its row, or NULL
- * Return: 0 or -ENOMEM.
+ * @row:      its row; NULL for EFFECT_EXPIRE
+ * Return: 0 or negative errno.
  */
 int effect_place(struct rules *rules, enum effect_type type, const struct rules_item *item,
 	uint8_t lane, const struct queue_row *row);

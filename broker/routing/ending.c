@@ -61,7 +61,7 @@ int ending_add(struct ending *ending, const struct rules_item *item, const struc
 {
 	struct rules *rules = ending->rules;
 	assert(ending->count < OUTCOME_ITEMS_MAX);
-	int r = place_remove(rules->state, item, place);
+	int r = place_remove(rules, item, place);
 	if (r < 0)
 		return r;
 	r = place->row.sharing ? common_leave(rules->state, item->sequence)
@@ -89,7 +89,7 @@ int ending_add(struct ending *ending, const struct rules_item *item, const struc
 	memcpy(outcome->h, place->row.h, sizeof(outcome->h));
 	memcpy(outcome->message_id, place->row.message_id, sizeof(outcome->message_id));
 	memcpy(outcome->case_id, place->row.case_id, sizeof(outcome->case_id));
-	return effect_place(rules, EFFECT_ENDED, item, place->lane, NULL);
+	return effect_place(rules, EFFECT_ENDED, item, place->lane, &place->row);
 }
 
 /* All items of the sender of item @first, in order. */

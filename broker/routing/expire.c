@@ -29,7 +29,7 @@ int rules_expire(struct rules *rules, const struct rules_item *items, size_t cou
 		r = place_find(rules->state, &items[i], &place);
 		if (r < 0)
 			return r;
-		if (place.where != PLACE_QUEUE && place.where != PLACE_TIMER)
+		if (!place_is_open(&place))
 			continue;
 		if (place.row.expires_ms == 0 || place.row.expires_ms > rules->batch_ms)
 			continue;

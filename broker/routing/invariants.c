@@ -71,8 +71,7 @@ static int visit_common(const struct walk *walk, uint64_t sequence, struct bytes
 		int r = place_find(walk->state, &item, &place);
 		if (r < 0)
 			return r;
-		bool waits = place.where == PLACE_QUEUE || place.where == PLACE_TIMER;
-		open = (uint16_t)(open + (waits && place.row.sharing));
+		open = (uint16_t)(open + (place_is_open(&place) && place.row.sharing));
 	}
 	return open == common.row.attempts ? 0
 					   : contradict(walk,
@@ -126,6 +125,24 @@ static int visit_release(
 	return count_open(walk, item, &row);
 }
 
+static int visit_parked(
+	const struct walk *walk, const struct rules_item *item, uint8_t what, struct bytes value)
+{
+	struct queue_row row;
+	struct place place;
+	uint64_t due_ms;
+	uint8_t lane;
+	if (parked_row_decode(value, &lane, &due_ms, &row) != 0 ||
+		common_join(walk->state, item->sequence, &row) != 0 ||
+		(what == TIMER_DEAD && due_ms != 0))
+		return contradict(walk, "parked message %" PRIu64 " is none", item->sequence);
+	if (place_find(walk->state, item, &place) != 0 || place.lane != lane ||
+		place.where != (what == TIMER_DEAD ? PLACE_DEAD : PLACE_HELD))
+		return contradict(
+			walk, "parked message %" PRIu64 " is not found as such", item->sequence);
+	return count_open(walk, item, &row);
+}
+
 static int visit_timer(const struct walk *walk, struct bytes key, struct bytes value)
 {
 	struct rules_item item;
@@ -137,6 +154,11 @@ static int visit_timer(const struct walk *walk, struct bytes key, struct bytes v
 		return contradict(walk, "a key in timer is none");
 	if (what == TIMER_RELEASE)
 		return visit_release(walk, &item, due_ms, value);
+	if (what == TIMER_DEAD || what == TIMER_HELD)
+		return due_ms == PARKED_MS
+			       ? visit_parked(walk, &item, what, value)
+			       : contradict(walk, "message %" PRIu64 " is parked and due",
+					 item.sequence);
 	if (what == TIMER_SUMMARY) {
 		refusals_key_encode(item.party, item.sequence, counter);
 		return exists(walk, STATE_COUNTER, counter, sizeof(counter))
@@ -150,8 +172,8 @@ static int visit_timer(const struct walk *walk, struct bytes key, struct bytes v
 			       : contradict(walk,
 					 "expiry of message %" PRIu64 " finds no common row",
 					 item.sequence);
-	if (place_find(walk->state, &item, &place) != 0 || place.where == PLACE_NONE ||
-		place.where == PLACE_ENDED || place.row.expires_ms != due_ms)
+	if (place_find(walk->state, &item, &place) != 0 || !place_is_open(&place) ||
+		place.row.expires_ms != due_ms)
 		return contradict(
 			walk, "expiry of message %" PRIu64 " finds nothing open", item.sequence);
 	return 0;
@@ -166,8 +188,44 @@ static int visit_end(const struct walk *walk, struct bytes key, struct bytes val
 		end_row_decode(value, &row) != 0)
 		return contradict(walk, "a row in end is none");
 	if (place_find(walk->state, &item, &place) != 0)
-		return contradict(walk, "delayed message %" PRIu64 " is nowhere", item.sequence);
+		return contradict(walk, "waiting message %" PRIu64 " is nowhere", item.sequence);
 	return 0;
+}
+
+/* What holds back later ones of its case waits itself. */
+static int visit_order(const struct walk *walk, struct bytes key, struct bytes value)
+{
+	if (key.len != ORDER_KEY_SIZE || value.len != 0)
+		return contradict(walk, "a row in order is none");
+	struct rules_item item = {
+		.party = be32_get(key.data), .sequence = be64_get(key.data + ORDER_KEY_SIZE - 8)};
+	uint8_t again[ORDER_KEY_SIZE];
+	struct place place;
+	if (place_find(walk->state, &item, &place) != 0 ||
+		(place.where != PLACE_TIMER && place.where != PLACE_HELD))
+		return contradict(walk, "message %" PRIu64 " holds others back and does not wait",
+			item.sequence);
+	order_key_encode(item.party, place.lane, &place.row, item.sequence, again);
+	return memcmp(again, key.data, sizeof(again)) == 0
+		       ? 0
+		       : contradict(walk, "message %" PRIu64 " holds back others' cases",
+				 item.sequence);
+}
+
+static int visit_hold(const struct walk *walk, struct bytes key, struct bytes value)
+{
+	switch (key.len) {
+	case HOLD_PARTY_SIZE:
+		if (be32_get(key.data + 1) == 0 || be32_get(key.data + 1) > walk->parties)
+			return contradict(walk, "the queue of nobody is held");
+		break;
+	case HOLD_CASE_SIZE:
+	case HOLD_SERVICE_SIZE:
+		break;
+	default:
+		return contradict(walk, "a row in hold is none");
+	}
+	return value.len == 8 ? 0 : contradict(walk, "a row in hold names no entry");
 }
 
 static int visit_party(const struct walk *walk, struct bytes name, struct bytes value)
@@ -252,7 +310,7 @@ static int walk_all(struct walk *walk)
 		int (*visit)(const struct walk *walk, struct bytes key, struct bytes value);
 	} order[] = {
 		{STATE_PARTY, visit_party}, {STATE_QUEUE, visit_queue}, {STATE_TIMER, visit_timer},
-		{STATE_END, visit_end},
+		{STATE_END, visit_end}, {STATE_HOLD, visit_hold}, {STATE_ORDER, visit_order},
 		{STATE_COUNTER, visit_counter}, /* after all open rows were counted */
 	};
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {

@@ -18,6 +18,8 @@ const char *end_state_name(enum end_state state)
 		[END_EXPIRED] = "expired",
 		[END_CANCELLED] = "cancelled",
 		[END_DISCARDED] = "discarded",
+		[END_DEAD] = "dead",
+		[END_HELD] = "held",
 	};
 	return (size_t)state < sizeof(names) / sizeof(names[0]) ? names[state] : NULL;
 }
@@ -58,8 +60,7 @@ void timer_key_encode(uint64_t due_ms, uint64_t sequence, uint32_t party, uint8_
 int timer_key_decode(
 	struct bytes key, uint64_t *due_ms, uint64_t *sequence, uint32_t *party, uint8_t *what)
 {
-	if (key.len != TIMER_KEY_SIZE || key.data[20] < TIMER_RELEASE ||
-		key.data[20] > TIMER_SUMMARY)
+	if (key.len != TIMER_KEY_SIZE || key.data[20] < TIMER_RELEASE || key.data[20] > TIMER_HELD)
 		return 1;
 	*due_ms = be64_get(key.data);
 	*sequence = be64_get(key.data + 8);
@@ -103,6 +104,30 @@ void refusals_key_encode(uint32_t party, uint64_t minute, uint8_t buf[REFUSALS_K
 	be64_put(buf + 5, minute);
 }
 
+void hold_party_key_encode(uint32_t party, uint8_t buf[HOLD_PARTY_SIZE])
+{
+	buf[0] = 'q';
+	be32_put(buf + 1, party);
+}
+
+void hold_service_key_encode(struct bytes service, uint8_t buf[HOLD_SERVICE_SIZE])
+{
+	assert(service.len < HOLD_SERVICE_SIZE - 1);
+	memset(buf, 0, HOLD_SERVICE_SIZE);
+	buf[0] = 's';
+	memcpy(buf + 1, service.data, service.len);
+}
+
+void order_key_encode(uint32_t party, uint8_t lane, const struct queue_row *row, uint64_t sequence,
+	uint8_t buf[ORDER_KEY_SIZE])
+{
+	be32_put(buf, party);
+	buf[4] = lane;
+	be32_put(buf + 5, row->sender);
+	memcpy(buf + 9, row->case_id, sizeof(row->case_id));
+	be64_put(buf + 25, sequence);
+}
+
 size_t quota_key_encode(uint32_t month, struct bytes agreement, uint8_t buf[QUOTA_KEY_MAX])
 {
 	assert(agreement.len <= QUOTA_KEY_MAX - 5);
@@ -114,61 +139,82 @@ size_t quota_key_encode(uint32_t month, struct bytes agreement, uint8_t buf[QUOT
 
 /* ---- values ---- */
 
-size_t queue_row_encode(const struct queue_row *row, uint8_t buf[QUEUE_ROW_SIZE])
+/* Most rows are of messages that were never tried and have no limit of their own: these are shorter. */
+size_t queue_row_encode(const struct queue_row *row, uint8_t buf[QUEUE_ROW_MAX])
 {
 	be16_put(buf, row->attempts);
-	if (row->sharing)
-		return SHARING_ROW_SIZE;
+	if (row->sharing) {
+		be16_put(buf + SHARING_ROW_SIZE, row->strikes);
+		return row->strikes ? SHARING_ROW_MAX : SHARING_ROW_SIZE;
+	}
 	be32_put(buf + 2, row->sender);
 	be32_put(buf + 6, row->bytes);
 	be64_put(buf + 10, row->expires_ms);
 	memcpy(buf + 18, row->h, HASH_SIZE);
 	memcpy(buf + 50, row->message_id, UUID_SIZE);
 	memcpy(buf + 66, row->case_id, sizeof(row->case_id));
-	return QUEUE_ROW_SIZE;
+	if (row->strikes == 0 && row->attempts_max == 0)
+		return QUEUE_ROW_SIZE;
+	be16_put(buf + QUEUE_ROW_SIZE, row->strikes);
+	be16_put(buf + QUEUE_ROW_SIZE + 2, row->attempts_max);
+	return QUEUE_ROW_MAX;
 }
 
 int queue_row_decode(struct bytes value, struct queue_row *ret)
 {
-	if (value.len == SHARING_ROW_SIZE) {
+	if (value.len == SHARING_ROW_SIZE || value.len == SHARING_ROW_MAX) {
 		*ret = (struct queue_row){.sharing = true, .attempts = be16_get(value.data)};
-		return 0;
+		if (value.len == SHARING_ROW_MAX)
+			ret->strikes = be16_get(value.data + SHARING_ROW_SIZE);
+		return value.len == SHARING_ROW_MAX && ret->strikes == 0;
 	}
-	if (value.len != QUEUE_ROW_SIZE || be32_get(value.data + 2) == 0)
+	bool longer = value.len == QUEUE_ROW_MAX;
+	if ((value.len != QUEUE_ROW_SIZE && !longer) || be32_get(value.data + 2) == 0)
 		return 1;
 	ret->sharing = false;
 	ret->attempts = be16_get(value.data);
+	ret->strikes = longer ? be16_get(value.data + QUEUE_ROW_SIZE) : 0;
+	ret->attempts_max = longer ? be16_get(value.data + QUEUE_ROW_SIZE + 2) : 0;
 	ret->sender = be32_get(value.data + 2);
 	ret->bytes = be32_get(value.data + 6);
 	ret->expires_ms = be64_get(value.data + 10);
 	memcpy(ret->h, value.data + 18, HASH_SIZE);
 	memcpy(ret->message_id, value.data + 50, UUID_SIZE);
 	memcpy(ret->case_id, value.data + 66, sizeof(ret->case_id));
-	return 0;
+	return longer && ret->strikes == 0 && ret->attempts_max == 0;
 }
 
+/* The limit of its service stands last, where there is one: the length tells, by its remainder. */
 size_t common_row_encode(const struct common_row *common, uint8_t buf[COMMON_ROW_MAX])
 {
-	size_t len = queue_row_encode(&common->row, buf);
-	assert(!common->row.sharing && common->count <= COMMON_RECIPIENTS_MAX);
+	struct queue_row row = common->row;
+	assert(!row.sharing && row.strikes == 0 && common->count <= COMMON_RECIPIENTS_MAX);
+	row.attempts_max = 0;
+	size_t len = queue_row_encode(&row, buf);
 	for (size_t i = 0; i < common->count; i++, len += 4)
 		be32_put(buf + len, common->recipients[i]);
-	return len;
+	if (common->row.attempts_max == 0)
+		return len;
+	be16_put(buf + len, common->row.attempts_max);
+	return len + 2;
 }
 
 int common_row_decode(struct bytes value, struct common_row *ret)
 {
-	if (value.len <= QUEUE_ROW_SIZE || value.len > COMMON_ROW_MAX ||
-		value.len % 4 != QUEUE_ROW_SIZE % 4 ||
+	bool limited = value.len % 4 == (QUEUE_ROW_SIZE + 2) % 4;
+	size_t len = limited ? value.len - 2 : value.len;
+	if (len <= QUEUE_ROW_SIZE || len > COMMON_ROW_MAX - 2 || len % 4 != QUEUE_ROW_SIZE % 4 ||
 		queue_row_decode(BYTES(value.data, QUEUE_ROW_SIZE), &ret->row) != 0)
 		return 1;
-	ret->count = (value.len - QUEUE_ROW_SIZE) / 4;
+	ret->row.attempts_max = limited ? be16_get(value.data + len) : 0;
+	ret->count = (len - QUEUE_ROW_SIZE) / 4;
 	for (size_t i = 0; i < ret->count; i++)
 		ret->recipients[i] = be32_get(value.data + QUEUE_ROW_SIZE + 4 * i);
-	return ret->row.attempts < 1 || ret->row.attempts > ret->count;
+	return ret->row.attempts < 1 || ret->row.attempts > ret->count ||
+	       (limited && ret->row.attempts_max == 0);
 }
 
-size_t release_row_encode(uint8_t lane, const struct queue_row *row, uint8_t buf[RELEASE_ROW_SIZE])
+size_t release_row_encode(uint8_t lane, const struct queue_row *row, uint8_t buf[RELEASE_ROW_MAX])
 {
 	buf[0] = lane;
 	return 1 + queue_row_encode(row, buf + 1);
@@ -176,10 +222,27 @@ size_t release_row_encode(uint8_t lane, const struct queue_row *row, uint8_t buf
 
 int release_row_decode(struct bytes value, uint8_t *lane, struct queue_row *ret)
 {
-	if (value.len == 0 || value.data[0] >= LANE_OUTCOME)
+	if (value.len < 1 || value.data[0] >= LANE_OUTCOME)
 		return 1;
 	*lane = value.data[0];
 	return queue_row_decode(BYTES(value.data + 1, value.len - 1), ret);
+}
+
+size_t parked_row_encode(
+	uint8_t lane, uint64_t due_ms, const struct queue_row *row, uint8_t buf[PARKED_ROW_MAX])
+{
+	buf[0] = lane;
+	be64_put(buf + 1, due_ms);
+	return 9 + queue_row_encode(row, buf + 9);
+}
+
+int parked_row_decode(struct bytes value, uint8_t *lane, uint64_t *due_ms, struct queue_row *ret)
+{
+	if (value.len < 9 || value.data[0] >= LANE_OUTCOME)
+		return 1;
+	*lane = value.data[0];
+	*due_ms = be64_get(value.data + 1);
+	return queue_row_decode(BYTES(value.data + 9, value.len - 9), ret);
 }
 
 void outcome_item_encode(const struct outcome_item *item, uint8_t buf[OUTCOME_ITEM_SIZE])
@@ -198,7 +261,7 @@ int outcome_item_decode(struct bytes value, size_t nth, struct outcome_item *ret
 	if (value.len % OUTCOME_ITEM_SIZE != 0 || nth >= value.len / OUTCOME_ITEM_SIZE)
 		return 1;
 	const uint8_t *data = value.data + nth * OUTCOME_ITEM_SIZE;
-	if (data[12] == END_DELAYED || !end_state_name(data[12]))
+	if (!end_state_is_end(data[12]))
 		return 1;
 	ret->sequence = be64_get(data);
 	ret->recipient = be32_get(data + 8);

@@ -15,8 +15,9 @@
  */
 enum { LANE_URGENT = 0, LANE_NORMAL = 1, LANE_BULK = 2, LANE_OUTCOME = 3, LANES = 4 };
 
-/* A row of `end` with state END_DELAYED says where an open message waits, so that an acknowledgement or an
-   expiry finds it in `timer` by one look-up; open messages in `queue` have no row here. */
+/* A row of `end` whose state is no end (END_DELAYED, END_DEAD, END_HELD) says where an open message waits, so
+   that an acknowledgement or an expiry finds it in `timer` by one look-up; open messages in `queue` have no
+   row here. */
 enum end_state {
 	END_DELAYED = 0,
 	END_ACCEPTED = 1,
@@ -24,14 +25,31 @@ enum end_state {
 	END_EXPIRED = 3,
 	END_CANCELLED = 4,
 	END_DISCARDED = 5,
+	END_DEAD = 6, /* a dead letter: waits for an operator */
+	END_HELD = 7, /* held by an operator */
 };
 /* "accepted", ... as outcomes say it; "delayed" for END_DELAYED; NULL for no such state. */
 const char *end_state_name(enum end_state state);
+/* Has it ended, or does it wait? */
+static inline bool end_state_is_end(uint8_t state)
+{
+	return state >= END_ACCEPTED && state <= END_DISCARDED;
+}
 
 enum timer_what {
 	TIMER_RELEASE = 1, /* not-before or retry: value is lane | queue row; goes back to `queue` */
 	TIMER_EXPIRE = 2,  /* value: u8 lane */
 	TIMER_SUMMARY = 3, /* sequence is the minute; value empty: sum up refusals of that minute */
+	TIMER_DEAD = 4,    /* a dead letter: due is PARKED_MS, value is lane | 0 | queue row */
+	TIMER_HELD = 5, /* held: due is PARKED_MS, value is lane | u64 due when released | queue row */
+};
+#define PARKED_MS UINT64_MAX /* never due by itself */
+
+/* Rows of `hold` are told apart by the length of their keys; each says which entry put it there. */
+enum {
+	HOLD_CASE_SIZE = 16,        /* case id: under legal hold */
+	HOLD_PARTY_SIZE = 1 + 4,    /* 'q' | u32 party: its queue is held */
+	HOLD_SERVICE_SIZE = 1 + 64, /* 's' | name, zeros: what comes for this service is held */
 };
 
 enum counter_kind {
@@ -46,6 +64,8 @@ enum {
 	QUEUE_KEY_SIZE = 4 + 1 + 8,
 	QUEUE_ROW_SIZE = 2 + 4 + 4 + 8 + 32 + 16 + 16,
 	SHARING_ROW_SIZE = 2, /* of a message for several recipients: the rest is in its common row */
+	SHARING_ROW_MAX = 2 + 2,                /* with strikes, where there are any */
+	QUEUE_ROW_MAX = QUEUE_ROW_SIZE + 2 + 2, /* with strikes and their limit, where one is not 0 */
 	OUTCOME_ITEM_SIZE = 8 + 4 + 1 + 1 + 32 + 16 + 16,
 	OUTCOME_ITEMS_MAX = 32,
 	TIMER_KEY_SIZE = 8 + 8 + 4 + 1,
@@ -53,29 +73,33 @@ enum {
 	SEEN_ROW_SIZE = 8 + 1 + 16,
 	END_KEY_SIZE = 8 + 4,
 	END_ROW_SIZE = 1 + 8 + 1,
+	ORDER_KEY_SIZE = 4 + 1 + 4 + 16 + 8,
 	TOTAL_KEY_SIZE = 1 + 4, /* COUNTER_QUEUE, COUNTER_NAME */
 	REFUSALS_KEY_SIZE = 1 + 4 + 8,
 	QUOTA_KEY_MAX = 1 + 4 + 63,
-	TOTAL_ROW_SIZE = 8 + 8,                /* COUNTER_QUEUE, COUNTER_REFUSALS */
-	RELEASE_ROW_SIZE = 1 + QUEUE_ROW_SIZE, /* value of TIMER_RELEASE */
+	TOTAL_ROW_SIZE = 8 + 8,                 /* COUNTER_QUEUE, COUNTER_REFUSALS */
+	RELEASE_ROW_MAX = 1 + QUEUE_ROW_MAX,    /* value of TIMER_RELEASE */
+	PARKED_ROW_MAX = 1 + 8 + QUEUE_ROW_MAX, /* value of TIMER_DEAD, TIMER_HELD */
 };
 
 /* Nobody's number: under it stands what the rows of a message for several recipients have in common. */
 enum {
 	PARTY_COMMON = 0,
 	COMMON_RECIPIENTS_MAX = 64,
-	COMMON_ROW_MAX = QUEUE_ROW_SIZE + 4 * COMMON_RECIPIENTS_MAX
+	COMMON_ROW_MAX = QUEUE_ROW_SIZE + 4 * COMMON_RECIPIENTS_MAX + 2,
 };
 
 /* A message waiting for a recipient. Carries what acknowledgement and outcome need, so that the hot path
    never reads the record again. Where several wait for one message, each row has its attempts only, and one
    common row has the rest (broker/routing/common.h). */
 struct queue_row {
-	bool sharing; /* not stored: the length tells */
-	uint16_t attempts;
-	uint32_t sender;     /* party number */
-	uint32_t bytes;      /* header + content, for counters and credits */
-	uint64_t expires_ms; /* 0: never */
+	bool sharing;          /* not stored: the length tells */
+	uint16_t attempts;     /* deliveries that failed */
+	uint16_t strikes;      /* those of them that count towards the dead letters */
+	uint16_t attempts_max; /* so many may count; 0: the broker's default */
+	uint32_t sender;       /* party number */
+	uint32_t bytes;        /* header + content, for counters and credits */
+	uint64_t expires_ms;   /* 0: never */
 	uint8_t h[HASH_SIZE];
 	uint8_t message_id[UUID_SIZE];
 	uint8_t case_id[16];
@@ -108,9 +132,9 @@ struct seen_row {
 
 /* How a message ended for a recipient, or (END_DELAYED) where it waits. */
 struct end_row {
-	uint8_t state;  /* enum end_state */
-	uint64_t entry; /* that ended it; END_DELAYED: due ms of its TIMER_RELEASE row */
-	uint8_t index;  /* of the ack or the affected item in that entry; END_DELAYED: its lane */
+	uint8_t state; /* enum end_state */
+	uint64_t entry; /* that ended, buried or held it; END_DELAYED: due ms of its TIMER_RELEASE row */
+	uint8_t index; /* of the ack or the affected item in that entry; END_DELAYED: its lane */
 };
 
 /* Two totals: messages and bytes (COUNTER_QUEUE), journaled and summed up (COUNTER_REFUSALS). */
@@ -130,22 +154,29 @@ void seen_key_encode(
 	const uint8_t message_id[UUID_SIZE], uint32_t sender, uint8_t buf[SEEN_KEY_SIZE]);
 void end_key_encode(uint64_t sequence, uint32_t party, uint8_t buf[END_KEY_SIZE]);
 int end_key_decode(struct bytes key, uint64_t *sequence, uint32_t *party);
+void order_key_encode(uint32_t party, uint8_t lane, const struct queue_row *row, uint64_t sequence,
+	uint8_t buf[ORDER_KEY_SIZE]);
 void total_key_encode(enum counter_kind kind, uint32_t party, uint8_t buf[TOTAL_KEY_SIZE]);
 void refusals_key_encode(uint32_t party, uint64_t minute, uint8_t buf[REFUSALS_KEY_SIZE]);
+void hold_party_key_encode(uint32_t party, uint8_t buf[HOLD_PARTY_SIZE]);
+void hold_service_key_encode(struct bytes service, uint8_t buf[HOLD_SERVICE_SIZE]); /* <= 63 bytes */
 /* An agreement id is a name, at most 63 bytes. Return: length of the key. */
 size_t quota_key_encode(uint32_t month, struct bytes agreement, uint8_t buf[QUOTA_KEY_MAX]);
 
 /* Where the common row of a message stands in `queue`. */
 void common_key_encode(uint64_t sequence, uint8_t buf[QUEUE_KEY_SIZE]);
 
-/* Values. Decoders: 0, or 1 when the bytes are no such row. Encoders of rows of two lengths: the length. A
-   sharing row comes back with its attempts alone: common_join() fills in the rest. */
-size_t queue_row_encode(const struct queue_row *row, uint8_t buf[QUEUE_ROW_SIZE]);
+/* Values. Encoders of those of different lengths return it. Decoders: 0, or 1 when the bytes are no such row. A
+   sharing row comes back with its attempts and strikes alone: common_join() fills in the rest. */
+size_t queue_row_encode(const struct queue_row *row, uint8_t buf[QUEUE_ROW_MAX]);
 int queue_row_decode(struct bytes value, struct queue_row *ret);
 size_t common_row_encode(const struct common_row *common, uint8_t buf[COMMON_ROW_MAX]);
 int common_row_decode(struct bytes value, struct common_row *ret);
-size_t release_row_encode(uint8_t lane, const struct queue_row *row, uint8_t buf[RELEASE_ROW_SIZE]);
+size_t release_row_encode(uint8_t lane, const struct queue_row *row, uint8_t buf[RELEASE_ROW_MAX]);
 int release_row_decode(struct bytes value, uint8_t *lane, struct queue_row *ret);
+size_t parked_row_encode(
+	uint8_t lane, uint64_t due_ms, const struct queue_row *row, uint8_t buf[PARKED_ROW_MAX]);
+int parked_row_decode(struct bytes value, uint8_t *lane, uint64_t *due_ms, struct queue_row *ret);
 void outcome_item_encode(const struct outcome_item *item, uint8_t buf[OUTCOME_ITEM_SIZE]);
 /* The @nth item of an outcome row, from 0; 1 also past its last. */
 int outcome_item_decode(struct bytes value, size_t nth, struct outcome_item *ret);

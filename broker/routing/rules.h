@@ -30,24 +30,29 @@ struct rules_limits {
 	uint32_t refusals_per_minute; /* entries per party; beyond: summed up */
 	uint32_t backoff_min_ms;
 	uint32_t backoff_max_ms;
+	uint32_t attempts_max; /* failures that count, then a dead letter; 0: never */
 	uint64_t queue_messages_max;
 	uint64_t queue_bytes_max;
 };
 
 /* What changed for delivery, told to it after the commit. */
 enum effect_type {
-	EFFECT_QUEUED = 1,  /* a message became deliverable: party, lane, sequence, row */
-	EFFECT_ENDED = 2,   /* a message ended for a recipient: party, lane, sequence */
-	EFFECT_DELAYED = 3, /* a message left the queue for the timer: party, lane, sequence, row */
+	EFFECT_QUEUED = 1, /* a message became deliverable: party, lane, sequence, row */
+	EFFECT_ENDED = 2,  /* a message ended for a recipient: party, lane, sequence */
+	EFFECT_DELAYED = 3, /* a message left the queue for the timer (delayed, held, dead): party, lane,
+			       sequence, row */
 	EFFECT_OUTCOME = 4, /* an outcome row appeared: party (the sender), sequence (the entry) */
 	EFFECT_EXPIRE = 5, /* due, still in place: delivery answers with rules_expire() once not leased */
+	EFFECT_HELD = 6,     /* a queue is held: party */
+	EFFECT_RELEASED = 7, /* ... or is not any more: party */
 };
 struct effect {
 	uint8_t type;
 	uint8_t lane;
+	bool held_back; /* EFFECT_QUEUED: an earlier message of its case waits in the timer */
 	uint32_t party;
 	uint64_t sequence;
-	struct queue_row row; /* EFFECT_QUEUED, EFFECT_DELAYED */
+	struct queue_row row; /* EFFECT_QUEUED, EFFECT_DELAYED, EFFECT_ENDED */
 	struct bytes outcome; /* EFFECT_OUTCOME: the row's value, in the context's arena */
 	struct effect *next;
 };
@@ -178,6 +183,7 @@ enum { RULES_ITEMS_MAX = OUTCOME_ITEMS_MAX };
 struct rules_item {
 	uint32_t party;
 	uint64_t sequence;
+	bool counted; /* rules_fail(), rules_bury(): the failure is the message's own */
 };
 struct items_decision {
 	bool append; /* false: none of the items was open */
@@ -193,13 +199,31 @@ struct items_decision {
  * @backoff:  whether to wait
  * @ret:      what to journal
  *
- * Items that are not in the queue (ended, or delayed already) are passed over. Replay calls it once per
- * affected item with @delay_ms = due - batch time and @backoff false: same attempts, same place.
+ * Items that are not in the queue (ended, or delayed already) are passed over, and so are those whose last
+ * attempt this was: they are for rules_bury(), called first. Replay calls it once per affected item with
+ * @delay_ms = due - batch time and @backoff false: same attempts, same place.
  *
  * Return: 0 or negative errno.
  */
 int rules_fail(struct rules *rules, const struct rules_item *items, size_t count, const char *cause,
 	uint32_t delay_ms, bool backoff, struct items_decision *ret);
+
+/**
+ * rules_bury() - of the same deliveries, those that were the last one: to the dead letters
+ * @rules: context
+ * @items: as rules_fail()
+ * @count: how many
+ * @cause: code
+ * @ret:   what to journal
+ *
+ * A failure that is the message's own (`counted`) is a strike; with as many as the message's service, or else
+ * the limits, allow it becomes a dead letter: it is not delivered any more, and its sender is told nothing yet.
+ * It can still be acknowledged, expire, or be cancelled.
+ *
+ * Return: 0 or negative errno.
+ */
+int rules_bury(struct rules *rules, const struct rules_item *items, size_t count, const char *cause,
+	struct items_decision *ret);
 
 /**
  * rules_expire() - end messages whose time is over and that are not leased (items of EFFECT_EXPIRE)
@@ -276,6 +300,62 @@ struct case_act {
  */
 int rules_hold(
 	struct rules *rules, const struct case_act *act, bool hold, struct items_decision *ret);
+
+/* An operator's act about messages or a queue. */
+struct queue_act {
+	uint32_t account;   /* of the operator, a number of the broker's machine */
+	struct bytes cause; /* code: why; empty where none is asked for */
+	struct bytes party; /* rules_hold_queue(): whose queue; or */
+	struct bytes service; /* ... which service. rules_hold_items(): for the sake of it, or empty */
+};
+
+/**
+ * rules_retry() - deliver dead letters again, with as many attempts as at first
+ * @rules: context
+ * @items: at most RULES_ITEMS_MAX; those that are no dead letters are passed over
+ * @count: how many
+ * @act:   by whom
+ * @ret:   what to journal
+ * Return: 0 or negative errno.
+ */
+int rules_retry(struct rules *rules, const struct rules_item *items, size_t count,
+	const struct queue_act *act, struct items_decision *ret);
+
+/* The same: end dead letters, for a cause; their senders are told "discarded". */
+int rules_discard(struct rules *rules, const struct rules_item *items, size_t count,
+	const struct queue_act *act, struct items_decision *ret);
+
+/**
+ * rules_hold_items() - hold messages, or release them
+ * @rules: context
+ * @items: at most RULES_ITEMS_MAX; those that are so already, ended or dead are passed over
+ * @count: how many
+ * @act:   by whom, and for the sake of which held service
+ * @hold:  false: release; to the queue, or back to the time that they waited for
+ * @ret:   what to journal
+ *
+ * A held message is not delivered. It can still be acknowledged by who has it already, expire, or be cancelled.
+ *
+ * Return: 0 or negative errno.
+ */
+int rules_hold_items(struct rules *rules, const struct rules_item *items, size_t count,
+	const struct queue_act *act, bool hold, struct items_decision *ret);
+
+/**
+ * rules_hold_queue() - hold the queue of a party, or what comes for a service; or release it
+ * @rules: context
+ * @act:   by whom, and which of both
+ * @hold:  false: release
+ * @ret:   what to journal; nothing when it is so already, or when there is no such party or service
+ *
+ * Both accept messages and deliver none. A held queue is one row, and its messages stay where they are; of a held
+ * service each new message is held by itself. Those that came before, and the release of all of them, are
+ * rules_hold_items()'s.
+ *
+ * Return: 0 or negative errno.
+ */
+int rules_hold_queue(
+	struct rules *rules, const struct queue_act *act, bool hold, struct items_decision *ret);
 
 /* Number every party of the registry that has none yet; call when a registry is adopted. 0 or negative errno. */
 int rules_adopt_registry(struct rules *rules);

@@ -23,8 +23,11 @@ enum state_table {
 	STATE_COUNTER,
 	/* name -> u32 number, from 1, never reused */
 	STATE_PARTY,
-	/* case id -> u64 entry that put it under legal hold */
+	/* case id, party or service -> u64 entry that put it on hold (broker/routing/rows.h) */
 	STATE_HOLD,
+	/* u32 party | u8 lane | u32 sender | case id | u64 sequence -> nothing: a message that waits in `timer`,
+	   and holds back later ones of its sender and case */
+	STATE_ORDER,
 	STATE_TABLES
 };
 

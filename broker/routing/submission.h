@@ -17,6 +17,8 @@ struct submission {
 	bool authentic; /* header and signature are the sender's: `seen` may be written */
 	bool reused;    /* ... but the id is taken: `seen` stays as it is */
 	struct resolve_result route;
+	bool held; /* its service is, by this entry */
+	uint64_t held_by;
 	uint32_t month;
 	uint64_t quota_used;
 	struct total_row totals[RESOLVE_MAX]; /* of the recipients, before this message */

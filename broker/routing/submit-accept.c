@@ -43,6 +43,8 @@ static struct queue_row row_of(const struct submission *s)
 		.bytes = (uint32_t)s->facts->header_bytes.len + s->facts->content_length,
 		.expires_ms = s->header->expires_ms,
 	};
+	if (s->rules->version >= 1)
+		row.attempts_max = (uint16_t)s->route.service->attempts_max;
 	memcpy(row.h, s->facts->h, sizeof(row.h));
 	memcpy(row.message_id, s->header->message_id.data, sizeof(row.message_id));
 	memcpy(row.case_id, s->header->case_id.data, sizeof(row.case_id));
@@ -61,10 +63,40 @@ static int write_common(struct submission *s, const struct queue_row *row)
 	struct common_row common = {.row = *row, .count = s->route.count};
 	static_assert(
 		(int)COMMON_RECIPIENTS_MAX >= (int)RESOLVE_MAX, "a common row has room for all");
-	common.row.sharing = false;
+	common.row.sharing = false; /* and no strikes yet */
 	common.row.attempts = (uint16_t)s->route.count;
 	memcpy(common.recipients, s->ret->recipients, s->route.count * sizeof(common.recipients[0]));
 	return common_put(s->rules->state, s->rules->sequence, &common);
+}
+
+/* Is its service held, and by which entry? */
+static int find_hold(struct submission *s, bool *ret, uint64_t *ret_entry)
+{
+	uint8_t key[HOLD_SERVICE_SIZE];
+	struct bytes value;
+	*ret = false;
+	if (s->rules->version < 1)
+		return 0;
+	hold_service_key_encode(BYTES_PB(s->header->service), key);
+	int r = state_get(s->rules->state, STATE_HOLD, BYTES(key, sizeof(key)), &value);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (value.len != 8)
+		return -EBADMSG;
+	*ret = true;
+	*ret_entry = be64_get(value.data);
+	return 0;
+}
+
+static int park(struct submission *s, const struct rules_item *item, uint8_t lane, uint64_t entry,
+	const struct queue_row *row)
+{
+	struct place place = {.where = PLACE_HELD,
+		.lane = lane,
+		.due_ms = s->ret->due_ms,
+		.entry = entry,
+		.row = *row};
+	return place_park(s->rules, item, &place);
 }
 
 static int enqueue(struct submission *s, size_t nth, const struct queue_row *row)
@@ -81,8 +113,10 @@ static int enqueue(struct submission *s, size_t nth, const struct queue_row *row
 		r = write_expiry(s, &item, lane);
 	if (r < 0)
 		return r;
+	if (s->held)
+		return park(s, &item, lane, s->held_by, row);
 	if (s->ret->due_ms != 0)
-		return place_delay(rules->state, &item, s->ret->due_ms, lane, row);
+		return place_delay(rules, &item, s->ret->due_ms, lane, row);
 	r = place_queue(rules->state, &item, lane, row);
 	if (r < 0)
 		return r;
@@ -132,6 +166,8 @@ int submission_accept(struct submission *s)
 	if (r < 0)
 		return r;
 	r = write_quota(s);
+	if (r == 0)
+		r = find_hold(s, &s->held, &s->held_by);
 	if (r < 0)
 		return r;
 	if (row.sharing)

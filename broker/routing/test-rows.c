@@ -50,7 +50,7 @@ static void check_row(const struct queue_row *row)
 
 static void test_queue(void)
 {
-	uint8_t key[QUEUE_KEY_SIZE], value[QUEUE_ROW_SIZE + 1];
+	uint8_t key[QUEUE_KEY_SIZE], value[QUEUE_ROW_MAX + 1];
 	queue_key_encode(0x01020304, LANE_BULK, 0x05060708090a0b0c, key);
 	check_hex(key, sizeof(key), "010203040205060708090a0b0c");
 	uint32_t party;
@@ -65,14 +65,28 @@ static void test_queue(void)
 	CHECK_INT(queue_key_decode(BYTES(key, sizeof(key)), &party, &lane, &sequence), 1);
 
 	struct queue_row row = sample_row(), got;
-	queue_row_encode(&row, value);
+	CHECK_INT(queue_row_encode(&row, value), QUEUE_ROW_SIZE);
 	check_hex(value, QUEUE_ROW_SIZE,
 		"0102030405060708090a0b0c0d0e0f101112"
 		"202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"
 		"404142434445464748494a4b4c4d4e4f606162636465666768696a6b6c6d6e6f");
 	CHECK_INT(queue_row_decode(BYTES(value, QUEUE_ROW_SIZE), &got), 0);
 	check_row(&got);
+	CHECK_INT(got.strikes + got.attempts_max, 0);
 	CHECK_INT(queue_row_decode(BYTES(value, QUEUE_ROW_SIZE + 1), &got), 1);
+	/* With strikes, or a limit of its own, it is longer; and never without. */
+	row.attempts_max = 0x0203;
+	CHECK_INT(queue_row_encode(&row, value), QUEUE_ROW_MAX);
+	check_hex(value + QUEUE_ROW_SIZE, 4, "00000203");
+	CHECK_INT(queue_row_decode(BYTES(value, QUEUE_ROW_MAX), &got), 0);
+	CHECK_INT(got.attempts_max, 0x0203);
+	row.strikes = 0x0405;
+	queue_row_encode(&row, value);
+	CHECK_INT(queue_row_decode(BYTES(value, QUEUE_ROW_MAX), &got), 0);
+	CHECK_INT(got.strikes, 0x0405);
+	check_row(&got);
+	memset(value + QUEUE_ROW_SIZE, 0, 4);
+	CHECK_INT(queue_row_decode(BYTES(value, QUEUE_ROW_MAX), &got), 1);
 	memset(value + 2, 0, 4);
 	CHECK_INT(queue_row_decode(BYTES(value, QUEUE_ROW_SIZE), &got), 1);
 }
@@ -111,7 +125,7 @@ static void test_common(void)
 
 static void test_timer(void)
 {
-	uint8_t key[TIMER_KEY_SIZE], value[RELEASE_ROW_SIZE];
+	uint8_t key[TIMER_KEY_SIZE], value[PARKED_ROW_MAX];
 	timer_key_encode(0x0102030405060708, 0x090a0b0c0d0e0f10, 0x11121314, TIMER_EXPIRE, key);
 	check_hex(key, sizeof(key), "0102030405060708090a0b0c0d0e0f101112131402");
 	uint64_t due, sequence;
@@ -124,18 +138,41 @@ static void test_timer(void)
 	CHECK_INT(what, TIMER_EXPIRE);
 	key[TIMER_KEY_SIZE - 1] = 0;
 	CHECK_INT(timer_key_decode(BYTES(key, sizeof(key)), &due, &sequence, &party, &what), 1);
-	key[TIMER_KEY_SIZE - 1] = TIMER_SUMMARY + 1;
+	key[TIMER_KEY_SIZE - 1] = TIMER_HELD + 1;
 	CHECK_INT(timer_key_decode(BYTES(key, sizeof(key)), &due, &sequence, &party, &what), 1);
 
 	struct queue_row row = sample_row(), got;
-	release_row_encode(LANE_NORMAL, &row, value);
+	size_t len = release_row_encode(LANE_NORMAL, &row, value);
 	CHECK_INT(value[0], LANE_NORMAL);
-	CHECK_INT(release_row_decode(BYTES(value, sizeof(value)), &lane, &got), 0);
+	CHECK_INT(release_row_decode(BYTES(value, len), &lane, &got), 0);
 	CHECK_INT(lane, LANE_NORMAL);
 	check_row(&got);
+	CHECK_INT(release_row_decode(BYTES(value, 0), &lane, &got), 1);
+	CHECK_INT(release_row_decode(BYTES(value, len - 1), &lane, &got), 1);
 	value[0] = LANE_OUTCOME;
-	CHECK_INT(release_row_decode(BYTES(value, sizeof(value)), &lane, &got), 1);
-	CHECK_INT(release_row_decode(BYTES(value, sizeof(value) - 1), &lane, &got), 1);
+	CHECK_INT(release_row_decode(BYTES(value, len), &lane, &got), 1);
+
+	len = parked_row_encode(LANE_BULK, 0x0102030405060708, &row, value);
+	check_hex(value, 11, "0201020304050607080102");
+	CHECK_INT(parked_row_decode(BYTES(value, len), &lane, &due, &got), 0);
+	CHECK(lane == LANE_BULK && due == 0x0102030405060708);
+	check_row(&got);
+	CHECK_INT(parked_row_decode(BYTES(value, 8), &lane, &due, &got), 1);
+	CHECK_INT(parked_row_decode(BYTES(value, len - 1), &lane, &due, &got), 1);
+}
+
+static void test_holds(void)
+{
+	uint8_t party[HOLD_PARTY_SIZE], service[HOLD_SERVICE_SIZE], order[ORDER_KEY_SIZE];
+	struct queue_row row = sample_row();
+	hold_party_key_encode(0x01020304, party);
+	check_hex(party, sizeof(party), "7101020304");
+	hold_service_key_encode(BYTES_STR("figures"), service);
+	check_hex(service, 10, "73666967757265730000");
+	CHECK_INT(service[HOLD_SERVICE_SIZE - 1], 0);
+	order_key_encode(0x11121314, LANE_BULK, &row, 0x0102030405060708, order);
+	check_hex(order, sizeof(order),
+		"111213140203040506606162636465666768696a6b6c6d6e6f0102030405060708");
 }
 
 static void test_outcome(void)
@@ -204,14 +241,15 @@ static void test_seen_end(void)
 	CHECK_INT(end_got.state, END_REJECTED);
 	CHECK_INT(end_got.entry, 513);
 	CHECK_INT(end_got.index, 4);
-	end_value[0] = 6;
+	end_value[0] = END_HELD + 1;
 	CHECK_INT(end_row_decode(BYTES(end_value, sizeof(end_value)), &end_got), 1);
 	end_value[0] = END_DELAYED;
 	CHECK_INT(end_row_decode(BYTES(end_value, sizeof(end_value)), &end_got), 1);
 	end_value[9] = LANE_BULK;
 	CHECK_INT(end_row_decode(BYTES(end_value, sizeof(end_value)), &end_got), 0);
 	CHECK_STR(end_state_name(END_DISCARDED), "discarded");
-	CHECK(end_state_name(6) == NULL);
+	CHECK_STR(end_state_name(END_HELD), "held");
+	CHECK(end_state_name(END_HELD + 1) == NULL);
 }
 
 static void test_counters(void)
@@ -260,5 +298,5 @@ static void test_month(void)
 }
 
 CHECK_MAIN(CHECK_CASE(test_queue), CHECK_CASE(test_common), CHECK_CASE(test_timer),
-	CHECK_CASE(test_outcome), CHECK_CASE(test_seen_end), CHECK_CASE(test_counters),
-	CHECK_CASE(test_month))
+	CHECK_CASE(test_holds), CHECK_CASE(test_outcome), CHECK_CASE(test_seen_end),
+	CHECK_CASE(test_counters), CHECK_CASE(test_month))

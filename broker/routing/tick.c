@@ -48,7 +48,7 @@ static int release(struct rules *rules, const struct due *due)
 	int r = common_join(rules->state, due->item.sequence, &place.row);
 	if (r < 0)
 		return r;
-	r = place_remove(rules->state, &due->item, &place);
+	r = place_remove(rules, &due->item, &place);
 	if (r < 0)
 		return r;
 	r = place_queue(rules->state, &due->item, place.lane, &place.row);
@@ -67,7 +67,7 @@ static int announce_all(struct rules *rules, const struct due *due)
 			.party = common.recipients[i], .sequence = due->item.sequence};
 		struct place place;
 		r = place_find(rules->state, &item, &place);
-		if (r == 0 && (place.where == PLACE_QUEUE || place.where == PLACE_TIMER))
+		if (r == 0 && place_is_open(&place))
 			r = effect_place(rules, EFFECT_EXPIRE, &item, place.lane, NULL);
 	}
 	return r == STATE_NOT_FOUND ? -EBADMSG : r;

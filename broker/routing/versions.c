@@ -15,7 +15,13 @@
 
 static const struct rules_version versions[] = {
 	{.version = 0, FUNCTIONS},
-	{.version = RULES_VERSION, FUNCTIONS},
+	{.version = RULES_VERSION,
+		FUNCTIONS,
+		.bury = rules_bury,
+		.retry = rules_retry,
+		.discard = rules_discard,
+		.hold_items = rules_hold_items,
+		.hold_queue = rules_hold_queue},
 };
 
 const struct rules_version *rules_version_find(uint32_t version)

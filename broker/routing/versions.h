@@ -27,6 +27,17 @@ struct rules_version {
 	int (*hold)(struct rules *rules, const struct case_act *act, bool hold,
 		struct items_decision *ret);
 	int (*adopt_registry)(struct rules *rules);
+	/* NULL in version 0, which had none of these. */
+	int (*bury)(struct rules *rules, const struct rules_item *items, size_t count,
+		const char *cause, struct items_decision *ret);
+	int (*retry)(struct rules *rules, const struct rules_item *items, size_t count,
+		const struct queue_act *act, struct items_decision *ret);
+	int (*discard)(struct rules *rules, const struct rules_item *items, size_t count,
+		const struct queue_act *act, struct items_decision *ret);
+	int (*hold_items)(struct rules *rules, const struct rules_item *items, size_t count,
+		const struct queue_act *act, bool hold, struct items_decision *ret);
+	int (*hold_queue)(struct rules *rules, const struct queue_act *act, bool hold,
+		struct items_decision *ret);
 };
 
 /**

@@ -87,6 +87,19 @@ def messages_go_through(case):
     case.wait_entry("expired")
 
 
+def an_operator_stops_some(case):
+    """A message, a queue and a service; of the service one that waited already and one that comes later."""
+    world = case.world
+    waiting = world.city.receipts[case.messages[50].h].sequence
+    case.order("queue", "hold", "--message", waiting)
+    case.order("queue", "hold", "ministry.interop")
+    world.submit(world.message(b"before", service=b"figures", recipient=b"ministry.interop"))
+    case.order("queue", "hold", "--service", "figures")
+    world.submit(world.message(b"after", service=b"figures", recipient=b"ministry.interop"))
+    case.order("queue", "hold", "jobcenter.interop")
+    case.order("queue", "release", "jobcenter.interop")
+
+
 def a_registry_follows_and_witnesses_sign(case):
     import elsewhere
     world = case.world
@@ -243,6 +256,7 @@ def what_was_planted_is_found(case):
 
 STORIES = [
     messages_go_through,
+    an_operator_stops_some,
     a_registry_follows_and_witnesses_sign,
     a_case_is_held_and_one_is_erased,
     the_journal_holds_elsewhere,

@@ -17,7 +17,7 @@ KEYRING = b"dienstweg-keyring 0\n"
 RECORD, CONTENT = 1, 2  # as numbers; by name they stand in the associated data
 NAMES = {RECORD: b"record", CONTENT: b"content"}
 TABLES = ("meta", "stub", "record", "content", "tile", "checkpoint", "cosignature", "registry", "seal",
-          "instructed", "queue", "timer", "seen", "end", "counter", "party", "hold")
+          "instructed", "queue", "timer", "seen", "end", "counter", "party", "hold", "order")
 
 
 def number(data):

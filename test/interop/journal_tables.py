@@ -6,14 +6,16 @@ from envelope import sha256, u8, u16, u32, u64
 from journal_store import number
 from proto import journal_pb2 as pb
 
-ACCEPTED, REJECTED, EXPIRED = 1, 2, 3
-RELEASE, SUMMARY, OUTCOMES = 1, 3, 3
+ACCEPTED, REJECTED, EXPIRED, CANCELLED, DISCARDED = 1, 2, 3, 4, 5
+DELAYED, DEAD, HELD = 0, 6, 7  # states in `end` of what has not ended
+RELEASE, SUMMARY, PARKED, OUTCOMES = 1, 3, {4: DEAD, 5: HELD}, 3
+NEVER = 2 ** 64 - 1
 COMMON = 0  # under this number stands what the rows of several recipients of a message have in common
 
 
 def check(verifier):
     tables = Tables(verifier)
-    for part in (tables.parties, tables.seen, tables.ends, tables.open, tables.totals, tables.holds,
+    for part in (tables.parties, tables.seen, tables.ends, tables.open, tables.totals, tables.holds, tables.order,
                  tables.instructed, tables.seals, tables.marks, tables.states):
         verifier.guarded(verifier.journal.size, part)
 
@@ -24,6 +26,8 @@ class Tables:
         self.numbers = {key: number(value) for key, value in self.journal.rows("party")}
         self.names = {value: key for key, value in self.numbers.items()}
         self.ends_of = {}  # (sequence, party): (state, ending entry, index)
+        self.parked = {}  # the same of what waits for an operator
+        self.waits = {}  # (sequence, party): the lane of what waits in `timer`, dead letters apart
         self.sent = {(sequence, self.numbers.get(name)) for sequence, message in verifier.messages.items()
                      for name in message[2].recipients}
         self.readable = self.journal.keyring is not None
@@ -68,13 +72,15 @@ class Tables:
                 if verdict == pb.ACK_CLOSED:
                     ended[ack.sequence, self.numbers.get(batch.recipient)] = (
                         ACCEPTED if ack.accepted else REJECTED, at, index)
-        for at, decision in self.verifier.expired.items():
+        for at, (state, decision) in self.verifier.ended.items():
             for index, one in enumerate(decision.affected):
-                ended[one.sequence, self.numbers.get(one.party)] = (EXPIRED, at, index)
+                ended[one.sequence, self.numbers.get(one.party)] = (state, at, index)
         for key, value in self.journal.rows("end"):
             sequence, party = number(key[:8]), number(key[8:])
             state, at, index = value[0], number(value[1:9]), value[9]
-            if state == 0:
+            if state in (DEAD, HELD):
+                self.parked[sequence, party] = (state, at, index)
+            if state in (DELAYED, DEAD, HELD):
                 continue
             self.ends_of[sequence, party] = (state, at, index)
             if (sequence, party) not in ended and at not in self.verifier.unread or \
@@ -105,17 +111,46 @@ class Tables:
             return b""
         return self.queue_row(sequence)
 
+    def is_row(self, value, sequence):
+        """One recipient's row: attempts, the message, and strikes (with the service's limit) where there are any."""
+        expected = self.recipient_row(sequence)
+        if expected is None:
+            return True
+        tail = value[2 + len(expected):]
+        return value[2:2 + len(expected)] == expected and \
+            (not tail or len(tail) == (4 if expected else 2) and any(tail))
+
+    def park(self, key, due, sequence, party, what, value):
+        """A dead letter, or held: `end` says by which entry, and that entry says so."""
+        state, at, index = self.parked.pop((sequence, party), (None, 0, 0))
+        message = self.verifier.messages.get(sequence)
+        if due != NEVER or state != PARKED[what] or message and (
+                message[1].priority != value[0] or not self.is_row(value[9:], sequence)):
+            self.find(sequence, "timer", f"parked, and not of this message: {key.hex()}")
+        decision = self.verifier.parking.get(at)
+        if at in self.verifier.unread or decision is None and self.kind_of(at) == (6 if state == DEAD else 9):
+            return
+        named = decision is not None and (
+            index < len(decision.affected) and decision.affected[index].sequence == sequence and
+            self.numbers.get(decision.affected[index].party) == party or
+            state == HELD and not decision.affected and
+            (message is None or decision.held_service == message[1].service))
+        if not named or self.kind_of(at) != (6 if state == DEAD else 9):
+            self.find(sequence, "end", f"entry {at} does not say that it waits for an operator")
+
     def commons(self, commons, waiting):
         """A message for several recipients has one common row, as long as somebody waits for it."""
         sharing = {sequence for sequence, _ in waiting
                    if sequence in self.verifier.messages and self.recipient_row(sequence) == b""}
         for sequence in sharing | set(commons):
-            if sequence in self.verifier.unread:
+            if sequence not in self.verifier.messages:
                 continue
             count = len([row for row in waiting if row[0] == sequence])
             recipients = self.verifier.messages[sequence][2].recipients
-            if commons.get(sequence) != u16(count) + self.queue_row(sequence) + b"".join(
-                    u32(self.numbers.get(name, 0)) for name in recipients):
+            expected = u16(count) + self.queue_row(sequence) + b"".join(
+                u32(self.numbers.get(name, 0)) for name in recipients)
+            limit = commons.get(sequence, b"")[len(expected):]
+            if commons.get(sequence) != expected + limit or limit and (len(limit) != 2 or not any(limit)):
                 self.find(sequence, "queue", "its common row is not of this message and those it waits for")
 
     def open(self):
@@ -131,7 +166,7 @@ class Tables:
                 continue
             waiting.add((sequence, party))
             message = self.verifier.messages.get(sequence)
-            if message and (message[1].priority != lane or value[2:] != self.recipient_row(sequence)):
+            if message and (message[1].priority != lane or not self.is_row(value, sequence)):
                 self.find(sequence, "queue", f"party {party}: another lane or message")
         for key, value in self.journal.rows("timer"):
             due, sequence, party, what = (number(key[:8]), number(key[8:16]), number(key[16:20]),
@@ -140,9 +175,14 @@ class Tables:
             if what == RELEASE:
                 waiting.add((sequence, party))
                 delayed[sequence, party] = (due, value[:1])
-                if message and (message[1].priority != value[0] or
-                                value[3:] != self.recipient_row(sequence)):
+                self.waits[sequence, party] = value[0]
+                if message and (message[1].priority != value[0] or not self.is_row(value[1:], sequence)):
                     self.find(sequence, "timer", "is not of this message")
+            elif what in PARKED:
+                waiting.add((sequence, party))
+                if PARKED[what] == HELD:
+                    self.waits[sequence, party] = value[0]
+                self.park(key, due, sequence, party, what, value)
             elif what == 2:
                 lane = message and (0 if party == COMMON else message[1].priority)
                 if message and (message[1].expires_ms != due or value != u8(lane) or
@@ -151,6 +191,8 @@ class Tables:
             elif what != SUMMARY or value or due != 60_000 * (sequence + 1) or \
                     self.journal.get("counter", b"r" + u32(party) + u64(sequence)) is None:
                 self.find(self.journal.size, "timer", f"sums up nothing: {key.hex()}")
+        for sequence, party in self.parked:
+            self.find(sequence, "end", f"party {party}: waits for an operator, and is not in `timer`")
         self.commons(commons, waiting)
         there = {row for row in waiting if row[0] not in self.verifier.unread}
         for sequence, party in there ^ self.deliveries(self.journal.size):
@@ -198,8 +240,26 @@ class Tables:
         return any(number(key[5:]) in self.verifier.unread for key, _ in self.journal.rows("queue")) or any(
             number(key[8:16]) in self.verifier.unread for key, _ in self.journal.rows("timer"))
 
+    def order(self):
+        """What waits in `timer` holds back later ones of its sender and case, since rules version 1."""
+        rows = {(number(key[25:]), number(key[:4])): key for key, _ in self.journal.rows("order")}
+        for (sequence, party), key in rows.items():
+            message = self.verifier.messages.get(sequence)
+            if (sequence, party) not in self.waits or message and key[4:25] != u8(message[1].priority) + \
+                    u32(self.numbers.get(message[1].sender, 0)) + message[1].case_id:
+                self.find(sequence, "order", f"party {party}: nothing that waits")
+        for sequence, party in set(self.waits) - set(rows):
+            message = self.verifier.messages.get(sequence)
+            if message and message[2].rules_version >= 1:
+                self.find(sequence, "order", f"party {party}: waits, and holds nothing back")
+
     def holds(self):
-        held = {key: number(value) for key, value in self.journal.rows("hold")}
+        rows = {key: number(value) for key, value in self.journal.rows("hold")}
+        held = {key: at for key, at in rows.items() if len(key) == 16}
+        stops = {b"q" + u32(self.numbers.get(name, 0)) if kind == "party" else b"s" + name.ljust(64, b"\0"): at
+                 for (kind, name), at in self.verifier.stops.items()}
+        if {key: at for key, at in rows.items() if len(key) != 16} != stops:
+            self.find(self.journal.size, "hold", "not the queues and services that entries hold")
         readable = {case: at for case, at in held.items() if at not in self.verifier.unread}
         lifted = {at for at in self.verifier.unread if self.kind_of(at) == 13}  # of which case, nobody knows
         if readable.items() - self.verifier.holds.items() or not lifted and \
@@ -263,7 +323,7 @@ class Tables:
 
     def end_rows(self, start, size):
         rows = [row for row in self.journal.rows("end")
-                if row[1][0] and start <= number(row[1][1:9]) < size]
+                if row[1][0] in range(ACCEPTED, DISCARDED + 1) and start <= number(row[1][1:9]) < size]
         return sorted(rows, key=lambda row: row[1][1:10])
 
     def erased_in(self, start, size):

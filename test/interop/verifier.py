@@ -27,7 +27,9 @@ class Verifier:
         self.batch_ms, self.absent = 0, []
         self.erased, self.last_erased = [], 0
         self.messages, self.header_bytes, self.refused, self.acks = {}, {}, {}, {}
-        self.expired, self.holds, self.states, self.unread = {}, {}, [], set()
+        self.ended, self.holds, self.states, self.unread = {}, {}, [], set()
+        self.parking = {}  # entries that made dead letters, or held messages
+        self.stops = {}  # ("party" or "service", name): the entry that holds it
         self.witnessed, self.epochs = [], []  # of epochs: (number, entry that begins it)
         self.tree = Tree(self.sizes_wanted())
 
@@ -200,7 +202,37 @@ class Verifier:
 
     def kind_5(self, sequence, class_, row, decision):
         self.kind_4(sequence, class_, row, decision)
-        self.expired[sequence] = decision
+        self.ended[sequence] = (3, decision)
+
+    def kind_6(self, sequence, class_, row, decision):
+        """Dead letters."""
+        self.kind_4(sequence, class_, row, decision)
+        self.parking[sequence] = decision
+
+    def kind_7(self, sequence, class_, row, decision):
+        self.kind_4(sequence, class_, row, decision)
+
+    def kind_8(self, sequence, class_, row, decision):
+        """Discarded."""
+        self.kind_4(sequence, class_, row, decision)
+        self.ended[sequence] = (5, decision)
+
+    def kind_9(self, sequence, class_, row, decision):
+        """Held: messages, or a queue or service as a whole."""
+        self.kind_4(sequence, class_, row, decision)
+        self.parking[sequence] = decision
+        if not decision.affected:
+            self.stops[self.stop_of(sequence, class_, decision)] = sequence
+
+    def kind_10(self, sequence, class_, row, decision):
+        self.kind_4(sequence, class_, row, decision)
+        if not decision.affected:
+            self.stops.pop(self.stop_of(sequence, class_, decision), None)
+
+    def stop_of(self, sequence, class_, decision):
+        if class_ != 0 or bool(decision.held_party) == bool(decision.held_service):
+            self.find(sequence, "held", "neither a queue nor a service, or not permanent")
+        return ("party", decision.held_party) if decision.held_party else ("service", decision.held_service)
 
     def kind_12(self, sequence, _class, _row, decision):
         self.holds[decision.case_id] = sequence
