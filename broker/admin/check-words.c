@@ -34,6 +34,18 @@ static const char *what_of(uint8_t kind)
 		return "deliveries failed";
 	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:
 		return "messages expired before they were taken";
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DEAD:
+		return "messages that could not be delivered were put among the dead letters";
+	case DIENSTWEG__ENTRY_KIND__ENTRY_RETRIED:
+		return "an operator had dead letters delivered again";
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DISCARDED:
+		return "an operator discarded dead letters";
+	case DIENSTWEG__ENTRY_KIND__ENTRY_HELD:
+		return "an operator held messages or a queue";
+	case DIENSTWEG__ENTRY_KIND__ENTRY_RELEASED:
+		return "an operator released messages or a queue";
+	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
+		return "a sender cancelled messages";
 	case DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY:
 		return "a registry came into force";
 	case DIENSTWEG__ENTRY_KIND__ENTRY_WITNESSED:

@@ -125,6 +125,8 @@ static json_t *affected_json(const Dienstweg__Decision *decision)
 		put_name(object, "party", affected->party);
 		out_put(object, "attempts", affected->attempts);
 		out_put_time(object, "due", affected->due_ms);
+		if (affected->strikes > 0)
+			out_put(object, "strikes", affected->strikes);
 		json_array_append_new(array, object);
 	}
 	return array;
@@ -167,6 +169,7 @@ static json_t *limits_json(const Dienstweg__RulesLimits *limits)
 	out_put(object, "backoff_max_ms", limits->backoff_max_ms);
 	out_put(object, "queue_messages_max", limits->queue_messages_max);
 	out_put(object, "queue_bytes_max", limits->queue_bytes_max);
+	out_put(object, "attempts_max", limits->attempts_max);
 	return object;
 }
 

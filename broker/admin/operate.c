@@ -105,6 +105,83 @@ static int parse_inspect(struct words_of *words, struct operator_act *act)
 	return what->count > 0 && what->first <= what->last ? 0 : -EINVAL;
 }
 
+/* SEQUENCE/PARTY-NUMBER, each. */
+static int parse_items(struct words_of *words, struct arena *arena, struct operator_act *act)
+{
+	struct rules_item *items = arena_zalloc(arena, (strlen(words->at) / 4 + 1) * sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	while (*words->at) {
+		uint64_t party;
+		if (!next_word(words))
+			return -EINVAL;
+		char *slash = strchr(words->word, '/');
+		if (!slash)
+			return -EINVAL;
+		*slash = '\0';
+		if (text_parse_u64(BYTES_STR(words->word), &items[act->count].sequence) ||
+			text_parse_u64(BYTES_STR(slash + 1), &party) || party > UINT32_MAX)
+			return -EINVAL;
+		items[act->count++].party = (uint32_t)party;
+	}
+	act->items = items;
+	return act->count > 0 ? 0 : -EINVAL;
+}
+
+/* A name, kept in the arena; "-" stands for none. */
+static int parse_name(struct words_of *words, struct arena *arena, struct bytes *ret)
+{
+	*ret = (struct bytes){};
+	if (!next_word(words))
+		return -EINVAL;
+	if (strcmp(words->word, "-") == 0)
+		return 0;
+	if (!text_is_name(BYTES_STR(words->word)))
+		return -EINVAL;
+	return arena_copy(arena, BYTES_STR(words->word), ret);
+}
+
+static int parse_dead(struct words_of *words, struct arena *arena, struct operator_act *act)
+{
+	if (!next_word(words))
+		return -EINVAL;
+	bool discard = strcmp(words->word, "discard") == 0;
+	if (!discard && strcmp(words->word, "retry") != 0)
+		return -EINVAL;
+	act->what = discard ? OPERATOR_DISCARD : OPERATOR_RETRY;
+	int r = parse_name(words, arena, &act->queue.cause);
+	if (r == 0 && discard && act->queue.cause.len == 0)
+		return -EINVAL;
+	return r ? r : parse_items(words, arena, act);
+}
+
+static int parse_queue(struct words_of *words, struct arena *arena, struct operator_act *act)
+{
+	if (!next_word(words))
+		return -EINVAL;
+	bool hold = strcmp(words->word, "hold") == 0;
+	if ((!hold && strcmp(words->word, "release") != 0) || !next_word(words))
+		return -EINVAL;
+	bool party = strcmp(words->word, "party") == 0;
+	if (party || strcmp(words->word, "service") == 0) {
+		struct bytes *name = party ? &act->queue.party : &act->queue.service;
+		act->what = hold ? OPERATOR_HOLD_QUEUE : OPERATOR_RELEASE_QUEUE;
+		int r = parse_name(words, arena, name);
+		return r ? r : name->len > 0 && !*words->at ? 0 : -EINVAL;
+	}
+	act->what = hold ? OPERATOR_HOLD_ITEMS : OPERATOR_RELEASE_ITEMS;
+	if (strcmp(words->word, "items") != 0)
+		return -EINVAL;
+	int r = parse_name(words, arena, &act->queue.service);
+	return r ? r : parse_items(words, arena, act);
+}
+
+static int parse_hold(struct words_of *words, enum operator_what what, struct operator_act *act)
+{
+	act->what = what;
+	return next_case(words, &act->about) && !*words->at ? 0 : -EINVAL;
+}
+
 static int parse(const char *line, struct arena *arena, struct operator_act *act)
 {
 	struct words_of words = {.at = line};
@@ -114,8 +191,12 @@ static int parse(const char *line, struct arena *arena, struct operator_act *act
 		return parse_erase(&words, arena, act);
 	if (strcmp(words.word, "inspect") == 0)
 		return parse_inspect(&words, act);
-	act->what = strcmp(words.word, "hold") == 0 ? OPERATOR_HOLD : OPERATOR_RELEASE;
-	return next_case(&words, &act->about) && !*words.at ? 0 : -EINVAL;
+	if (strcmp(words.word, "dead") == 0)
+		return parse_dead(&words, arena, act);
+	if (strcmp(words.word, "queue") == 0)
+		return parse_queue(&words, arena, act);
+	return parse_hold(
+		&words, strcmp(words.word, "hold") == 0 ? OPERATOR_HOLD : OPERATOR_RELEASE, act);
 }
 
 static json_t *error_of(const char *why)
@@ -130,10 +211,11 @@ static void done(struct operator_act *act)
 	const struct operate_options *options = act->context;
 	json_t *object = json_object();
 	json_object_set_new(object, "changed", json_boolean(act->changed));
-	if (act->changed && (act->what == OPERATOR_HOLD || act->what == OPERATOR_RELEASE ||
-				    act->what == OPERATOR_INSPECT))
+	bool erases = act->what == OPERATOR_ERASE_CASE || act->what == OPERATOR_ERASE_DUE ||
+		      act->what == OPERATOR_ERASE_NOW;
+	if (act->changed && !erases)
 		json_object_set_new(object, "sequence", json_integer((json_int_t)act->sequence));
-	if (act->what == OPERATOR_ERASE_CASE)
+	if (act->what == OPERATOR_ERASE_CASE || act->items)
 		json_object_set_new(object, "taken", json_integer((json_int_t)act->taken));
 	if (act->late)
 		json_object_set_new(object, "late", json_true());
@@ -143,7 +225,8 @@ static void done(struct operator_act *act)
 bool operate_is(const char *line)
 {
 	return strncmp(line, "hold ", 5) == 0 || strncmp(line, "release ", 8) == 0 ||
-	       strncmp(line, "erase ", 6) == 0 || strncmp(line, "inspect ", 8) == 0;
+	       strncmp(line, "erase ", 6) == 0 || strncmp(line, "inspect ", 8) == 0 ||
+	       strncmp(line, "dead ", 5) == 0 || strncmp(line, "queue ", 6) == 0;
 }
 
 void operate_request(

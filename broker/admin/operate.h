@@ -14,6 +14,11 @@
  *   erase due                   look now what is due by age
  *   erase now WORD              carry out waiting instructions now; WORD says why
  *   erase case CASE INSTRUCTION SEQUENCE...   let these entries go with the next weekly union
+ *   dead retry CAUSE ITEM...    deliver these dead letters again; CAUSE may be -
+ *   dead discard CAUSE ITEM...  end them; ITEM is SEQUENCE/PARTY-NUMBER
+ *   queue hold party NAME       or service NAME: accept, and deliver nothing
+ *   queue hold items SERVICE ITEM...    hold these messages, for the sake of a held service, or -
+ *   queue release party|service NAME, queue release items SERVICE ITEM...
  *   inspect ROLE GROUND FIRST LAST COUNT        records in this range are about to be opened and shown
  * Whoever may open the socket may order. The answer comes when it is on disk. Reactor only.
  */

@@ -22,6 +22,8 @@ struct queue_figures {
 	uint64_t messages;
 	uint64_t bytes;
 	uint64_t oldest_ms; /* batch time of the oldest waiting message, 0: none or unreadable */
+	uint32_t number;
+	bool held; /* by an operator */
 };
 
 struct inquiry {
@@ -132,6 +134,16 @@ static uint64_t oldest_read(struct journal_reader *reader, uint32_t party, struc
 	return disclosed.batch_ms;
 }
 
+static int held_read(struct journal_reader *reader, uint32_t party, bool *ret)
+{
+	uint8_t key[HOLD_PARTY_SIZE];
+	struct bytes found, value;
+	hold_party_key_encode(party, key);
+	int r = journal_read_table(reader, STATE_HOLD, BYTES(key, sizeof(key)), &found, &value);
+	*ret = r == 0 && bytes_equal(found, BYTES(key, sizeof(key)));
+	return r == READER_NOT_FOUND ? 0 : r;
+}
+
 static int queue_read(struct inquiry *inquiry, struct journal_reader *reader, struct bytes key,
 	struct bytes value, struct arena *arena)
 {
@@ -146,6 +158,10 @@ static int queue_read(struct inquiry *inquiry, struct journal_reader *reader, st
 	queue->messages = total.first;
 	queue->bytes = total.second;
 	queue->oldest_ms = total.first ? oldest_read(reader, party, arena) : 0;
+	queue->number = party;
+	r = held_read(reader, party, &queue->held);
+	if (r != 0)
+		return r;
 	inquiry->count++;
 	return 0;
 }
@@ -237,6 +253,11 @@ static json_t *queues_json(const struct status *status, const struct inquiry *in
 		json_object_set_new(object, "party", json_string(queue->party));
 		put(object, "messages", queue->messages);
 		put(object, "bytes", queue->bytes);
+		if (queue->held)
+			json_object_set_new(object, "held", json_true());
+		const char *breaker = delivery_breaker(status->options.delivery, queue->number);
+		if (breaker)
+			json_object_set_new(object, "breaker", json_string(breaker));
 		if (queue->oldest_ms)
 			put(object, "oldest_s",
 				now_ms > queue->oldest_ms ? (now_ms - queue->oldest_ms) / 1000 : 0);
@@ -409,8 +430,7 @@ void status_request(void *context, const char *line, uint64_t ticket, uint32_t a
 	}
 	if (strcmp(line, "status") != 0) {
 		reply_error(status, ticket,
-			"unknown request: this socket knows status, registry reload, hold, release "
-			"and erase");
+			"unknown request: this socket knows status, registry reload and orders");
 		return;
 	}
 	struct inquiry *inquiry = calloc(1, sizeof(*inquiry));

@@ -22,9 +22,10 @@ static const char help[] =
 	"Lists the entries of the journal: number, time, kind, and what was decided.\n"
 	"\n" FOLDERS_HELP "  --from N           from this entry on; default 0\n"
 	"  --to N             up to this entry; default the last\n"
-	"  --kind KIND        only accepted, refused, acknowledged, attempts-failed, expired, "
-	"registry,\n"
-	"                     state, start, stop, clock-step, refusals-summed, ...\n"
+	"  --kind KIND        only accepted, refused, acknowledged, attempts-failed, dead, "
+	"retried,\n"
+	"                     discarded, expired, cancelled, held, released, registry, state, "
+	"start, stop, clock-step, refusals-summed, ...\n"
 	"  --json             an object a line\n";
 
 struct listing {

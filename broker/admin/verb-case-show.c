@@ -64,6 +64,22 @@ static const char *say_what(const struct timeline_event *event)
 							   : timeline_what_name(event->what);
 }
 
+static const char *state_words(enum timeline_state state)
+{
+	switch (state) {
+	case TIMELINE_WAITING:
+		return "waits for";
+	case TIMELINE_DELAYED:
+		return "put off, waits for";
+	case TIMELINE_BURIED:
+		return "a dead letter for";
+	case TIMELINE_PARKED:
+		return "held, waits for";
+	default:
+		return "unknown for";
+	}
+}
+
 static void say_states(struct words *words, const struct timeline_event *event)
 {
 	for (size_t i = 0; i < event->recipients_count; i++) {
@@ -71,12 +87,7 @@ static void say_states(struct words *words, const struct timeline_event *event)
 		if (recipient->state == TIMELINE_ENDED)
 			continue;
 		words_add(words, words->len ? "; " : "");
-		if (recipient->state == TIMELINE_WAITING)
-			words_add(words, "waits for ");
-		else if (recipient->state == TIMELINE_DELAYED)
-			words_add(words, "put off, waits for ");
-		else
-			words_add(words, "unknown for ");
+		words_add(words, "%s ", state_words(recipient->state));
 		words_name(words, recipient->name);
 	}
 }
@@ -104,6 +115,7 @@ static void say_more(struct words *words, const struct timeline_event *event)
 		}
 		return;
 	case TIMELINE_FAILED:
+	case TIMELINE_DEAD:
 		words_add(words, "attempt %" PRIu32 ", ", event->attempts);
 		words_name(words, BYTES_PB(event->decision->cause));
 		if (event->due_ms) {
@@ -113,6 +125,19 @@ static void say_more(struct words *words, const struct timeline_event *event)
 		return;
 	case TIMELINE_EXPIRED:
 		words_add(words, "never acknowledged");
+		return;
+	case TIMELINE_CANCELLED:
+		words_add(words, "on the word of its sender");
+		return;
+	case TIMELINE_RETRIED:
+	case TIMELINE_DISCARDED:
+	case TIMELINE_HELD:
+	case TIMELINE_RELEASED:
+		words_add(words, "by account %" PRIu32, event->decision->account);
+		if (event->decision->cause.len > 0) {
+			words_add(words, ": ");
+			words_name(words, BYTES_PB(event->decision->cause));
+		}
 		return;
 	}
 }
@@ -169,6 +194,11 @@ static json_t *recipient_json(const struct timeline_recipient *recipient)
 		out_put_text(object, "state", end_state_name((enum end_state)recipient->end));
 		out_put(object, "entry", recipient->entry);
 		break;
+	case TIMELINE_BURIED:
+	case TIMELINE_PARKED:
+		out_put_text(object, "state", recipient->state == TIMELINE_BURIED ? "dead" : "held");
+		out_put(object, "entry", recipient->entry);
+		break;
 	case TIMELINE_UNKNOWN:
 		out_put_text(object, "state", "unknown");
 		break;
@@ -183,6 +213,13 @@ static json_t *receipt_json(const struct timeline_event *event)
 	out_put(object, "leaf", event->sequence);
 	out_put(object, "tree_size", event->proven_by);
 	return object;
+}
+
+/* By an operator. */
+static bool is_ordered(enum timeline_what what)
+{
+	return what == TIMELINE_RETRIED || what == TIMELINE_DISCARDED || what == TIMELINE_HELD ||
+	       what == TIMELINE_RELEASED;
 }
 
 static json_t *event_json(const struct timeline_event *event, const struct dispute *dispute)
@@ -215,7 +252,11 @@ static json_t *event_json(const struct timeline_event *event, const struct dispu
 		out_put_name(object, "code", event->code);
 		out_put_name(object, "text", event->text);
 	}
-	if (event->what == TIMELINE_FAILED) {
+	if (is_ordered(event->what)) {
+		out_put(object, "account", event->decision->account);
+		out_put_name(object, "cause", BYTES_PB(event->decision->cause));
+	}
+	if (event->what == TIMELINE_FAILED || event->what == TIMELINE_DEAD) {
 		out_put_name(object, "cause", BYTES_PB(event->decision->cause));
 		out_put(object, "attempts", event->attempts);
 		out_put_time(object, "due", event->due_ms);

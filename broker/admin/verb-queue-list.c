@@ -20,14 +20,15 @@ static const char help[] =
 	"\n"
 	"Lists what waits for each party: messages that can be delivered (or are out for delivery) "
 	"by\n"
-	"priority, messages put off until a time, bytes, the age of the oldest, and outcomes of "
+	"priority, messages put off until a time, held and dead ones, bytes, the age of the "
+	"oldest, and outcomes of "
 	"its own\n"
 	"messages that it has not confirmed. Read from the journal, with and without a broker.\n"
 	"\n" FOLDERS_HELP "  --json             an object a line\n";
 
 static uint64_t messages_of(const struct queue_figures *party)
 {
-	uint64_t sum = party->delayed.messages;
+	uint64_t sum = party->delayed.messages + party->dead.messages + party->held.messages;
 	for (size_t lane = 0; lane < LANE_OUTCOME; lane++)
 		sum += party->lanes[lane].messages;
 	return sum;
@@ -35,7 +36,7 @@ static uint64_t messages_of(const struct queue_figures *party)
 
 static uint64_t bytes_of(const struct queue_figures *party)
 {
-	uint64_t sum = party->delayed.bytes;
+	uint64_t sum = party->delayed.bytes + party->dead.bytes + party->held.bytes;
 	for (size_t lane = 0; lane < LANE_OUTCOME; lane++)
 		sum += party->lanes[lane].bytes;
 	return sum;
@@ -55,6 +56,9 @@ static void print_json(const struct queue_figures *party)
 	out_put(object, "normal", party->lanes[LANE_NORMAL].messages);
 	out_put(object, "bulk", party->lanes[LANE_BULK].messages);
 	out_put(object, "delayed", party->delayed.messages);
+	out_put(object, "dead", party->dead.messages);
+	out_put(object, "held", party->held.messages);
+	json_object_set_new(object, "stopped", json_boolean(party->stopped));
 	out_put(object, "messages", messages_of(party));
 	out_put(object, "bytes", bytes_of(party));
 	out_put(object, "outcomes", party->outcomes);
@@ -69,17 +73,18 @@ static void print_json(const struct queue_figures *party)
 static void print(const struct queue_list *list)
 {
 	char bytes[OUT_TEXT_MAX], age[OUT_TEXT_MAX];
-	printf("%-32s %8s %8s %8s %8s %10s %9s %9s\n", "waiting for", "urgent", "normal", "bulk",
-		"delayed", "bytes", "oldest", "outcomes");
+	printf("%-32s %8s %8s %8s %8s %6s %6s %10s %9s %9s\n", "waiting for", "urgent", "normal",
+		"bulk", "delayed", "held", "dead", "bytes", "oldest", "outcomes");
 	for (size_t i = 0; i < list->count; i++) {
 		const struct queue_figures *party = &list->items[i];
 		bool some = party->oldest != UINT64_MAX;
-		printf("%-32s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64
-		       " %10s %9s %9" PRIu64 "\n",
+		printf("%-32s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %6" PRIu64
+		       " %6" PRIu64 " %10s %9s %9" PRIu64 "%s\n",
 			party->name, party->lanes[LANE_URGENT].messages,
 			party->lanes[LANE_NORMAL].messages, party->lanes[LANE_BULK].messages,
-			party->delayed.messages, out_bytes(bytes_of(party), bytes),
-			some ? out_age(age_of(party), age) : "-", party->outcomes);
+			party->delayed.messages, party->held.messages, party->dead.messages,
+			out_bytes(bytes_of(party), bytes), some ? out_age(age_of(party), age) : "-",
+			party->outcomes, party->stopped ? "  HELD" : "");
 	}
 }
 

@@ -70,10 +70,12 @@ static void print_queues(const json_t *queues)
 	size_t i;
 	json_t *queue;
 	printf("\n%-32s %9s %10s %9s\n", "waiting for", "messages", "bytes", "oldest");
-	json_array_foreach(queues, i, queue) printf("%-32s %9" PRIu64 " %10s %9s\n",
+	json_array_foreach(queues, i, queue) printf("%-32s %9" PRIu64 " %10s %9s%s%s\n",
 		text(queue, "party"), number(queue, "messages"),
 		out_bytes(number(queue, "bytes"), bytes),
-		json_object_get(queue, "oldest_s") ? out_age(number(queue, "oldest_s"), age) : "-");
+		json_object_get(queue, "oldest_s") ? out_age(number(queue, "oldest_s"), age) : "-",
+		json_is_true(json_object_get(queue, "held")) ? "  HELD by an operator" : "",
+		*text(queue, "breaker") ? "  RESTS: one delivery after the other failed" : "");
 }
 
 static void print_erasure(const json_t *erasure)

@@ -4,6 +4,12 @@
 /* The verbs of dienstweg-admin, each in a file of its own: arguments from the verb's name on, exit code. */
 int status_run(int argc, char **argv);
 int queue_list_run(int argc, char **argv);
+int queue_hold_run(int argc, char **argv);
+int queue_release_run(int argc, char **argv);
+int dead_list_run(int argc, char **argv);
+int dead_show_run(int argc, char **argv);
+int dead_retry_run(int argc, char **argv);
+int dead_discard_run(int argc, char **argv);
 int case_show_run(int argc, char **argv);
 int case_list_run(int argc, char **argv);
 int backup_run(int argc, char **argv);

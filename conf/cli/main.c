@@ -69,9 +69,9 @@ struct neighbour {
 	}
 
 static const struct neighbour neighbours[] = {{"registry", ADMIN}, {"status", ADMIN},
-	{"queue", ADMIN}, {"case", ADMIN}, {"audit", ADMIN}, {"hold", ADMIN}, {"release", ADMIN},
-	{"erase", ADMIN}, {"backup", ADMIN}, {"send", PARTY}, {"receive", PARTY},
-	{"evidence", PARTY}, {"access", PARTY}};
+	{"queue", ADMIN}, {"dead", ADMIN}, {"case", ADMIN}, {"audit", ADMIN}, {"hold", ADMIN},
+	{"release", ADMIN}, {"erase", ADMIN}, {"backup", ADMIN}, {"send", PARTY},
+	{"receive", PARTY}, {"evidence", PARTY}, {"access", PARTY}};
 
 /* Folder of the running program: neither PATH nor the working folder decide what is started. */
 static int own_folder(char *buf, size_t size)
