@@ -362,6 +362,17 @@ static bool may_pass(int r)
 	return false;
 }
 
+/* Those that have nothing to do with this delivery: it must not end among the dead letters for them. */
+static bool is_of_system(int r)
+{
+	static const int errors[] = {ENOSPC, EDQUOT, EROFS, EMFILE, ENFILE};
+	for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
+		if (r == -errors[i])
+			return true;
+	}
+	return false;
+}
+
 int handover_put(
 	const struct handover *handover, const struct dw_delivery *delivery, struct dw_verdict *ret)
 {
@@ -376,7 +387,8 @@ int handover_put(
 		log_warn("folder", "a delivery cannot be put into its folder now", F_ERR(r),
 			F_U64("sequence", delivery->sequence));
 		*ret = (struct dw_verdict){.disposition = DW_LATER};
-		snprintf(ret->code, sizeof(ret->code), "folder");
+		snprintf(ret->code, sizeof(ret->code), "%s",
+			is_of_system(r) ? "unavailable" : "folder");
 		return 0;
 	}
 	if (r == 0)

@@ -135,7 +135,9 @@ struct dw_delivery {
 enum dw_disposition { DW_ACCEPTED = 1, DW_REJECTED = 2, DW_LATER = 3 };
 struct dw_verdict {
 	enum dw_disposition disposition;
-	char code[64];     /* rejected, later: [a-z0-9.-] */
+	/* Rejected, later: [a-z0-9.-]. Later with "unavailable": the agency's own system is to blame, not this
+	   message, however often that happens; with any other code too often makes it a dead letter. */
+	char code[64];
 	char text[201];    /* rejected: a sentence without personal data */
 	uint32_t delay_ms; /* later: 0 leaves it to the broker's backoff */
 };

@@ -210,13 +210,22 @@ static struct parcel *nak_parcel(struct delivery *delivery, const Dienstweg__Nak
 	return parcel;
 }
 
+/* Codes by which a recipient says that it is not the message's fault (docs/protocol.md "Attempts and dead letters"). */
+static bool is_own_fault(struct bytes reason)
+{
+	static const char *const codes[] = {"unavailable", "unknown-key", "schema-absent"};
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+		if (bytes_equal(reason, BYTES_STR(codes[i])))
+			return true;
+	return false;
+}
+
 void delivery_nak(struct delivery *delivery, struct outlet *outlet, const Dienstweg__Nak *nak)
 {
 	struct recipient *recipient = outlet_recipient(outlet, BYTES_PB(nak->party));
 	struct parcel *parcel = NULL;
-	enum breaker_failure how = bytes_equal(BYTES_PB(nak->reason), BYTES_STR("unavailable"))
-					   ? BREAKER_UNAVAILABLE
-					   : BREAKER_GIVEN_BACK;
+	enum breaker_failure how = is_own_fault(BYTES_PB(nak->reason)) ? BREAKER_UNAVAILABLE
+								       : BREAKER_GIVEN_BACK;
 	uint64_t now_ns = clock_mono_ns(delivery->options.clock);
 	for (size_t i = 0; recipient && i < nak->n_sequences && i < NAK_SEQUENCES_MAX; i++) {
 		if (!parcel && recipient_may_fail(recipient, now_ns))

@@ -89,7 +89,7 @@ static void effect_queued(
 	if (effect->sequence < lane->next || !new) {
 		recipient_again(recipient, effect->lane, effect->sequence);
 		/* Behind it: what it held back must not leave before it. */
-		if (!new)
+		if (effect->waited)
 			recipient_release(recipient, effect->lane, &effect->row);
 		delivery_want(delivery, recipient);
 		return;
@@ -131,7 +131,7 @@ static void effect_removed(
 	recipient_forget(recipient, effect->sequence, true, NULL);
 	if (fetch_covers(recipient, effect->sequence))
 		recipient->fetch_stale = true;
-	if (effect->type == EFFECT_ENDED && recipient->outlet)
+	if (effect->waited && recipient->outlet)
 		recipient_release(recipient, effect->lane, &effect->row);
 	if (parcel->kind == PARCEL_ACKNOWLEDGE && breaker_passed(&recipient->breaker))
 		log_info("delivery", "the queue moves again", F_STR("party", recipient->name));

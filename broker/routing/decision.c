@@ -77,8 +77,8 @@ int effect_new(struct rules *rules, enum effect_type type, struct effect **ret)
 	return 0;
 }
 
-int effect_place(struct rules *rules, enum effect_type type, const struct rules_item *item,
-	uint8_t lane, const struct queue_row *row)
+static int place_effect(struct rules *rules, enum effect_type type, const struct rules_item *item,
+	uint8_t lane, const struct queue_row *row, bool waited)
 {
 	struct effect *effect;
 	int r = effect_new(rules, type, &effect);
@@ -87,9 +87,23 @@ int effect_place(struct rules *rules, enum effect_type type, const struct rules_
 	effect->party = item->party;
 	effect->sequence = item->sequence;
 	effect->lane = lane;
+	effect->waited = waited;
 	if (row)
 		effect->row = *row;
 	if (type != EFFECT_QUEUED || rules->version < 1)
 		return 0;
 	return place_is_held_back(rules->state, item, lane, row, &effect->held_back);
+}
+
+int effect_place(struct rules *rules, enum effect_type type, const struct rules_item *item,
+	uint8_t lane, const struct queue_row *row)
+{
+	return place_effect(rules, type, item, lane, row, false);
+}
+
+int effect_left(struct rules *rules, enum effect_type type, const struct rules_item *item,
+	const struct place *from)
+{
+	bool waited = from->where == PLACE_TIMER || from->where == PLACE_HELD;
+	return place_effect(rules, type, item, from->lane, &from->row, waited);
 }

@@ -43,3 +43,15 @@ int effect_new(struct rules *rules, enum effect_type type, struct effect **ret);
  */
 int effect_place(struct rules *rules, enum effect_type type, const struct rules_item *item,
 	uint8_t lane, const struct queue_row *row);
+
+/**
+ * effect_left() - the same of one that has left the place where it was found
+ * @rules: context
+ * @type:  EFFECT_QUEUED or EFFECT_ENDED
+ * @item:  message and recipient
+ * @from:  where it was
+ * Return: 0 or negative errno.
+ */
+struct place;
+int effect_left(struct rules *rules, enum effect_type type, const struct rules_item *item,
+	const struct place *from);

@@ -89,7 +89,7 @@ int ending_add(struct ending *ending, const struct rules_item *item, const struc
 	memcpy(outcome->h, place->row.h, sizeof(outcome->h));
 	memcpy(outcome->message_id, place->row.message_id, sizeof(outcome->message_id));
 	memcpy(outcome->case_id, place->row.case_id, sizeof(outcome->case_id));
-	return effect_place(rules, EFFECT_ENDED, item, place->lane, &place->row);
+	return effect_left(rules, EFFECT_ENDED, item, place);
 }
 
 /* All items of the sender of item @first, in order. */

@@ -44,8 +44,8 @@ static int release_one(struct rules *rules, const struct rules_item *item,
 		r = due_ms ? place_delay(rules, item, due_ms, place->lane, &place->row)
 			   : place_queue(rules->state, item, place->lane, &place->row);
 	if (r == 0)
-		r = effect_place(rules, due_ms ? EFFECT_DELAYED : EFFECT_QUEUED, item, place->lane,
-			&place->row);
+		r = due_ms ? effect_place(rules, EFFECT_DELAYED, item, place->lane, &place->row)
+			   : effect_left(rules, EFFECT_QUEUED, item, place);
 	return r < 0 ? r : decision_affect(rules, decision, item, place->row.attempts, due_ms);
 }
 

@@ -50,6 +50,7 @@ struct effect {
 	uint8_t type;
 	uint8_t lane;
 	bool held_back; /* EFFECT_QUEUED: an earlier message of its case waits in the timer */
+	bool waited; /* EFFECT_QUEUED, EFFECT_ENDED: it waited there itself, and holds back no more */
 	uint32_t party;
 	uint64_t sequence;
 	struct queue_row row; /* EFFECT_QUEUED, EFFECT_DELAYED, EFFECT_ENDED */

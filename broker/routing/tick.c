@@ -54,7 +54,7 @@ static int release(struct rules *rules, const struct due *due)
 	r = place_queue(rules->state, &due->item, place.lane, &place.row);
 	if (r < 0)
 		return r;
-	return effect_place(rules, EFFECT_QUEUED, &due->item, place.lane, &place.row);
+	return effect_left(rules, EFFECT_QUEUED, &due->item, &place);
 }
 
 /* Of a message for several recipients: all that still wait. */
