@@ -274,13 +274,18 @@ static void mistakes_in_services(void)
 	bad("services.yaml", "      - administration.quittung.0020", "      - a b", 0,
 		"services[10].message_types[1]", "printable");
 	struct world w = world();
-	replace(&w, "services.yaml", "administration.quittung.0020", "bescheide.zinsen.0002");
-	expect(&w, "/source/services.yaml:43: services[10]: service xwasser.receipt",
-		"bescheide.zinsen.0002");
+	char start[100];
+	size_t line = replace(
+		&w, "services.yaml", "administration.quittung.0020", "bescheide.zinsen.0002");
+	/* A complaint about the whole names the line in which the service begins. */
+	snprintf(start, sizeof(start),
+		"/source/services.yaml:%zu: services[10]: service xwasser.receipt", line - 4);
+	expect(&w, start, "bescheide.zinsen.0002");
 	w = world();
-	replace(&w, "services.yaml", "dvdv_prefix: uvs", "dvdv_prefix: UVS");
-	expect(&w, "/source/services.yaml:16: services[4]: service uvg.application",
-		"dvdv_prefix must be three");
+	line = replace(&w, "services.yaml", "dvdv_prefix: uvs", "dvdv_prefix: UVS");
+	snprintf(start, sizeof(start),
+		"/source/services.yaml:%zu: services[4]: service uvg.application", line - 2);
+	expect(&w, start, "dvdv_prefix must be three");
 }
 
 /* ---- schemas ---- */

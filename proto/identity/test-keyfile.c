@@ -95,7 +95,7 @@ static void nothing_is_overwritten(void)
 	text_write(path_in(path, dir, "b.keys"), "precious", 0644);
 	CHECK_INT(keyfile_write(dir, "b", &ring), -EEXIST);
 	CHECK_INT(access(path_in(path, dir, "b.secret"), F_OK), -1);
-	CHECK_INT(keyfile_write("/nonexistent", "c", &ring), -ENOENT);
+	CHECK_INT(keyfile_write(path_in(path, dir, "absent"), "c", &ring), -ENOENT);
 }
 
 static void readable_by_others_is_refused(void)
@@ -296,7 +296,7 @@ static void root_secrets_are_found(void)
 	char dir[PATH_MAX], path[PATH_MAX], found[PATH_MAX] = "";
 	folder_make(dir, "roots");
 	CHECK(!keyfile_root_secret_in(dir, found, sizeof(found)));
-	CHECK(!keyfile_root_secret_in("/nonexistent", found, sizeof(found)));
+	CHECK(!keyfile_root_secret_in(path_in(path, dir, "absent"), found, sizeof(found)));
 	text_write(
 		path_in(path, dir, "party.secret"), "dienstweg-secret 0 x\nsign " SEED "\n", 0600);
 	text_write(path_in(path, dir, "notes"), "the root of all evil\nroot cause\n", 0644);
