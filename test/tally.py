@@ -18,7 +18,7 @@ import pathlib
 import re
 import sys
 
-RUN = {"unit", "fuzz", "scenario", "fault", "interop", "tidy"}
+RUN = {"unit", "fuzz", "scenario", "fault", "sim", "interop", "tidy"}
 CASE = re.compile(r"^ok - ", re.M)
 BAD_CASE = re.compile(r"^not ok - ", re.M)
 SKIP = re.compile(r"^skipped: (.*)$", re.M)
