@@ -14,6 +14,10 @@
 
 static_assert(sizeof(struct blake2b) >= sizeof(crypto_generichash_blake2b_state), "room");
 static_assert(_Alignof(struct blake2b) >= _Alignof(crypto_generichash_blake2b_state), "alignment");
+static_assert(sizeof(struct stream) >= sizeof(crypto_secretstream_xchacha20poly1305_state), "room");
+static_assert(STREAM_HEAD_SIZE == crypto_secretstream_xchacha20poly1305_HEADERBYTES, "head");
+static_assert(STREAM_PIECE_EXTRA == crypto_secretstream_xchacha20poly1305_ABYTES, "piece");
+static_assert(AEAD_KEY_SIZE == crypto_secretstream_xchacha20poly1305_KEYBYTES, "stream key");
 static_assert(AEAD_KEY_SIZE == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "AEAD key");
 static_assert(AEAD_NONCE_SIZE == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "AEAD nonce");
 static_assert(AEAD_TAG_SIZE == crypto_aead_xchacha20poly1305_ietf_ABYTES, "AEAD tag");
@@ -73,6 +77,46 @@ int aead_open(uint8_t *out, struct bytes in, struct bytes aad, const uint8_t non
 {
 	return crypto_aead_xchacha20poly1305_ietf_decrypt(
 		       out, NULL, NULL, in.data, in.len, aad.data, aad.len, nonce, key) != 0;
+}
+
+static crypto_secretstream_xchacha20poly1305_state *stream_state(struct stream *stream)
+{
+	return (void *)stream->opaque;
+}
+
+void stream_seal_init(
+	struct stream *stream, const uint8_t key[AEAD_KEY_SIZE], uint8_t head[STREAM_HEAD_SIZE])
+{
+	crypto_secretstream_xchacha20poly1305_init_push(stream_state(stream), head, key);
+}
+
+static uint8_t stream_tag(bool last)
+{
+	return last ? crypto_secretstream_xchacha20poly1305_TAG_FINAL
+		    : crypto_secretstream_xchacha20poly1305_TAG_MESSAGE;
+}
+
+void stream_seal(struct stream *stream, uint8_t *out, struct bytes in, bool last)
+{
+	crypto_secretstream_xchacha20poly1305_push(
+		stream_state(stream), out, NULL, in.data, in.len, NULL, 0, stream_tag(last));
+}
+
+void stream_unseal_init(struct stream *stream, const uint8_t key[AEAD_KEY_SIZE],
+	const uint8_t head[STREAM_HEAD_SIZE])
+{
+	int r = crypto_secretstream_xchacha20poly1305_init_pull(stream_state(stream), head, key);
+	assert(r == 0); /* any head is one */
+}
+
+int stream_unseal(struct stream *stream, uint8_t *out, struct bytes in, bool last)
+{
+	uint8_t tag = 0;
+	if (in.len < STREAM_PIECE_EXTRA ||
+		crypto_secretstream_xchacha20poly1305_pull(
+			stream_state(stream), out, NULL, &tag, in.data, in.len, NULL, 0) != 0)
+		return 1;
+	return tag == stream_tag(last) ? 0 : 1;
 }
 
 void ed25519_from_seed(const uint8_t seed[SIGN_SEED_SIZE], uint8_t pub[SIGN_PUBLIC_SIZE],

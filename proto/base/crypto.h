@@ -125,6 +125,53 @@ void aead_seal(uint8_t *out, struct bytes in, struct bytes aad,
 int aead_open(uint8_t *out, struct bytes in, struct bytes aad, const uint8_t nonce[AEAD_NONCE_SIZE],
 	const uint8_t key[AEAD_KEY_SIZE]) _must_use_;
 
+/* A running encryption of many pieces in order (libsodium's secretstream, XChaCha20-Poly1305). Holds key
+   material: wipe it. */
+enum {
+	STREAM_HEAD_SIZE = 24, /* public, in front of the pieces */
+	STREAM_PIECE_EXTRA = 17,
+};
+struct stream {
+	_Alignas(8) uint8_t opaque[64];
+};
+
+/**
+ * stream_seal_init() - begin to encrypt
+ * @stream: to set up
+ * @key:    AEAD_KEY_SIZE bytes
+ * @head:   result: random, what opening begins with
+ */
+void stream_seal_init(
+	struct stream *stream, const uint8_t key[AEAD_KEY_SIZE], uint8_t head[STREAM_HEAD_SIZE]);
+
+/**
+ * stream_seal() - encrypt the next piece
+ * @stream: begun
+ * @out:    room for in.len + STREAM_PIECE_EXTRA; not in.data
+ * @in:     plaintext
+ * @last:   nothing comes behind it
+ */
+void stream_seal(struct stream *stream, uint8_t *out, struct bytes in, bool last);
+
+/**
+ * stream_unseal_init() - begin to decrypt
+ * @stream: to set up
+ * @key:    the same
+ * @head:   as it came; any bytes will do, then no piece opens
+ */
+void stream_unseal_init(struct stream *stream, const uint8_t key[AEAD_KEY_SIZE],
+	const uint8_t head[STREAM_HEAD_SIZE]);
+
+/**
+ * stream_unseal() - decrypt the next piece
+ * @stream: begun
+ * @out:    room for in.len - STREAM_PIECE_EXTRA; undefined unless 0 is returned
+ * @in:     what stream_seal() made
+ * @last:   is it the last one? A piece that says otherwise does not open
+ * Return: 0, or 1 when anything differs: the pieces, their order, which is the last, the key.
+ */
+int stream_unseal(struct stream *stream, uint8_t *out, struct bytes in, bool last) _must_use_;
+
 /**
  * ed25519_from_seed() - key pair (RFC 8032)
  * @seed:   the secret proper

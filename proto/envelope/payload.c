@@ -34,12 +34,19 @@ static bool form_is(const ProtobufCMessageDescriptor *descriptor, struct bytes d
 int payload_content_parse(struct bytes data, struct payload_content *ret, const char **ret_field)
 {
 	struct payload_content content = {0};
+	struct bytes key;
 	if (!form_is(&dienstweg__content__descriptor, data))
 		return malformed(ret_field, "content");
 	if (!field_of_size(data, CONTENT_SALT, CONTENT_SALT_SIZE, &content.salt))
 		return malformed(ret_field, "salt");
 	if (wire_field(data, CONTENT_BODY, 0, &content.body) != 0)
 		content.body = BYTES(data.data + data.len, 0);
+	content.fields = data;
+	while (wire_field(data, CONTENT_ATTACHMENTS, content.attachments, &key) == 0) {
+		if (++content.attachments > ATTACHMENTS_MAX ||
+			!form_is(&dienstweg__attachment_key__descriptor, key))
+			return malformed(ret_field, "attachments");
+	}
 	*ret = content;
 	return 0;
 }

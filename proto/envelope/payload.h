@@ -26,6 +26,7 @@ enum {
 	PAYLOAD_SEALED = 2,
 	CONTENT_SALT = 1,
 	CONTENT_BODY = 2,
+	CONTENT_ATTACHMENTS = 3,
 	SEALED_EPHEMERAL = 1,
 	SEALED_WRAPS = 2,
 	SEALED_NONCE = 3,
@@ -38,6 +39,8 @@ enum {
 struct payload_content {
 	struct bytes salt;
 	struct bytes body;
+	struct bytes fields; /* all of it: where the keys of attachments are found */
+	size_t attachments;  /* how many keys it has */
 };
 
 struct payload_wrap {

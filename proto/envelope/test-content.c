@@ -240,7 +240,7 @@ static void odd_forms_are_malformed(void)
 	CHECK_INT(RAW("\x0a\x22" SALT "\x1a\x00"), ENVELOPE_MALFORMED);           /* unknown */
 	CHECK_INT(RAW("\x0a\x44" SALT SALT), ENVELOPE_MALFORMED);                 /* salt twice */
 	CHECK_INT(RAW("\x0a\x28" SALT "\x12\x01x\x12\x01x"), ENVELOPE_MALFORMED); /* body twice */
-	CHECK_INT(RAW("\x0a\x24" SALT "\x1a\x00"), ENVELOPE_MALFORMED); /* unknown inside */
+	CHECK_INT(RAW("\x0a\x24" SALT "\x22\x00"), ENVELOPE_MALFORMED); /* unknown inside */
 	CHECK_INT(RAW("\x0a\x24" SALT "\x10\x01"), ENVELOPE_MALFORMED); /* body a number */
 	CHECK_INT(RAW("<?xml version=\"1.0\"?>"), ENVELOPE_MALFORMED);
 }

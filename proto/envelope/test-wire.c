@@ -117,7 +117,7 @@ static void refuses_unknown_fields(void)
 {
 	CHECK_INT(SCAN(header_form, "\xd0\x01\x01", ""), WIRE_UNKNOWN); /* 26, one past the last */
 	CHECK_INT(SCAN(header_form, "\xfa\xff\xff\xff\x0f\x00", ""), WIRE_UNKNOWN);
-	CHECK_INT(SCAN(&dienstweg__content__descriptor, "\x1a\x00", ""), WIRE_UNKNOWN);
+	CHECK_INT(SCAN(&dienstweg__content__descriptor, "\x22\x00", ""), WIRE_UNKNOWN);
 }
 
 /* Receipt.path: both spellings of a repeated number are protobuf. */

@@ -35,10 +35,13 @@ static inline struct bytes binding_context(const struct binding *binding)
  * @binding: context
  * @salt:    32 bytes of the Content
  * @body:    the document
- * @ret:     BLAKE2b-256("dienstweg/v1/body\0" || context || salt || body)
+ * @fields:  the Content, or of it the keys of attachments; empty: it has none
+ * @ret:     BLAKE2b-256("dienstweg/v1/body\0" || context || salt || body); with attachments
+ *           BLAKE2b-256("dienstweg/v1/body-attached\0" || context || salt || u32be length || body, and for
+ *           each AttachmentKey u32be length || its bytes)
  */
 void binding_commitment(const struct binding *binding, struct bytes salt, struct bytes body,
-	uint8_t ret[HASH_SIZE]);
+	struct bytes fields, uint8_t ret[HASH_SIZE]);
 
 /**
  * binding_wrap_key() - the key that wraps a content key

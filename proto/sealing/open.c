@@ -69,13 +69,16 @@ static int commitment_check(const struct binding *binding, const Dienstweg__Head
 	const struct payload_content *content)
 {
 	uint8_t commitment[HASH_SIZE];
-	binding_commitment(binding, content->salt, content->body, commitment);
+	binding_commitment(binding, content->salt, content->body, content->fields, commitment);
 	struct bytes said = BYTES_PB(header->body_commitment);
-	return bytes_equal(said, BYTES(commitment, sizeof(commitment))) ? 0 : SEALING_COMMITMENT;
+	if (!bytes_equal(said, BYTES(commitment, sizeof(commitment))))
+		return SEALING_COMMITMENT;
+	/* Of a sender who means it there is one key for each. */
+	return content->attachments == header->n_attachments ? 0 : SEALING_BROKEN;
 }
 
 static int plain_check(const struct binding *binding, const Dienstweg__Header *header,
-	struct bytes plain, struct bytes *ret)
+	struct bytes plain, struct payload_content *ret)
 {
 	struct payload_content content;
 	const char *field;
@@ -83,14 +86,14 @@ static int plain_check(const struct binding *binding, const Dienstweg__Header *h
 		return SEALING_BROKEN;
 	int r = commitment_check(binding, header, &content);
 	if (r == 0)
-		*ret = content.body;
+		*ret = content;
 	return r;
 }
 
 static int sealed_open(struct exchange *exchange, const struct binding *binding,
 	const Dienstweg__Header *header, const struct payload *payload,
 	const struct payload_wrap *wrap, const struct key_secret *key, struct arena *arena,
-	struct bytes *ret)
+	struct payload_content *ret)
 {
 	uint8_t content_key[CONTENT_KEY_SIZE];
 	size_t len = payload->box.len - AEAD_TAG_SIZE;
@@ -111,7 +114,7 @@ static int sealed_open(struct exchange *exchange, const struct binding *binding,
 
 static int open_with(struct exchange *exchange, const Dienstweg__Header *header,
 	struct bytes content, const struct key_secret *const *keys, size_t count,
-	struct arena *arena, struct bytes *ret)
+	struct arena *arena, struct payload_content *ret)
 {
 	struct binding binding;
 	struct payload payload;
@@ -123,7 +126,7 @@ static int open_with(struct exchange *exchange, const Dienstweg__Header *header,
 	if (!payload.sealed) {
 		r = commitment_check(&binding, header, &payload.clear);
 		if (r == 0)
-			*ret = payload.clear.body;
+			*ret = payload.clear;
 		return r;
 	}
 	const struct payload_wrap *wrap = NULL;
@@ -150,7 +153,7 @@ void sealing_opener_free(struct sealing_opener *opener)
 
 int sealing_opener_open(struct sealing_opener *opener, const Dienstweg__Header *header,
 	struct bytes content, const struct key_secret *const *keys, size_t count,
-	struct arena *arena, struct bytes *ret)
+	struct arena *arena, struct payload_content *ret)
 {
 	return open_with(&opener->exchange, header, content, keys, count, arena, ret);
 }
@@ -159,8 +162,11 @@ int sealing_open(const Dienstweg__Header *header, struct bytes content,
 	const struct key_secret *const *keys, size_t count, struct arena *arena, struct bytes *ret)
 {
 	struct exchange exchange;
+	struct payload_content opened;
 	exchange.added = 0;
-	int r = open_with(&exchange, header, content, keys, count, arena, ret);
+	int r = open_with(&exchange, header, content, keys, count, arena, &opened);
 	secret_wipe(&exchange, sizeof(exchange));
+	if (r == 0)
+		*ret = opened.body;
 	return r;
 }

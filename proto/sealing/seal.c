@@ -75,15 +75,15 @@ size_t sealing_padded_length(size_t length)
 	return (length + mask) & ~mask;
 }
 
-static size_t content_size(struct bytes body)
+static size_t content_size(const struct sealing_content *content)
 {
-	size_t size = wire_size(CONTENT_SALT, CONTENT_SALT_SIZE);
-	return body.len > 0 ? size + wire_size(CONTENT_BODY, body.len) : size;
+	size_t size = wire_size(CONTENT_SALT, CONTENT_SALT_SIZE) + content->attachments.len;
+	return content->body.len > 0 ? size + wire_size(CONTENT_BODY, content->body.len) : size;
 }
 
-static struct layout layout_make(struct bytes body, size_t count)
+static struct layout layout_make(const struct sealing_content *content, size_t count)
 {
-	struct layout layout = {.content = content_size(body)};
+	struct layout layout = {.content = content_size(content)};
 	if (count == 0) {
 		layout.form = layout.content;
 		layout.payload = wire_size(PAYLOAD_CLEAR, layout.form);
@@ -100,10 +100,15 @@ static struct layout layout_make(struct bytes body, size_t count)
 	return layout;
 }
 
-static uint8_t *content_put(uint8_t *p, const uint8_t salt[CONTENT_SALT_SIZE], struct bytes body)
+static uint8_t *content_put(
+	uint8_t *p, const uint8_t salt[CONTENT_SALT_SIZE], const struct sealing_content *content)
 {
 	p = wire_put(p, CONTENT_SALT, BYTES(salt, CONTENT_SALT_SIZE));
-	return body.len > 0 ? wire_put(p, CONTENT_BODY, body) : p;
+	if (content->body.len > 0)
+		p = wire_put(p, CONTENT_BODY, content->body);
+	if (content->attachments.len > 0)
+		memcpy(p, content->attachments.data, content->attachments.len);
+	return p + content->attachments.len;
 }
 
 /* All wrap keys before anything is written: a bad recipient must not leave half a content. */
@@ -134,7 +139,7 @@ static uint8_t *wrap_put(uint8_t *p, const struct sealing_batch *batch,
 }
 
 static void sealed_put(uint8_t *p, const struct layout *layout, const struct sealing_batch *batch,
-	const struct binding *binding, struct bytes body,
+	const struct binding *binding, const struct sealing_content *body,
 	const struct sealing_recipient *recipients, size_t count)
 {
 	const struct draw *draw = &batch->draw;
@@ -189,14 +194,15 @@ static void header_finish(Dienstweg__Header *header, struct summary *summary, st
 }
 
 static int seal_with(struct sealing_batch *batch, const struct layout *layout,
-	const struct binding *binding, struct bytes body, const struct sealing_recipient *recipients,
-	size_t count, uint8_t *content, struct summary *summary)
+	const struct binding *binding, const struct sealing_content *body,
+	const struct sealing_recipient *recipients, size_t count, uint8_t *content,
+	struct summary *summary)
 {
 	int r = wrap_keys_make(batch, binding, recipients, count);
 	if (r == 0) {
 		random_fill(&batch->draw, offsetof(struct draw, wrap_nonces[count]));
-		binding_commitment(binding, BYTES(batch->draw.salt, CONTENT_SALT_SIZE), body,
-			summary->commitment);
+		binding_commitment(binding, BYTES(batch->draw.salt, CONTENT_SALT_SIZE), body->body,
+			body->attachments, summary->commitment);
 		sealed_put(content, layout, batch, binding, body, recipients, count);
 	}
 	secret_wipe(batch->wrap_keys, count * sizeof(batch->wrap_keys[0]));
@@ -205,11 +211,12 @@ static int seal_with(struct sealing_batch *batch, const struct layout *layout,
 }
 
 static void leave_clear(const struct layout *layout, const struct binding *binding,
-	struct bytes body, uint8_t *content, struct summary *summary)
+	const struct sealing_content *body, uint8_t *content, struct summary *summary)
 {
 	uint8_t salt[CONTENT_SALT_SIZE];
 	random_fill(salt, sizeof(salt));
-	binding_commitment(binding, BYTES(salt, sizeof(salt)), body, summary->commitment);
+	binding_commitment(binding, BYTES(salt, sizeof(salt)), body->body, body->attachments,
+		summary->commitment);
 	content_put(wire_put_head(content, PAYLOAD_CLEAR, layout->form), salt, body);
 }
 
@@ -217,9 +224,17 @@ int sealing_seal(struct sealing_batch *batch, Dienstweg__Header *header, struct 
 	const struct sealing_recipient *recipients, size_t count, struct arena *arena,
 	struct bytes *ret)
 {
+	return sealing_seal_content(batch, header, &(struct sealing_content){.body = body},
+		recipients, count, arena, ret);
+}
+
+int sealing_seal_content(struct sealing_batch *batch, Dienstweg__Header *header,
+	const struct sealing_content *body, const struct sealing_recipient *recipients,
+	size_t count, struct arena *arena, struct bytes *ret)
+{
 	struct binding binding;
 	assert(count == 0 || batch);
-	if (body.len > CONTENT_BYTES_MAX || count > SEALED_RECIPIENTS_MAX)
+	if (body->body.len > CONTENT_BYTES_MAX || count > SEALED_RECIPIENTS_MAX)
 		return SEALING_TOO_LARGE;
 	struct layout layout = layout_make(body, count);
 	if (layout.payload > CONTENT_BYTES_MAX)

@@ -9,6 +9,7 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/crypto.h"
 #include "proto/envelope.pb-c.h"
+#include "proto/envelope/payload.h"
 #include "proto/identity/key.h"
 
 /*
@@ -56,6 +57,27 @@ int sealing_seal(struct sealing_batch *batch, Dienstweg__Header *header, struct 
 	const struct sealing_recipient *recipients, size_t count, struct arena *arena,
 	struct bytes *ret);
 
+/* A document with the keys of what is attached to it. */
+struct sealing_content {
+	struct bytes body;
+	struct bytes attachments; /* attachment_keys_encode(), one for each of the header's */
+};
+
+/**
+ * sealing_seal_content() - sealing_seal() of a document with attachments
+ * @batch:      as there
+ * @header:     as there; attachments are set
+ * @content:    what to seal
+ * @recipients: as there
+ * @count:      as there
+ * @arena:      as there
+ * @ret:        as there
+ * Return: as there.
+ */
+int sealing_seal_content(struct sealing_batch *batch, Dienstweg__Header *header,
+	const struct sealing_content *content, const struct sealing_recipient *recipients,
+	size_t count, struct arena *arena, struct bytes *ret);
+
 /**
  * sealing_open() - open content and check it against its header
  * @header:  parsed by envelope_header_parse()
@@ -89,12 +111,12 @@ DEFINE_CLEANUP(struct sealing_opener *, sealing_opener_free);
  * @keys:    as there; may differ from call to call
  * @count:   as there
  * @arena:   as there
- * @ret:     as there
+ * @ret:     body, and the keys of its attachments (attachment_key_decode()), as many as the header names
  * Return: 0, SEALING_*, -ENOMEM.
  */
 int sealing_opener_open(struct sealing_opener *opener, const Dienstweg__Header *header,
 	struct bytes content, const struct key_secret *const *keys, size_t count,
-	struct arena *arena, struct bytes *ret);
+	struct arena *arena, struct payload_content *ret);
 
 /**
  * sealing_padded_length() - Padme length, at least 256

@@ -63,7 +63,7 @@ static int open_with(
 	struct fixture *f, struct bytes content, size_t first, size_t count, struct bytes *ret)
 {
 	const struct key_secret *keys[KEYS];
-	struct bytes again = {0};
+	struct payload_content again = {0};
 	for (size_t i = 0; i < count; i++)
 		keys[i] = f->keys[first + i];
 	*ret = BYTES("untouched", 9);
@@ -74,7 +74,7 @@ static int open_with(
 	if (r != 0)
 		CHECK(bytes_equal(*ret, BYTES("untouched", 9)));
 	else
-		CHECK(bytes_equal(*ret, again));
+		CHECK(bytes_equal(*ret, again.body));
 	return r;
 }
 

@@ -91,7 +91,7 @@ static void item_take(struct receiver *r, const Dienstweg__Item *item)
 	Dienstweg__Header *header;
 	const Dienstweg__Party *owner;
 	const char *field;
-	struct bytes body;
+	struct payload_content opened;
 	uint64_t sent_ns;
 
 	if (!item->envelope)
@@ -108,10 +108,10 @@ static void item_take(struct receiver *r, const Dienstweg__Item *item)
 			  key->public_.data, d->h, item->envelope->signature),
 		0);
 	CHECK_INT(sealing_opener_open(r->opener, header, BYTES_PB(item->envelope->content),
-			  &r->party.seal, 1, r->arena, &body),
+			  &r->party.seal, 1, r->arena, &opened),
 		0);
-	CHECK(body.len >= 8);
-	memcpy(&sent_ns, body.data, 8);
+	CHECK(opened.body.len >= 8);
+	memcpy(&sent_ns, opened.body.data, 8);
 	samples_add(r->through, mono_ns() - sent_ns);
 }
 
