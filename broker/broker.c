@@ -16,6 +16,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "broker/blob/store.h"
 #include "broker/files.h"
 #include "broker/transport/replay.h"
 #include "broker/transport/selftest.h"
@@ -57,9 +58,12 @@ struct broker {
 	struct verify_worker_state *verify_journal; /* journal's */
 	struct journal *journal;
 	struct verify_pool *verify;
+	char blobs_dir[PATH_BYTES];
+	struct blob_store *blobs;
 	struct clerk *clerk;
 	struct desk *desk;
 	struct clerk *replayer;
+	struct clerk *porter;
 	struct delivery *delivery;
 	struct router *router;
 	struct transport *transport;
@@ -201,6 +205,7 @@ static void journal_options_fill(struct broker *broker, struct journal_options *
 		.keyring = broker->keyring,
 		.highwater = broker->highwater,
 		.order = broker->orders.epoch,
+		.blobs = broker->blobs_dir,
 		.clock = clock_system(),
 		.done = broker->done,
 		.reverify = reverify,
@@ -234,6 +239,9 @@ static int journal_make(struct broker *broker, const struct clock *clock, const 
 	if (r == 0)
 		r = path_join(broker->highwater, sizeof(broker->highwater), broker->config->state,
 			"highwater");
+	if (r == 0)
+		r = path_join(broker->blobs_dir, sizeof(broker->blobs_dir), broker->config->state,
+			"blobs");
 	if (r == 0)
 		r = dir_make(dir, 0700);
 	if (r < 0)
@@ -271,6 +279,24 @@ static uint32_t breaker_wait_max(const struct config_broker *config)
 {
 	uint64_t max_ms = config->delivery.backoff_max_ms;
 	return (uint32_t)(max_ms < BREAKER_WAIT_MAX_MS ? max_ms : BREAKER_WAIT_MAX_MS);
+static int porter_make(struct broker *broker, const struct why *why)
+{
+	const struct config_broker *config = broker->config;
+	const struct blob_options options = {
+		.dir = broker->blobs_dir,
+		.party_bytes_max = config->attachments.party_bytes,
+		.fill_percent = config->journal.fill_limit_percent,
+		.reserve_bytes = config->journal.disk_reserve_bytes,
+		.orphan_ms = config->attachments.orphan_ms,
+	};
+	int r = blob_store_new(&options, &broker->blobs);
+	if (r == 0)
+		r = clerk_new(&(struct clerk_options){.env = journal_env(broker->journal),
+				      .keyring = broker->keyring,
+				      .errands_max = PORTER_ERRANDS_MAX,
+				      .name = "porter"},
+			&broker->porter);
+	return explain(why, r, "folder of attachments", broker->blobs_dir);
 }
 
 static int readers_make(struct broker *broker, const struct clock *clock, const struct why *why)
@@ -366,6 +392,8 @@ static int transport_make(struct broker *broker, const struct clock *clock, cons
 		.clerk = broker->clerk,
 		.desk = broker->desk,
 		.replayer = broker->replayer,
+		.porter = broker->porter,
+		.blobs = broker->blobs,
 		.delivery = broker->delivery,
 		.registry = registry,
 		.schemas = broker->files.schemas,
@@ -438,6 +466,7 @@ static void reactor_join(struct broker *broker, const struct clock *clock)
 					     .desk = broker->desk,
 					     .journal = broker->journal,
 					     .replayer = broker->replayer,
+					     .porter = broker->porter,
 					     .transport = broker->transport,
 					     .delivery = broker->delivery,
 					     .admin = broker->admin,
@@ -486,6 +515,8 @@ int broker_new(const struct config_broker *config, const struct clock *clock,
 		r = readers_make(broker, clock, &why);
 	if (r == 0)
 		r = desk_make(broker, clock, &why);
+	if (r == 0)
+		r = porter_make(broker, &why);
 	if (r == 0)
 		r = transport_make(broker, clock, &why);
 	if (r == 0)
@@ -548,8 +579,12 @@ void broker_free(struct broker *broker)
 {
 	if (!broker)
 		return;
+	if (broker->transport)
+		transport_drain(broker->transport); /* what comes back sends nobody anew */
 	clerk_end(broker->replayer);
+	clerk_end(broker->porter);
 	clerk_end(broker->clerk);
+	blob_store_free(broker->blobs);
 	desk_end(broker);
 	admin_free(broker->admin);
 	status_free(broker->status);

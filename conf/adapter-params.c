@@ -66,6 +66,11 @@ static const struct param rows[] = {
 		       "outbox.map_size; "
 		       "beyond it the oldest go first. 0 keeps none."},
 
+	{"attachments.bytes", PARAM_BYTES, .offset = AT(spool.bytes_max), .min = 1 * MIB,
+		.max = 16 * TIB, .fallback = "16 GiB",
+		.doc = "Attachments waiting to be sent, as files in STATE/attachments, and as much "
+		       "again on arrival; beyond it, messages with attachments wait."},
+
 	{"flight.messages", PARAM_COUNT, .offset = AT(flight.messages), .min = 1, .max = 1000000,
 		.fallback = "1024", .doc = "Messages sent and not yet answered."},
 	{"flight.bytes", PARAM_BYTES, .offset = AT(flight.bytes), .min = 1 * MIB, .max = GIB,
@@ -114,7 +119,8 @@ static const struct param rows[] = {
 	{"connector.poll", PARAM_TIME, .offset = AT(connector.poll_ms), .min = 10, .max = HOUR,
 		.fallback = "1 s", .doc = "Longest time between two looks into connector.in."},
 	{"connector.file_size", PARAM_BYTES, .offset = AT(connector.file_bytes_max), .min = 1 * KIB,
-		.max = 16 * MIB, .fallback = "1 MiB", .doc = "Largest file that is read."},
+		.max = 128 * MIB, .fallback = "1 MiB",
+		.doc = "Largest file that is read; in a case folder, all files together."},
 	{"connector.settings", PARAM_SETTINGS, .optional = true, .offset = AT(connector.settings),
 		.offset2 = AT(connector.settings_count),
 		.doc = "List of name and value, for this adapter alone; its manual says which."},

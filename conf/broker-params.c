@@ -110,6 +110,17 @@ static const struct param rows[] = {
 		.doc = "Waiting messages per recipient, unless the registry says otherwise."},
 	{"queue.bytes", PARAM_BYTES, .offset = AT(queue.bytes_max), .min = 1 * MIB, .max = 16 * TIB,
 		.fallback = "8 GiB", .doc = "The same in bytes."},
+
+	{"attachments.party_bytes", PARAM_BYTES, .offset = AT(attachments.party_bytes),
+		.min = 1 * MIB, .max = 64 * TIB, .fallback = "64 GiB",
+		.doc = "Attachments stored at once, per party that sends them, until they are "
+		       "erased "
+		       "with their messages; beyond it, uploads are put off. Disk that is fuller "
+		       "than "
+		       "journal.fill_limit says puts off everybody's."},
+	{"attachments.orphan", PARAM_TIME, .offset = AT(attachments.orphan_ms), .min = HOUR,
+		.max = 24 * HOUR, .fallback = "24 h",
+		.doc = "An upload that no message names by then is removed."},
 };
 
 const struct param_table param_broker = {.title = "Broker",

@@ -65,6 +65,12 @@ struct config_queue {
 	uint64_t bytes_max;
 };
 
+/* Attachments, which are files beside the journal. */
+struct config_attachments {
+	uint64_t party_bytes; /* stored at once, per party that uploads them */
+	uint64_t orphan_ms;   /* an upload that no message names by then is removed */
+};
+
 struct config_broker {
 	const char *path; /* the file this was read from */
 	const char *bus;
@@ -84,6 +90,7 @@ struct config_broker {
 	struct config_session session;
 	struct config_delivery delivery;
 	struct config_queue queue;
+	struct config_attachments attachments;
 };
 
 /**
@@ -146,6 +153,11 @@ struct config_reconnect {
 	uint64_t ping_ms;    /* a Ping after so long without traffic */
 };
 
+/* Attachments on their way, as files in STATE/attachments. */
+struct config_spool {
+	uint64_t bytes_max; /* sealed and not yet recorded; and again, arriving and not yet handed over */
+};
+
 struct config_adapter {
 	const char *path;
 	const char *bus;
@@ -165,6 +177,7 @@ struct config_adapter {
 	struct config_flight flight;
 	struct config_reconnect reconnect;
 	struct config_connector connector;
+	struct config_spool spool;
 };
 
 /**

@@ -72,6 +72,14 @@ static void complete_from_state(struct folders *folders)
 		folders->socket[0] = '\0';
 }
 
+/* A running broker's lie beside its journal, a backup's in it. Of a journal on its own there may be none at hand. */
+static void blobs_find(struct folders *folders)
+{
+	if (exists(join(folders, 6, folders->journal, "blobs")) ||
+		exists(join(folders, 6, folders->journal, "../blobs")) || folders->state)
+		folders->blobs = folders->buf[6];
+}
+
 int folders_find(struct folders *folders, const struct cli_verb *verb, unsigned int needs)
 {
 	if (folders->state && !folders->config)
@@ -86,6 +94,7 @@ int folders_find(struct folders *folders, const struct cli_verb *verb, unsigned 
 	if (!folders->journal)
 		return cli_usage(
 			verb, "where is the journal? --config, --state or --journal tells");
+	blobs_find(folders);
 	if (!folders->index) {
 		char beside[4096];
 		snprintf(beside, sizeof(beside), "%s/..", folders->journal);
@@ -115,6 +124,7 @@ int folders_open(const struct folders *folders, struct audit *ret)
 		.master_key = folders->master_key,
 		.policy = folders->policy,
 		.archive = folders->archive,
+		.blobs = folders->blobs,
 	};
 	int r = audit_open(&paths, ret, error, sizeof(error));
 	return r ? cli_fail(CLI_FAILED, "%s", error) : 0;

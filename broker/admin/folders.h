@@ -17,7 +17,8 @@ struct folders {
 	const char *archive;                /* of what was pruned; a verb's own option */
 	const struct config_broker *broker; /* read from @config */
 	char socket[4096];                  /* admin socket; empty: not known */
-	char buf[6][4096];                  /* paths that were put together */
+	const char *blobs; /* of attachments; NULL: there is none beside this journal */
+	char buf[7][4096]; /* paths that were put together */
 };
 
 /* Entries of a verb's option table. */

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@
 #include "broker/admin/out.h"
 #include "broker/admin/verbs.h"
 #include "broker/audit/rebuild.h"
+#include "broker/blob/copy.h"
+#include "proto/base/file.h"
 
 static const char help[] =
 	"usage: dienstweg backup DIR --config FILE | --state DIR [OPTION...]\n"
@@ -26,9 +29,23 @@ static const char help[] =
 	"most\n"
 	"seven days. Check it: dienstweg audit verify --journal DIR --depth tree --policy FILE.\n"
 	"\n"
-	"To restore: stop the broker, put the copy in the place of STATE/journal, then dienstweg "
-	"audit rebuild.\n"
+	"Attachments, sealed as they came, are copied into DIR/blobs.\n"
+	"\n"
+	"To restore: stop the broker, put DIR/blobs in the place of STATE/blobs and DIR in that "
+	"of\n"
+	"STATE/journal, then dienstweg audit rebuild.\n"
 	"\n" FOLDERS_HELP "  --json             one object\n";
+
+/* Behind the journal, because what comes in between belongs to later entries. */
+static int blobs_copy(const struct folders *folders, const char *to, struct blob_copied *ret)
+{
+	char blobs[PATH_MAX];
+	*ret = (struct blob_copied){0};
+	if (!folders->blobs)
+		return 0;
+	int r = path_join(blobs, sizeof(blobs), to, "blobs");
+	return r ? r : blob_copy(folders->blobs, blobs, ret);
+}
 
 static int run(const struct folders *folders, const char *to, bool json)
 {
@@ -36,6 +53,7 @@ static int run(const struct folders *folders, const char *to, bool json)
 	struct journal_pruned pruned = {};
 	struct findings findings;
 	struct journal_meta meta;
+	struct blob_copied blobs;
 	char why[512] = "";
 	findings_init(&findings, json);
 	int r = audit_copy(folders->journal, to, &findings.report, why, sizeof(why));
@@ -43,6 +61,10 @@ static int run(const struct folders *folders, const char *to, bool json)
 	findings_drop(&findings);
 	if (r)
 		return cli_fail(CLI_FAILED, "%s", why);
+	r = blobs_copy(folders, to, &blobs);
+	if (r)
+		return cli_fail(CLI_FAILED, "%s/blobs: attachments cannot be copied: %s", to,
+			strerrordesc_np(-r));
 	r = journal_reader_open(to, NULL, &reader);
 	if (r == 0)
 		r = journal_reader_begin(reader);
@@ -59,6 +81,8 @@ static int run(const struct folders *folders, const char *to, bool json)
 		out_put_text(object, "bus", meta.bus);
 		out_put(object, "entries", meta.size);
 		out_put(object, "pruned", pruned.before);
+		out_put(object, "attachments", blobs.files);
+		out_put(object, "attachment_bytes", blobs.bytes);
 		out_put_time(object, "committed", meta.batch_ms);
 		out_line(object);
 		return CLI_DONE;
@@ -66,6 +90,9 @@ static int run(const struct folders *folders, const char *to, bool json)
 	char time[OUT_TEXT_MAX];
 	printf("%s holds %" PRIu64 " entries, the last of %s\n", to, meta.size,
 		out_time(meta.batch_ms, time));
+	if (blobs.files > 0)
+		printf("and, in %s/blobs, %" PRIu64 " attachments of %" PRIu64 " MiB\n", to,
+			blobs.files, blobs.bytes >> 20);
 	out_pruned(&pruned);
 	return CLI_DONE;
 }

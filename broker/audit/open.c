@@ -88,7 +88,7 @@ static int open_journal(
 
 int audit_open(const struct audit_paths *paths, struct audit *ret, char *reterr, size_t size)
 {
-	*ret = (struct audit){.archive = paths->archive};
+	*ret = (struct audit){.archive = paths->archive, .blobs = paths->blobs};
 	int r = open_policy(paths, ret, reterr, size);
 	if (r == 0)
 		r = open_keyring(paths, ret, reterr, size);

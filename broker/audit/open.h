@@ -19,6 +19,7 @@ struct audit_paths {
 	const char *master_key; /* file; NULL as @keyring */
 	const char *policy;     /* file; NULL: no trust anchor */
 	const char *archive; /* folder: the export that holds what was pruned; NULL: not at hand */
+	const char *blobs;   /* folder of attachments; NULL: not at hand */
 };
 
 struct audit {
@@ -27,6 +28,7 @@ struct audit {
 	struct policy policy;
 	bool has_policy;
 	const char *archive; /* as given */
+	const char *blobs;   /* likewise */
 	char bus[64];
 	char origin[CHECKPOINT_ORIGIN_MAX + 1]; /* of the log now: "<bus>/<epoch>" */
 	struct epochs epochs;                   /* that it had */

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "broker/blob/check.h"
 #include "broker/journal/state.h"
 #include "broker/verify/acks.h"
 
@@ -126,6 +127,47 @@ static void check_erased(struct entry_checker *c, const struct audit_entry *entr
 		audit_report_finding(c->report, entry->sequence, "erased-false", "%s", why);
 }
 
+/* Gone because of an erasure that came after our snapshot? Then nobody is to be accused. */
+static int is_erased_now(const struct entry_checker *c, uint64_t sequence, bool *ret)
+{
+	_cleanup_(journal_reader_free) struct journal_reader *fresh = NULL;
+	int r = journal_reader_share(c->reader, &fresh);
+	if (r == 0)
+		r = journal_reader_begin(fresh);
+	if (r)
+		return r;
+	r = journal_read_content_present(fresh, sequence);
+	*ret = r > 0;
+	return r < 0 ? r : 0;
+}
+
+/* As long as the content is there, so is what was attached. */
+static int check_attached(struct entry_checker *c, const struct audit_entry *entry)
+{
+	const Dienstweg__Header *header = entry->header;
+	for (size_t i = 0; c->audit->blobs && i < header->n_attachments; i++) {
+		bool erased = false;
+		int r = blob_check(c->audit->blobs, BYTES_PB(header->sender), entry->sequence,
+			(uint32_t)i, header->attachments[i]);
+		if (r == BLOB_CHECK_MISSING) {
+			int erased_r = is_erased_now(c, entry->sequence, &erased);
+			if (erased_r < 0)
+				return erased_r;
+		}
+		if (r < 0)
+			return r;
+		if (r > 0 && !erased)
+			audit_report_finding(c->report, entry->sequence,
+				r == BLOB_CHECK_MISSING ? "attachment-missing"
+							: "attachment-changed",
+				"its attachment %zu %s", i,
+				r == BLOB_CHECK_MISSING
+					? "is not there, and its content was not erased"
+					: "is not what the header says");
+	}
+	return 0;
+}
+
 static int check_content(struct entry_checker *c, const struct audit_entry *entry)
 {
 	struct bytes content;
@@ -146,7 +188,7 @@ static int check_content(struct entry_checker *c, const struct audit_entry *entr
 	if (r > 0)
 		audit_report_finding(c->report, entry->sequence, "content-changed",
 			"its content is not what the header says, field %s", field);
-	return r < 0 ? r : 0;
+	return r < 0 ? r : check_attached(c, entry);
 }
 
 /* The record commits to the content by its digest. */

@@ -244,6 +244,13 @@ void delivery_nak(struct delivery *delivery, struct outlet *outlet, const Dienst
 		parcel_give(delivery->options.pool, parcel);
 }
 
+void delivery_fetching(struct outlet *outlet, struct bytes party, uint64_t sequence)
+{
+	struct recipient *recipient = outlet_recipient(outlet, party);
+	if (recipient)
+		lease_mark(recipient->leases, sequence, outlet->serial);
+}
+
 void delivery_confirm(
 	struct delivery *delivery, struct outlet *outlet, struct bytes party, uint64_t sequence)
 {

@@ -86,6 +86,9 @@ int delivery_acknowledge(struct delivery *delivery, struct outlet *outlet, struc
 /* Leases named end as failed attempts; others are ignored. */
 void delivery_nak(struct delivery *delivery, struct outlet *outlet, const Dienstweg__Nak *nak);
 
+/* A session fetches an attachment of a message that is out at it: the lease goes on. */
+void delivery_fetching(struct outlet *outlet, struct bytes party, uint64_t sequence);
+
 /* Outcomes were taken over. */
 void delivery_confirm(
 	struct delivery *delivery, struct outlet *outlet, struct bytes party, uint64_t sequence);

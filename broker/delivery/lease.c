@@ -163,6 +163,23 @@ int lease_forget(struct lease_table *table, uint64_t sequence)
 	return 0;
 }
 
+void lease_mark(struct lease_table *table, uint64_t sequence, uint64_t session)
+{
+	struct lease *slot = slot_find(table, sequence);
+	if (slot->state == LEASE_OUT && slot->session == session)
+		slot->busy = true;
+}
+
+bool lease_renew(struct lease_table *table, uint64_t sequence)
+{
+	struct lease *slot = slot_find(table, sequence);
+	if (slot->state != LEASE_OUT || !slot->busy || slot->renewals == UINT8_MAX)
+		return false;
+	slot->busy = false;
+	slot->renewals++;
+	return true;
+}
+
 enum lease_state lease_holds(const struct lease_table *table, uint64_t sequence, struct lease *ret)
 {
 	const struct lease *slot = slot_find(table, sequence);

@@ -52,6 +52,8 @@ struct lease {
 	uint16_t attempt; /* 1 at first: queue_row.attempts + 1 */
 	uint8_t lane;
 	uint8_t state; /* enum lease_state, set by this module */
+	bool busy; /* its recipient has fetched attachments since the lease began, or was renewed */
+	uint8_t renewals; /* so far */
 };
 
 struct lease_table;
@@ -108,6 +110,22 @@ size_t lease_end_session(
  * Return: 0, or LEASE_NONE.
  */
 int lease_forget(struct lease_table *table, uint64_t sequence);
+
+/**
+ * lease_mark() - the session that holds it is fetching what belongs to the message
+ * @table:    the recipient's
+ * @sequence: of the message
+ * @session:  its serial
+ */
+void lease_mark(struct lease_table *table, uint64_t sequence, uint64_t session);
+
+/**
+ * lease_renew() - it has run out: does it go on once more, because it was marked?
+ * @table:    the recipient's
+ * @sequence: of the message
+ * Return: true when it does; the mark is taken off. So often that 2 GiB come through, not for ever.
+ */
+bool lease_renew(struct lease_table *table, uint64_t sequence);
 
 /**
  * lease_holds() - where a message is

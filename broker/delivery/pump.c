@@ -180,7 +180,7 @@ static void leavers_fail(struct delivery *delivery)
 /* Return: false when nothing more is due, or no parcel is free. */
 static bool lease_fail_due(struct delivery *delivery, struct recipient *recipient, uint64_t now_ns)
 {
-	uint64_t sequence;
+	uint64_t sequence, lease_ns = delivery->options.lease_ms * UINT64_C(1000000);
 	if (!deadlines_passed(&recipient->deadlines, now_ns))
 		return false;
 	struct parcel *parcel = delivery_fail_new(delivery, "lease-expired");
@@ -189,6 +189,8 @@ static bool lease_fail_due(struct delivery *delivery, struct recipient *recipien
 	parcel->backoff = true;
 	while (parcel->items_count < RULES_ITEMS_MAX &&
 		deadlines_due(&recipient->deadlines, recipient->leases, now_ns, &sequence) == 0) {
+		if (recipient_renew(recipient, sequence, now_ns + lease_ns))
+			continue;
 		if (recipient_settle(recipient, sequence, LEASE_NAKED) == 0)
 			delivery_count_failure(recipient, parcel, sequence, BREAKER_SILENT, now_ns);
 	}

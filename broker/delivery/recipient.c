@@ -133,6 +133,15 @@ int recipient_lease(struct recipient *recipient, const struct lease *lease, uint
 	return 0;
 }
 
+bool recipient_renew(struct recipient *recipient, uint64_t sequence, uint64_t deadline_ns)
+{
+	struct lease lease;
+	return lease_renew(recipient->leases, sequence) &&
+	       lease_holds(recipient->leases, sequence, &lease) == LEASE_OUT &&
+	       deadlines_add(&recipient->deadlines, recipient->leases,
+		       &(struct deadline){sequence, deadline_ns, lease.attempt}) == 0;
+}
+
 int recipient_hold(struct recipient *recipient, uint64_t sequence)
 {
 	struct lease held = {.sequence = sequence, .lane = LANE_UNKNOWN};

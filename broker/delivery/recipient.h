@@ -151,6 +151,15 @@ void recipient_room(const struct recipient *recipient, uint64_t *ret_messages, u
 int recipient_lease(struct recipient *recipient, const struct lease *lease, uint64_t deadline_ns);
 
 /**
+ * recipient_renew() - a lease ran out: does it go on, because its attachments are being fetched?
+ * @recipient:   the recipient
+ * @sequence:    of the message
+ * @deadline_ns: monotonic: when it runs out next
+ * Return: true when it does.
+ */
+bool recipient_renew(struct recipient *recipient, uint64_t sequence, uint64_t deadline_ns);
+
+/**
  * recipient_settle() - its session answered for a message: not delivered again until the commit
  * @recipient: with an outlet
  * @sequence:  of the message

@@ -342,6 +342,8 @@ int batch_run(struct journal *journal, struct batch *batch)
 	if (r == 0)
 		r = batch_prove(journal, batch);
 	if (r == 0)
+		r = attached_sync(journal, batch);
+	if (r == 0)
 		r = batch_commit(journal, batch);
 	if (r) {
 		state_store_end(&journal->store);

@@ -54,6 +54,7 @@ struct journal_options {
 	struct keyring *keyring;
 	const char *highwater; /* file of the newest signed checkpoint, beside the keyring; NULL: none is kept */
 	const struct journal_order *order; /* NULL; or go on as this epoch, unless it has begun already */
+	const char *blobs; /* folder of attachments (broker/blob); NULL: nobody looks whether they are there */
 	const struct clock *clock;
 	struct queue *done; /* parcels come back here, in commit order; room for parcels_max + JOURNAL_TICKS */
 

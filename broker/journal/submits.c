@@ -175,11 +175,24 @@ static int recall(struct journal *journal, struct parcel *parcel, struct parcel_
 
 /* ---- deciding ---- */
 
+/* The rules, with what they need to know of attachments. */
+static int ask_rules(struct journal *journal, struct batch *batch, struct parcel_submit *submit)
+{
+	uint64_t sequence = batch->rules.sequence;
+	int r = attached_name(journal, batch, &submit->facts);
+	if (r == 0)
+		r = rules_submit(&batch->rules, &submit->facts, &submit->decision);
+	if (r)
+		return r;
+	return attached_decided(journal, batch, &submit->facts,
+		submit->decision.result == SUBMIT_ACCEPTED, sequence);
+}
+
 static int decide_submit(struct journal *journal, struct batch *batch, struct parcel *parcel,
 	struct parcel_submit *submit)
 {
 	struct submit_decision *decision = &submit->decision;
-	int r = rules_submit(&batch->rules, &submit->facts, decision);
+	int r = ask_rules(journal, batch, submit);
 	if (r)
 		return r;
 	switch (decision->result) {

@@ -326,6 +326,13 @@ static void make_envelope(struct journal_fixture *fixture, const struct fixture_
 			header.attachments[i]->size = 1000;
 		}
 	}
+	Dienstweg__Attachment attached = DIENSTWEG__ATTACHMENT__INIT, *list[] = {&attached};
+	if (load->attached) {
+		attached.digest = pb_bytes(load->attached, HASH_SIZE);
+		attached.size = load->attached_bytes;
+		header.attachments = list;
+		header.n_attachments = 1;
+	}
 	DIE_UNLESS(sealing_seal(NULL, &header, BYTES(body, load->content_bytes), NULL, 0,
 			   parcel->arena, &content) == 0);
 	packed = need(parcel, dienstweg__header__get_packed_size(&header));

@@ -130,6 +130,8 @@ struct batch {
 	bool stopping; /* its last parcel is the stop */
 	bool committed;
 	uint64_t entries, messages; /* appended; accepted */
+	char attached[8][64];       /* senders in whose folders attachments were named */
+	size_t attached_count;
 };
 
 /**
@@ -167,6 +169,13 @@ int notes_state(struct journal *journal, struct batch *batch, struct parcel *par
 int notes_inspected(struct journal *journal, struct batch *batch, struct operator_act *act);
 int notes_registry(struct journal *journal, struct batch *batch, struct parcel *parcel);
 int cosign_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
+
+/* attached.c: attachments get the name of the message before the rules see it; what came of it; before the
+   commit. 0 or negative errno. */
+int attached_name(struct journal *journal, struct batch *batch, struct submit_facts *facts);
+int attached_decided(struct journal *journal, struct batch *batch, const struct submit_facts *facts,
+	bool accepted, uint64_t sequence);
+int attached_sync(struct journal *journal, struct batch *batch);
 
 /* At start: does the journal reach the high-water mark? 0 or negative errno. Later: keep the mark. */
 int highwater_look(struct journal *journal);

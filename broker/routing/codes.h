@@ -106,6 +106,9 @@
 	X(CODE_SCHEMA_UNKNOWN, "registry-outdated", "service",                                     \
 		"the schema of {} is not ready at the broker: try again",                          \
 		"the broker has not read the schema of this service yet")                          \
+	X(CODE_ATTACHMENTS, "attachments", "attachments",                                          \
+		"not all attachments are here: upload them, then send it again",                   \
+		"an attachment that the header names has not been uploaded, or is not whole")      \
 	X(CODE_FULL, "full", "recipient", "the queue of {} is full: try again later",              \
 		"a recipient's queue has no room")
 

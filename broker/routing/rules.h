@@ -96,6 +96,7 @@ struct submit_facts {
 	enum submit_schema schema;
 	const char *schema_field,
 		*schema_reason; /* SUBMIT_SCHEMA_BROKEN: where, and what; no values */
+	bool attachments_missing; /* by the journal: not all that the header names are here as a whole */
 };
 
 enum submit_result {

@@ -71,4 +71,5 @@ int submission_check_schema(struct submission *s);
 int submission_check_quota(struct submission *s);
 int submission_check_room(struct submission *s);
 int submission_check_row(struct submission *s);
+int submission_check_attachments(struct submission *s);
 int submission_accept(struct submission *s);

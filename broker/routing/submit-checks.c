@@ -15,6 +15,7 @@ enum {
 	RETRY_CLOCK_MAX_MS = 10 * 60 * 1000,
 	RETRY_REGISTRY_MS = 1000,
 	RETRY_FULL_MS = 5000,
+	RETRY_ATTACHMENTS_MS = 10000,
 	/* A record row's plaintext (proto/journal.proto), and what in it is neither header nor decision. */
 	ROW_BYTES_MAX = 3900,
 	ROW_OVERHEAD = 400,
@@ -264,4 +265,11 @@ int submission_check_row(struct submission *s)
 	if (size > ROW_BYTES_MAX)
 		return submission_refuse(s, CODE_TOO_MANY, BYTES_PB(s->route.service->name));
 	return 0;
+}
+
+int submission_check_attachments(struct submission *s)
+{
+	if (!s->facts->attachments_missing)
+		return 0;
+	return submission_defer(s, CODE_ATTACHMENTS, none(), RETRY_ATTACHMENTS_MS);
 }

@@ -30,6 +30,7 @@ static int (*const steps[])(struct submission *s) = {
 	submission_check_quota,
 	submission_check_room,
 	submission_check_row,
+	submission_check_attachments,
 	submission_accept,
 };
 

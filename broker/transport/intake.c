@@ -56,27 +56,29 @@ static void bye_handle(
 
 struct kind {
 	uint32_t body;
-	bool small;   /* unpacked before the handler is called */
+	size_t small; /* unpacked before the handler is called; most bytes of such a frame */
 	bool opening; /* needs no session */
 	bool asking;  /* changes nothing: a visiting session may send it, too */
 	void (*handle)(struct transport *, struct session *, struct incoming *);
 };
 
 static const struct kind kinds[] = {
-	{DIENSTWEG__FRAME__BODY_HELLO, true, true, true, hello_handle},
-	{DIENSTWEG__FRAME__BODY_SUBMIT, false, false, false, submit_handle},
-	{DIENSTWEG__FRAME__BODY_ACKNOWLEDGE, false, false, false, acknowledge_handle},
-	{DIENSTWEG__FRAME__BODY_CONFIRM, true, false, false, confirm_handle},
-	{DIENSTWEG__FRAME__BODY_NAK, true, false, false, nak_handle},
-	{DIENSTWEG__FRAME__BODY_CREDIT, true, false, false, credit_handle},
-	{DIENSTWEG__FRAME__BODY_GET_REGISTRY, true, false, true, get_registry_handle},
-	{DIENSTWEG__FRAME__BODY_GET_CHECKPOINT, true, false, true, get_checkpoint_handle},
-	{DIENSTWEG__FRAME__BODY_GET_PROOF, true, false, true, get_proof_handle},
-	{DIENSTWEG__FRAME__BODY_GET_ACCESS, true, false, true, get_access_handle},
-	{DIENSTWEG__FRAME__BODY_REPLAY, true, false, false, replay_handle},
-	{DIENSTWEG__FRAME__BODY_COSIGN, true, false, false, cosign_handle},
-	{DIENSTWEG__FRAME__BODY_PING, true, false, true, ping_handle},
-	{DIENSTWEG__FRAME__BODY_BYE, true, false, true, bye_handle},
+	{DIENSTWEG__FRAME__BODY_HELLO, SMALL_FRAME_MAX, true, true, hello_handle},
+	{DIENSTWEG__FRAME__BODY_SUBMIT, 0, false, false, submit_handle},
+	{DIENSTWEG__FRAME__BODY_ACKNOWLEDGE, 0, false, false, acknowledge_handle},
+	{DIENSTWEG__FRAME__BODY_CONFIRM, SMALL_FRAME_MAX, false, false, confirm_handle},
+	{DIENSTWEG__FRAME__BODY_NAK, SMALL_FRAME_MAX, false, false, nak_handle},
+	{DIENSTWEG__FRAME__BODY_CREDIT, SMALL_FRAME_MAX, false, false, credit_handle},
+	{DIENSTWEG__FRAME__BODY_GET_REGISTRY, SMALL_FRAME_MAX, false, true, get_registry_handle},
+	{DIENSTWEG__FRAME__BODY_GET_CHECKPOINT, SMALL_FRAME_MAX, false, true, get_checkpoint_handle},
+	{DIENSTWEG__FRAME__BODY_GET_PROOF, SMALL_FRAME_MAX, false, true, get_proof_handle},
+	{DIENSTWEG__FRAME__BODY_GET_ACCESS, SMALL_FRAME_MAX, false, true, get_access_handle},
+	{DIENSTWEG__FRAME__BODY_REPLAY, SMALL_FRAME_MAX, false, false, replay_handle},
+	{DIENSTWEG__FRAME__BODY_COSIGN, SMALL_FRAME_MAX, false, false, cosign_handle},
+	{DIENSTWEG__FRAME__BODY_PUT_BLOB, BLOB_FRAME_MAX, false, false, put_blob_handle},
+	{DIENSTWEG__FRAME__BODY_GET_BLOB, SMALL_FRAME_MAX, false, false, get_blob_handle},
+	{DIENSTWEG__FRAME__BODY_PING, SMALL_FRAME_MAX, false, true, ping_handle},
+	{DIENSTWEG__FRAME__BODY_BYE, SMALL_FRAME_MAX, false, true, bye_handle},
 };
 
 static const struct kind *kind_of(uint32_t body)
@@ -123,10 +125,10 @@ static bool is_of(const struct session *session, const struct incoming *incoming
 }
 
 /* Return: false when it is no such frame; the body is there when true. */
-static bool small_unpack(struct transport *transport, struct incoming *incoming)
+static bool small_unpack(struct transport *transport, struct incoming *incoming, size_t max)
 {
 	struct bytes raw = incoming->raw->payload;
-	if (raw.len > SMALL_FRAME_MAX)
+	if (raw.len > max)
 		return false;
 	arena_reset(transport->scratch);
 	incoming->frame = dienstweg__frame__unpack(
@@ -184,7 +186,7 @@ static void frame_handle(struct transport *transport, const struct router_frame 
 			"a visiting session only asks: say Hello without `visiting` for the rest");
 		return;
 	}
-	if (kind->small && !small_unpack(transport, &incoming)) {
+	if (kind->small && !small_unpack(transport, &incoming, kind->small)) {
 		malformed(transport, &incoming);
 		return;
 	}

@@ -27,7 +27,7 @@ enum {
 	RETRY_MS = 5,    /* while a peer's queue is full */
 	FLUSH_MS = 1000, /* for the last answers to leave */
 	EXIT_AT_ONCE = 1,
-	FDS_OWN = 8,
+	FDS_OWN = 9,
 	FDS_MAX = FDS_OWN + ADMIN_FDS_MAX,
 };
 
@@ -229,6 +229,7 @@ static struct turn turn_wait(struct reactor *reactor, int timeout_ms)
 		{.fd = clerk_fd(options->replayer), .events = POLLIN},
 		{.fd = reactor->signals, .events = POLLIN},
 		{.fd = reactor->failure, .events = POLLIN},
+		{.fd = clerk_fd(options->porter), .events = POLLIN},
 	};
 	size_t count = FDS_OWN;
 	if (options->admin)
@@ -284,6 +285,7 @@ static int turn_work(struct reactor *reactor, const struct turn *turn)
 	clerk_collect(options->clerk);
 	desk_collect(options->desk);
 	clerk_collect(options->replayer);
+	clerk_collect(options->porter);
 	delivery_flush(options->delivery);
 	transport_flush(options->transport);
 	return 0;

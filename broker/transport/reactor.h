@@ -25,6 +25,7 @@ struct reactor_options {
 	struct desk *desk;
 	struct journal *journal;
 	struct clerk *replayer;
+	struct clerk *porter;
 	struct transport *transport;
 	struct delivery *delivery;
 	struct admin *admin;

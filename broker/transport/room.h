@@ -2,6 +2,7 @@
 #pragma once
 
 #include "broker/access/askers.h"
+#include "broker/blob/store.h"
 #include "broker/transport/answer.h"
 #include "broker/transport/bars.h"
 #include "broker/transport/frame.h"
@@ -21,6 +22,7 @@ enum {
 			  1024, /* frames that are handled at once; only Submit and Acknowledge are large */
 	TURN_FRAMES_MAX = 256, /* frames taken per turn, so that commits and timers get theirs */
 	TURN_BYTES_MAX = 1 << 20,
+	BLOB_FRAME_MAX = BLOB_PIECE_MAX + 1024,
 	TURN_PARCELS_MAX = 256,
 	BUSY_RETRY_MS = 100,
 	DRAINING_RETRY_MS = 1000,
@@ -71,6 +73,9 @@ struct transport {
 	struct candidate candidate;
 	struct hold hold;
 	struct replays replays;
+	bool sweeping;        /* the porter looks for attachments that nobody needs */
+	uint64_t swept_ns;    /* when it began, last; 0: not yet */
+	uint64_t swept_erase; /* end of the run of erasure that this look followed */
 	struct transport_counters counters;
 };
 
@@ -159,6 +164,11 @@ void session_error(struct transport *transport, struct session *session, const c
 /* Now and then: name a candidate when it is time, send it to witnesses that do not have it. */
 void candidate_tick(struct transport *transport, uint64_t now_ns);
 
+/* ---- blob.c ---- */
+
+/* Now and then: look for attachments that nobody needs any more. */
+void blob_tick(struct transport *transport, uint64_t now_ns);
+
 /* ---- hold.c ---- */
 
 /* What a Hello says while the journal is in doubt. */
@@ -197,3 +207,7 @@ void get_access_handle(
 	struct transport *transport, struct session *session, struct incoming *incoming);
 void replay_handle(struct transport *transport, struct session *session, struct incoming *incoming);
 void cosign_handle(struct transport *transport, struct session *session, struct incoming *incoming);
+void put_blob_handle(
+	struct transport *transport, struct session *session, struct incoming *incoming);
+void get_blob_handle(
+	struct transport *transport, struct session *session, struct incoming *incoming);

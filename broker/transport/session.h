@@ -21,6 +21,7 @@ enum session_state {
 };
 
 enum {
+	BLOB_MARKS_MAX = 8,         /* pieces of attachments on their way to a session */
 	OUTBOX_BYTES_MAX = 4 << 20, /* waiting for a peer that does not read; beyond, its session ends */
 };
 
@@ -62,6 +63,13 @@ struct session {
 	bool replaying;         /* likewise, with a replay: a share of its window is set aside */
 	uint64_t cosigned_ns;   /* when the last one came */
 	uint64_t asked_size;    /* of the candidate that was looked at for this session */
+
+	/* Attachments (blob.c). */
+	uint32_t blob_puts;                  /* pieces that are not answered yet */
+	uint32_t blob_gets;                  /* likewise */
+	uint64_t blob_ignored;               /* bytes that came although the window was full */
+	uint64_t blob_marks[BLOB_MARKS_MAX]; /* of pieces that were sent and not shown to be read, oldest first */
+	uint32_t blob_marks_count;
 
 	struct outbox outbox;
 	struct outlet outlet;

@@ -204,6 +204,7 @@ void transport_tick(struct transport *transport)
 			transport_end(transport, session, "session-lost");
 	}
 	candidate_tick(transport, now_ns);
+	blob_tick(transport, now_ns);
 }
 
 /* ---- drain ---- */

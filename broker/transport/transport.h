@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "broker/access/desk.h"
+#include "broker/blob/store.h"
 #include "broker/clerk.h"
 #include "broker/delivery/delivery.h"
 #include "broker/journal/journal.h"
@@ -23,6 +24,8 @@
  */
 struct transport;
 
+enum { PORTER_ERRANDS_MAX = 256 /* pieces of attachments in memory, over all sessions */ };
+
 struct transport_options {
 	const struct config_broker *config;
 	const struct clock *clock;
@@ -35,7 +38,9 @@ struct transport_options {
 	struct queue *done;
 	struct clerk *clerk;
 	struct desk *desk;
-	struct clerk *replayer; /* for replays alone */
+	struct clerk *replayer;   /* for replays alone */
+	struct clerk *porter;     /* a second one: reads and writes attachments */
+	struct blob_store *blobs; /* the porter's */
 	struct delivery *delivery;
 	struct registry *registry;      /* in force; borrowed, referenced by transport */
 	struct schema_library *schemas; /* a registry whose schemas are not all there is refused */
@@ -61,7 +66,11 @@ struct transport_counters {
 	uint64_t acknowledgements; /* batches */
 	uint64_t cosignatures;     /* of witnesses, good ones */
 	uint64_t cosignatures_refused;
-	uint64_t reports; /* of subject access */
+	uint64_t reports;        /* of subject access */
+	uint64_t blob_pieces_in; /* of attachments, taken */
+	uint64_t blob_pieces_out;
+	uint64_t blob_put_off;    /* pieces not taken: no room, too many at once... */
+	struct blob_counts blobs; /* after the last look through all of them */
 	uint64_t sessions_opened;
 	uint64_t sessions_lost;
 };
