@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "proto/base/clock.h"
 #include "proto/base/crypto.h"
@@ -180,16 +181,50 @@ static json_t *delivery_object(const struct dw_delivery *delivery)
 	return object;
 }
 
+void output_progress(struct output *output, const struct dw_progress *progress)
+{
+	static const char *const words[] = {
+		[DW_SEALED] = "sealing", [DW_SENT] = "sending", [DW_FETCHED] = "fetching", [DW_OPENED] = "opening"};
+	unsigned int percent = progress->total
+				       ? (unsigned int)(progress->done * 100 / progress->total)
+				       : 100;
+	if (!isatty(STDERR_FILENO) ||
+		(output->stage == (int)progress->stage && output->percent == percent))
+		return;
+	output->stage = (int)progress->stage;
+	output->percent = percent;
+	fprintf(stderr, "\r%-9s attachment %3u %% of %llu MiB%s", words[progress->stage], percent,
+		(unsigned long long)(progress->total >> 20), percent == 100 ? "\n" : "");
+}
+
+static void put_attachments(
+	json_t *object, const struct dw_delivery *delivery, const char (*files)[PATH_MAX])
+{
+	json_t *all = json_array();
+	for (size_t i = 0; i < delivery->attachments_count; i++) {
+		json_t *one = json_object();
+		put_text(one, "name", delivery->attachments[i].name);
+		put_text(one, "content_type", delivery->attachments[i].content_type);
+		put_number(one, "bytes", delivery->attachments[i].size);
+		if (files)
+			json_object_set_new(one, "file", json_string(files[i + 1]));
+		json_array_append_new(all, one);
+	}
+	json_object_set_new(object, "attachments", all);
+}
+
 void output_delivery(const struct output *output, const struct dw_delivery *delivery,
-	const struct dw_verdict *verdict, const char *file)
+	const struct dw_verdict *verdict, const char (*files)[PATH_MAX])
 {
 	bool accepted = verdict->disposition == DW_ACCEPTED;
 	json_t *object = delivery_object(delivery);
 	json_object_set_new(object, "event", json_string(accepted ? "accepted" : "rejected"));
 	put_text(object, "code", BYTES_STR(verdict->code));
 	put_text(object, "text", BYTES_STR(verdict->text));
-	if (file)
-		json_object_set_new(object, "file", json_string(file));
+	if (files)
+		json_object_set_new(object, "file", json_string(files[0]));
+	if (delivery->attachments_count > 0)
+		put_attachments(object, delivery, files);
 	print(output, object, accepted ? "Received and accepted." : "Received and rejected.");
 }
 
@@ -208,6 +243,8 @@ void output_replayed(
 char *output_describe(const struct dw_delivery *delivery)
 {
 	json_t *object = delivery_object(delivery);
+	if (delivery->attachments_count > 0)
+		put_attachments(object, delivery, NULL);
 	char *text = json_dumps(object, JSON_INDENT(2));
 	json_decref(object);
 	return text;

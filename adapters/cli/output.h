@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -10,7 +11,17 @@
 /* What is printed: plain words for people, or one JSON object a line. Standard output. */
 struct output {
 	bool json;
+	/* of the progress that was shown last */
+	int stage;
+	unsigned int percent;
 };
+
+/**
+ * output_progress() - how an attachment gets on: a line that is written over, on a terminal only
+ * @output:   what was shown last
+ * @progress: bytes
+ */
+void output_progress(struct output *output, const struct dw_progress *progress);
 
 /* An event of a message of ours: it is in the outbox; what became of it. */
 void output_queued(const struct output *output, const struct dw_submitted *ids);
@@ -21,10 +32,10 @@ void output_report(const struct output *output, const struct dw_report *report);
  * @output:   how
  * @delivery: it
  * @verdict:  what was answered
- * @file:     where its body is, or NULL
+ * @files:    where its body is, and behind it its attachments; NULL: nowhere
  */
 void output_delivery(const struct output *output, const struct dw_delivery *delivery,
-	const struct dw_verdict *verdict, const char *file);
+	const struct dw_verdict *verdict, const char (*files)[PATH_MAX]);
 
 /* One that came once more, because it was asked for. */
 void output_replayed(

@@ -66,9 +66,26 @@ static int op_submitted(
 	return 0;
 }
 
-/* Body and description; the description last, so that whoever sees it sees both. */
+/* MESSAGE-ID.NUMBER-NAME, so that two of a name do not meet; the name was checked. */
+static int attachments_keep(const struct receive *receive, const struct dw_delivery *delivery,
+	const char *id, char (*files)[PATH_MAX])
+{
+	int r = 0;
+	for (size_t i = 0; i < delivery->attachments_count && r == 0; i++) {
+		const struct dw_arrived *arrived = &delivery->attachments[i];
+		char name[NAME_MAX + 1];
+		snprintf(name, sizeof(name), "%s.%zu-%.*s", id, i + 1, (int)arrived->name.len,
+			(const char *)arrived->name.data);
+		r = path_join(files[i + 1], PATH_MAX, receive->out, name);
+		if (r == 0)
+			r = dw_arrived_keep(arrived, files[i + 1]);
+	}
+	return r;
+}
+
+/* Attachments, body and description; the description last, so that whoever sees it sees all. */
 static int keep(
-	const struct receive *receive, const struct dw_delivery *delivery, char path[PATH_MAX])
+	const struct receive *receive, const struct dw_delivery *delivery, char (*files)[PATH_MAX])
 {
 	char id[UUID_TEXT_SIZE], name[UUID_TEXT_SIZE + 8], beside[PATH_MAX];
 	_cleanup_(heap_free) char *text = output_describe(delivery);
@@ -76,20 +93,24 @@ static int keep(
 		return -ENOMEM;
 	uuid_format(delivery->message_id, id);
 	snprintf(name, sizeof(name), "%s.body", id);
-	int r = path_join(path, PATH_MAX, receive->out, name);
+	int r = path_join(files[0], PATH_MAX, receive->out, name);
 	snprintf(name, sizeof(name), "%s.json", id);
 	if (r == 0)
 		r = path_join(beside, sizeof(beside), receive->out, name);
 	if (r == 0)
-		r = file_replace(path, delivery->body, 0600);
+		r = attachments_keep(receive, delivery, id, files);
+	if (r == 0)
+		r = file_replace(files[0], delivery->body, 0600);
 	return r ? r : file_replace(beside, BYTES_STR(text), 0600);
 }
 
 static int op_to_agency(struct dw_adapter *adapter, void *context,
 	const struct dw_delivery *delivery, struct dw_verdict *ret)
 {
-	char path[PATH_MAX] = "";
 	struct receive *receive = context;
+	_cleanup_(heap_free) char(*files)[PATH_MAX] = calloc(1 + DW_ATTACHMENTS_MAX, PATH_MAX);
+	if (!files)
+		return -ENOMEM;
 	if (receive->count && receive->received == receive->count) {
 		*ret = (struct dw_verdict){.disposition = DW_LATER, .code = "enough"};
 		return 0;
@@ -100,13 +121,14 @@ static int op_to_agency(struct dw_adapter *adapter, void *context,
 		snprintf(ret->text, sizeof(ret->text), "%s", receive->reject_text);
 	} else {
 		ret->disposition = DW_ACCEPTED;
-		int r = keep(receive, delivery, path);
+		int r = keep(receive, delivery, files);
 		if (r) {
 			verb_fail(VERB_FAILED, "%s: %s", receive->out, strerrordesc_np(-r));
 			return r;
 		}
 	}
-	output_delivery(&receive->output, delivery, ret, path[0] ? path : NULL);
+	output_delivery(&receive->output, delivery, ret,
+		receive->reject_code ? NULL : (const char(*)[PATH_MAX])files);
 	receive->received++;
 	receive->since_ns = clock_mono_ns(clock_system());
 	if (receive->received == receive->count)
@@ -117,21 +139,30 @@ static int op_to_agency(struct dw_adapter *adapter, void *context,
 /* Written like a delivery, so that a file that was lost is there again; counted, and not answered. */
 static int op_replayed(struct dw_adapter *adapter, void *context, const struct dw_delivery *delivery)
 {
-	char path[PATH_MAX] = "";
 	struct receive *receive = context;
+	_cleanup_(heap_free) char(*files)[PATH_MAX] = calloc(1 + DW_ATTACHMENTS_MAX, PATH_MAX);
+	if (!files)
+		return -ENOMEM;
 	if (receive->count && receive->received == receive->count)
 		return 0;
-	int r = keep(receive, delivery, path);
+	int r = keep(receive, delivery, files);
 	if (r) {
 		verb_fail(VERB_FAILED, "%s: %s", receive->out, strerrordesc_np(-r));
 		return r;
 	}
-	output_replayed(&receive->output, delivery, path);
+	output_replayed(&receive->output, delivery, files[0]);
 	receive->received++;
 	receive->since_ns = clock_mono_ns(clock_system());
 	if (receive->received == receive->count)
 		dw_adapter_stop(adapter);
 	return 0;
+}
+
+static void op_progress(void *context, const struct dw_progress *progress)
+{
+	struct receive *receive = context;
+	output_progress(&receive->output, progress);
+	receive->since_ns = clock_mono_ns(clock_system());
 }
 
 static void op_close(void *context)
@@ -145,6 +176,7 @@ static const struct dw_adapter_ops ops = {
 	.submitted = op_submitted,
 	.to_agency = op_to_agency,
 	.replayed = op_replayed,
+	.progress = op_progress,
 	.close = op_close,
 	.poll_ms = TICK_MS,
 };
@@ -154,7 +186,8 @@ static const char help[] =
 	"\n"
 	"Takes what waits for the party, checks it, writes each body to DIR/MESSAGE-ID.body with "
 	"a\n"
-	"description MESSAGE-ID.json beside it, and acknowledges.\n"
+	"description MESSAGE-ID.json beside it, its attachments to MESSAGE-ID.NUMBER-NAME, and\n"
+	"acknowledges.\n"
 	"\n"
 	"  --config FILE        the party's configuration\n"
 	"  --out DIR            where to (the working folder)\n"

@@ -31,6 +31,9 @@ struct send {
 	uint8_t case_id[16], in_reply_to[HASH_SIZE];
 	uint64_t since_ns;
 	char key[2 * 16 + 5]; /* when none was given */
+	struct dw_attachment attachments[DW_ATTACHMENTS_MAX];
+	size_t attachments_count;
+	uint64_t progressed; /* bytes of the one under way */
 	bool submitted;
 	struct dw_submitted ids;
 	size_t outcomes; /* still awaited */
@@ -68,12 +71,15 @@ static size_t recipients_count(const struct dw_adapter *adapter, const struct se
 	return route.count;
 }
 
-static int submit(struct dw_adapter *adapter, struct send *send)
+static int submit(struct dw_adapter *adapter, struct send *send, bool *ret_more)
 {
 	char why[ERROR_SIZE] = "";
-	send->submitted = true;
-	send->outcomes = recipients_count(adapter, send);
 	int r = dw_submit(adapter, &send->message, &send->ids, why, sizeof(why));
+	send->submitted = r != DW_SEALING;
+	*ret_more = r == DW_SEALING;
+	if (r == DW_SEALING)
+		return 0;
+	send->outcomes = recipients_count(adapter, send);
 	if (r > 0)
 		end(adapter, send, verb_fail(VERB_NEGATIVE, "not sent: %s", why));
 	return r < 0 ? r : 0;
@@ -96,7 +102,7 @@ static int op_from_agency(struct dw_adapter *adapter, void *context, bool *ret_m
 {
 	struct send *send = context;
 	if (!send->submitted)
-		return submit(adapter, send);
+		return submit(adapter, send, ret_more);
 	deadline_look(adapter, send);
 	return 0;
 }
@@ -158,6 +164,16 @@ static int op_report(struct dw_adapter *adapter, void *context, const struct dw_
 	return 0;
 }
 
+static void op_progress(void *context, const struct dw_progress *progress)
+{
+	struct send *send = context;
+	output_progress(&send->output, progress);
+	if (progress->done > send->progressed)
+		send->since_ns = clock_mono_ns(
+			clock_system()); /* the wait is for what stands still */
+	send->progressed = progress->done;
+}
+
 static void op_close(void *context)
 {
 }
@@ -169,6 +185,7 @@ static const struct dw_adapter_ops ops = {
 	.submitted = op_submitted,
 	.to_agency = op_to_agency,
 	.report = op_report,
+	.progress = op_progress,
 	.close = op_close,
 	.poll_ms = TICK_MS,
 };
@@ -185,7 +202,8 @@ static const char help[] =
 	"  --service SERVICE     what it is, e.g. alg2.application\n"
 	"  --to PARTY            recipient by name\n"
 	"  --region ARS          or: whoever serves this region; neither: an event\n"
-	"  --file FILE           the document\n"
+	"  --file FILE           the document, up to about 250 KiB\n"
+	"  --attach FILE         a file to go with it, up to 1.96 GiB; up to 16 times\n"
 	"  --content-type TYPE   its media type (application/octet-stream)\n"
 	"  --schema SCHEMA       what it follows\n"
 	"  --from PARTY          sender, one of the configuration's parties (the first)\n"
@@ -204,6 +222,8 @@ static const char help[] =
 struct arguments {
 	const char *config, *service, *to, *region, *file, *type, *schema, *from, *kind, *case_id,
 		*in_reply_to, *key, *wait, *timeout;
+	const char *attach[DW_ATTACHMENTS_MAX];
+	size_t attach_count;
 	bool json, demo, help;
 };
 
@@ -225,6 +245,7 @@ static int parse(int argc, char **argv, struct arguments *ret)
 		{"key", required_argument, NULL, 11},
 		{"wait", required_argument, NULL, 12},
 		{"timeout", required_argument, NULL, 13},
+		{"attach", required_argument, NULL, 'a'},
 		{"json", no_argument, NULL, 'j'},
 		{"demo", no_argument, NULL, 'd'},
 		{"help", no_argument, NULL, 'h'},
@@ -241,6 +262,8 @@ static int parse(int argc, char **argv, struct arguments *ret)
 			ret->demo = true;
 		else if (option == 'h')
 			ret->help = true;
+		else if (option == 'a' && ret->attach_count < ARRAY_LEN(ret->attach))
+			ret->attach[ret->attach_count++] = optarg;
 		else if (option >= 0 && (size_t)option < ARRAY_LEN(texts))
 			*texts[option] = optarg;
 		else
@@ -324,6 +347,21 @@ static void key_of(const struct arguments *arguments, struct send *send)
 	send->message.key = BYTES_STR(send->key);
 }
 
+/* Under their own names, as what they are to us: bytes. */
+static void attachments_of(const struct arguments *arguments, struct send *send)
+{
+	for (size_t i = 0; i < arguments->attach_count; i++) {
+		const char *path = arguments->attach[i], *slash = strrchr(path, '/');
+		send->attachments[i] = (struct dw_attachment){
+			.path = path,
+			.name = BYTES_STR(slash ? slash + 1 : path),
+			.content_type = BYTES_STR("application/octet-stream"),
+		};
+	}
+	send->message.attachments = send->attachments;
+	send->message.attachments_count = arguments->attach_count;
+}
+
 static int fill(
 	const struct arguments *arguments, const struct config_adapter *config, struct send *send)
 {
@@ -342,6 +380,7 @@ static int fill(
 		arguments->type ? arguments->type : "application/octet-stream");
 	send->message.priority = 1;
 	key_of(arguments, send);
+	attachments_of(arguments, send);
 	int r = kind_of(arguments, &send->message.kind);
 	if (r == 0)
 		r = wait_of(arguments, &send->wait);
@@ -374,7 +413,8 @@ int verb_send(int argc, char **argv)
 	r = file_read(arguments.file, CONTENT_BYTES_MAX, &body, &len);
 	if (r)
 		return verb_fail(VERB_FAILED, "%s: %s", arguments.file,
-			r > 0 ? "larger than 256 KiB: send a smaller document"
+			r > 0 ? "larger than 256 KiB: send it with --attach, beside a smaller "
+				"document"
 			      : strerrordesc_np(-r));
 	send.message.body = BYTES(body, len);
 	config.flight.credit_messages = 0;

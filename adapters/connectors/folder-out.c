@@ -33,6 +33,7 @@ enum {
 	FILE_MODE = 0600,
 	STAGE_NAME_SIZE = 8 + 2 * FOLDER_OUT_ID_SIZE + 1,
 	STAGED_FILES_MAX = 1024,
+	COPY_BYTES = 1 << 30,
 	PARENT_TRIES = 4, /* the legacy system may remove an empty parent under us */
 };
 static const char stage_prefix[] = ".staged-";
@@ -174,13 +175,27 @@ static int write_all(int fd, struct bytes data)
 	return 0;
 }
 
+/* Copied where a second name is not possible. */
+static int bytes_copy(const char *path, int out)
+{
+	_cleanup_(fd_close) int in = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = 1;
+	if (in < 0)
+		return -errno;
+	while (n > 0)
+		n = copy_file_range(in, NULL, out, NULL, COPY_BYTES, 0);
+	return n < 0 ? -errno : 0;
+}
+
 static int file_put(int dir, const struct out_file *file)
 {
+	if (file->path && linkat(AT_FDCWD, file->path, dir, file->name, 0) == 0)
+		return 0;
 	_cleanup_(fd_close) int fd = openat(
 		dir, file->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
 	if (fd < 0)
 		return -errno;
-	int r = write_all(fd, file->data);
+	int r = file->path ? bytes_copy(file->path, fd) : write_all(fd, file->data);
 	if (r == 0 && fsync(fd) < 0)
 		r = errno == ENOSPC || errno == EDQUOT ? -errno : -EIO;
 	return r;

@@ -42,6 +42,7 @@ DEFINE_CLEANUP(struct folder_out *, folder_out_free);
 struct out_file {
 	const char *name; /* a cleaned file name, unique among its neighbours */
 	struct bytes data;
+	const char *path; /* instead: a file that is durable, to be linked or copied */
 };
 
 struct out_letter {

@@ -25,7 +25,7 @@
 
 enum {
 	ARENA_BUDGET = 32 << 20, /* a hostile case of 256 KiB inflates up to 76 times */
-	FILES_MAX = CASE_DOCUMENTS_MAX + 2,
+	FILES_MAX = CASE_DOCUMENTS_MAX + DW_ATTACHMENTS_MAX + 2,
 	PARENT_SIZE = 64 + 1 + 2 * CASES_ID_SIZE + 1,
 	LETTER_NAME_SIZE = 64,
 	FILE_NAME_SIZE = FILE_NAME_MAX + 8,
@@ -161,8 +161,13 @@ static const char *file_name(const struct making *making, const char *raw)
 		       : (const char *)copy.data;
 }
 
-static int list_document(
-	struct making *making, const char *file, const Dienstweg__Document *document)
+/* A document that came, inline or as an attachment. */
+struct listed {
+	const char *name, *media_type; /* as they came */
+	uint64_t bytes;
+};
+
+static int list_document(struct making *making, const char *file, const struct listed *document)
 {
 	json_t *entry = json_object();
 	int r = json_array_append_new(making->listed, entry) ? -ENOMEM : 0;
@@ -176,8 +181,39 @@ static int list_document(
 			    : 0;
 	if (r)
 		return r;
-	json_t *bytes = json_integer((json_int_t)document->data.len);
+	json_t *bytes = json_integer((json_int_t)document->bytes);
 	return json_object_set_new(entry, "bytes", bytes) ? -ENOMEM : 0;
+}
+
+static const char *text_copy(struct making *making, struct bytes text)
+{
+	char *copy = arena_zalloc(making->arena, text.len + 1);
+	if (copy && text.len > 0)
+		memcpy(copy, text.data, text.len);
+	return copy;
+}
+
+/* Files of their own already: they get a name in the letter. */
+static int attachments_add(struct making *making)
+{
+	const struct dw_delivery *delivery = making->delivery;
+	for (size_t i = 0; i < delivery->attachments_count; i++) {
+		const struct dw_arrived *arrived = &delivery->attachments[i];
+		struct listed listed = {
+			.name = text_copy(making, arrived->name),
+			.media_type = text_copy(making, arrived->content_type),
+			.bytes = arrived->size,
+		};
+		const char *name = listed.name ? file_name(making, listed.name) : NULL;
+		if (!name || !listed.media_type)
+			return -ENOMEM;
+		int r = list_document(making, name, &listed);
+		if (r)
+			return r;
+		making->files[making->count++] = (struct out_file){
+			.name = name, .path = arrived->path};
+	}
+	return 0;
 }
 
 static int documents_add(struct making *making)
@@ -188,7 +224,8 @@ static int documents_add(struct making *making)
 	for (size_t i = 0; i < content->n_documents; i++) {
 		const Dienstweg__Document *document = content->documents[i];
 		const char *name = file_name(making, document->name);
-		int r = name ? list_document(making, name, document) : -ENOMEM;
+		struct listed listed = {document->name, document->media_type, document->data.len};
+		int r = name ? list_document(making, name, &listed) : -ENOMEM;
 		if (r)
 			return r;
 		making->files[making->count++] = (struct out_file){
@@ -279,6 +316,10 @@ static int make(struct making *making, const struct folder_agency *agency, struc
 	int r = message_fill(making->message, making->delivery);
 	if (r == 0)
 		r = body_add(making, agency, ret);
+	if (r == 0)
+		r = attachments_add(making);
+	if (r > 0 && ret->disposition != DW_REJECTED)
+		r = reject_malformed(ret);
 	bool any = json_array_size(making->listed) > 0;
 	if (r == 0 && any && json_object_set(making->message, "documents", making->listed))
 		r = -ENOMEM;

@@ -18,7 +18,12 @@
 #include "adapters/connectors/xoev-route.h"
 #include "proto/envelope/envelope.h"
 
-enum { FORM_BUDGET = 8 << 20, WHY_SIZE = 1024, PRIORITY_NORMAL = 1 };
+enum {
+	FORM_BUDGET = 8 << 20,
+	WHY_SIZE = 1024,
+	PRIORITY_NORMAL = 1,
+	INLINE_MAX = 240 << 10, /* of documents; with the form, sealed and padded, that fits into a message */
+};
 
 size_t outgoing_budget(const struct config_adapter *config)
 {
@@ -95,6 +100,64 @@ static int nothing_found(
 		names);
 }
 
+/* ---- documents that are too large for a message ---- */
+
+/* An item as it goes into the message, and what goes beside it. */
+struct split {
+	struct item item;
+	const struct item_file *main;
+	struct dw_attachment attached[DW_ATTACHMENTS_MAX];
+	size_t attached_count;
+};
+
+static int attach(struct outgoing *outgoing, const struct item *item, const struct item_file *file,
+	struct split *split, char *reterr, size_t size)
+{
+	size_t room = strlen(outgoing->config->connector.work) + strlen(item->name) +
+		      strlen(file->name) + 3;
+	char *path = arena_alloc(outgoing->arena, room);
+	if (!path)
+		return -ENOMEM;
+	snprintf(path, room, "%s/%s/%s", outgoing->config->connector.work, item->name, file->name);
+	if (split->attached_count == DW_ATTACHMENTS_MAX)
+		return bad(reterr, size,
+			"the documents are too large: at most %d can go as attachments; send some "
+			"in "
+			"another case folder",
+			DW_ATTACHMENTS_MAX);
+	split->attached[split->attached_count++] = (struct dw_attachment){
+		.path = path,
+		.name = BYTES_STR(file->name),
+		.content_type = BYTES_STR(file_name_media_type(file->name)),
+	};
+	return 0;
+}
+
+/* In their order, as long as they fit; the main document always, whatever it takes. */
+static int item_split(struct outgoing *outgoing, const struct item *item,
+	const struct item_file *main, struct split *ret, char *reterr, size_t size)
+{
+	struct item_file *files = arena_alloc(outgoing->arena, item->count * sizeof(*files));
+	size_t bytes = main->data.len;
+	int r = files ? 0 : -ENOMEM;
+	*ret = (struct split){.item = *item};
+	ret->item.files = files;
+	ret->item.count = 0;
+	for (size_t i = 0; i < item->count && r == 0; i++) {
+		const struct item_file *file = &item->files[i];
+		if (file != main && item->folder && bytes + file->data.len > INLINE_MAX) {
+			r = attach(outgoing, item, file, ret, reterr, size);
+			continue;
+		}
+		if (file == main)
+			ret->main = &files[ret->item.count];
+		else
+			bytes += file->data.len;
+		files[ret->item.count++] = *file;
+	}
+	return r;
+}
+
 /* ---- sending ---- */
 
 static int message_send(
@@ -103,8 +166,8 @@ static int message_send(
 	struct dw_submitted ids;
 	if (message->body.len > CONTENT_BYTES_MAX)
 		return bad(reterr, size,
-			"the documents are too large: together they make %zu bytes, at most %d fit "
-			"into a message",
+			"the main document is too large: %zu bytes, at most %d fit into a message; "
+			"what stands beside it may be larger",
 			message->body.len, CONTENT_BYTES_MAX);
 	int r = dw_submit(outgoing->adapter, message, &ids, reterr, size);
 	switch (r) {
@@ -112,6 +175,7 @@ static int message_send(
 	case DW_INVALID:
 		return TAKE_BAD;
 	case DW_FULL:
+	case DW_SEALING:
 		return TAKE_LATER;
 	default:
 		return r;
@@ -190,6 +254,7 @@ static int letter_send(struct outgoing *outgoing, const struct item *item,
 	size_t size)
 {
 	struct case_origin origin;
+	struct split split;
 	struct dw_message message = {
 		.key = BYTES_STR(key),
 		.kind = letter->answer ? DW_REPLY : DW_SUBMISSION,
@@ -209,7 +274,12 @@ static int letter_send(struct outgoing *outgoing, const struct item *item,
 	if (r == 0 && letter->content->content_case == DIENSTWEG__CASE__CONTENT_APPLICATION)
 		letter->content->application->service = letter->service;
 	if (r == 0)
-		r = case_form_documents(letter->content, item, main, outgoing->arena);
+		r = item_split(outgoing, item, main, &split, reterr, size);
+	if (r)
+		return r;
+	message.attachments = split.attached;
+	message.attachments_count = split.attached_count;
+	r = case_form_documents(letter->content, &split.item, split.main, outgoing->arena);
 	if (r == 0)
 		r = case_form_pack(letter->content, outgoing->arena, &message.body);
 	return r ? r : message_send(outgoing, &message, reterr, size);
@@ -233,12 +303,16 @@ static int take_form(struct outgoing *outgoing, const struct item *item,
 
 /* ---- official documents ---- */
 
-static int document_body(struct outgoing *outgoing, const struct item *item,
-	const struct item_file *main, struct dw_message *message)
+static int document_body(
+	struct outgoing *outgoing, const struct split *split, struct dw_message *message)
 {
+	const struct item *item = &split->item;
+	const struct item_file *main = split->main;
 	Dienstweg__Case content;
 	dienstweg__case__init(&content);
-	if (item->count == 1) {
+	message->attachments = split->attached;
+	message->attachments_count = split->attached_count;
+	if (item->count == 1 && split->attached_count == 0) {
 		message->content_type = BYTES_STR(XML_CONTENT_TYPE);
 		message->body = main->data;
 		return 0;
@@ -255,6 +329,7 @@ static int take_document(struct outgoing *outgoing, const struct item *item,
 	char why[WHY_SIZE];
 	struct xoev_head head;
 	struct xoev_route route;
+	struct split split;
 	int r = xoev_read(main->data, &head, why, sizeof(why));
 	if (r == 0)
 		r = xoev_route(dw_adapter_registry(outgoing->adapter), outgoing->config, &head,
@@ -272,7 +347,9 @@ static int take_document(struct outgoing *outgoing, const struct item *item,
 		.schema = BYTES_STR(head.type),
 		.priority = PRIORITY_NORMAL,
 	};
-	r = document_body(outgoing, item, main, &message);
+	r = item_split(outgoing, item, main, &split, reterr, size);
+	if (r == 0)
+		r = document_body(outgoing, &split, &message);
 	return r ? r : message_send(outgoing, &message, reterr, size);
 }
 

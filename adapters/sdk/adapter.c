@@ -214,7 +214,11 @@ static int flush(struct dw_adapter *adapter)
 		r = outcomes_flush(adapter->outcomes, adapter->client);
 	if (r == 0)
 		r = rerun_flush(adapter->replay, adapter->client);
-	return r ? r : sender_flush(adapter->sender, adapter->client);
+	if (r == 0)
+		r = sender_flush(adapter->sender, adapter->client);
+	if (r == 0)
+		r = upload_flush(adapter->upload, adapter->client);
+	return r ? r : fetch_flush(adapter->fetch, adapter->client);
 }
 
 int core_turn(struct dw_adapter *adapter)
@@ -226,6 +230,8 @@ int core_turn(struct dw_adapter *adapter)
 	for (int i = 1; r == 0 && i < TURNS_IN_A_ROW_MAX && store_changed(adapter->store); i++)
 		r = commit(adapter);
 	if (r == 0)
+		fetch_sweep(adapter->fetch);
+	if (r == 0)
 		r = flush(adapter);
 	if (r || store_changed(adapter->store))
 		return r;
@@ -235,6 +241,24 @@ int core_turn(struct dw_adapter *adapter)
 bool core_hurries(const struct dw_adapter *adapter)
 {
 	return adapter->again.active && !adapter->stop && sender_has_room(adapter->sender);
+}
+
+int core_attachments(struct dw_adapter *adapter)
+{
+	int r = sealer_step(adapter->sealer);
+	fetch_step(adapter->fetch);
+	return r ? r : inbox_resume(adapter->inbox);
+}
+
+int core_attachments_timeout_ms(const struct dw_adapter *adapter)
+{
+	int sending = upload_timeout_ms(adapter->upload),
+	    fetching = fetch_timeout_ms(adapter->fetch);
+	if (sealer_is_busy(adapter->sealer) || fetch_is_busy(adapter->fetch))
+		return 0;
+	if (sending < 0 || fetching < 0)
+		return sending < 0 ? fetching : sending;
+	return sending < fetching ? sending : fetching;
 }
 
 bool core_idle(const struct dw_adapter *adapter)
@@ -249,6 +273,7 @@ bool core_idle(const struct dw_adapter *adapter)
 static void everything_again(struct dw_adapter *adapter)
 {
 	sender_restart(adapter->sender);
+	upload_restart(adapter->upload);
 	acks_restart(adapter->acks);
 	inbox_restart(adapter->inbox);
 	rerun_restart(adapter->replay);
@@ -396,6 +421,12 @@ static int take(struct dw_adapter *adapter, const Dienstweg__Frame *frame)
 		return take_checkpoint(adapter, frame->checkpoint);
 	case DIENSTWEG__FRAME__BODY_CANDIDATE:
 		return adapter->witness ? witness_candidate(adapter->witness, frame->candidate) : 0;
+	case DIENSTWEG__FRAME__BODY_BLOB_STORED:
+		upload_stored(adapter->upload, frame->blob_stored);
+		return 0;
+	case DIENSTWEG__FRAME__BODY_BLOB_DATA:
+		fetch_data(adapter->fetch, frame->blob_data);
+		return 0;
 	case DIENSTWEG__FRAME__BODY_PONG:
 		trust_registry_seen(adapter->trust, frame->pong->registry_version);
 		return 0;
@@ -469,13 +500,55 @@ bool core_redial(struct dw_adapter *adapter)
 	return true;
 }
 
+static void on_attachment(void *context, const uint8_t digest[HASH_SIZE])
+{
+	struct dw_adapter *adapter = context;
+	(void)digest;
+	sender_attachment_arrived(adapter->sender);
+}
+
+static void on_progress(void *context, const struct dw_progress *progress)
+{
+	struct dw_adapter *adapter = context;
+	if (adapter->ops->progress && adapter->opened)
+		adapter->ops->progress(adapter->context, progress);
+}
+
+/* What carries attachments both ways. */
+static int carriers_open(struct dw_adapter *adapter)
+{
+	struct upload_options upload = {
+		.clock = adapter->clock,
+		.arrived = on_attachment,
+		.progress = on_progress,
+		.context = adapter,
+	};
+	struct fetch_options fetch = {
+		.clock = adapter->clock,
+		.parties = adapter->parties->names,
+		.bytes_max = adapter->config->spool.bytes_max,
+		.progress = on_progress,
+		.context = adapter,
+	};
+	int r = spool_open(adapter->config->state, adapter->config->spool.bytes_max,
+		&adapter->outbox, &adapter->spool);
+	upload.spool = fetch.spool = adapter->spool;
+	if (r == 0)
+		r = sealer_new(adapter->spool, on_progress, adapter, &adapter->sealer);
+	if (r == 0)
+		r = upload_new(&upload, &adapter->upload);
+	return r ? r : fetch_new(&fetch, &adapter->fetch);
+}
+
 static int outgoing_open(struct dw_adapter *adapter, const struct reporter *reporter)
 {
+	int r = outbox_open(&adapter->outbox, adapter->store);
+	if (r == 0)
+		r = carriers_open(adapter);
 	struct turn_options turn = {adapter->config, adapter->store, &adapter->outbox,
-		adapter->parties, adapter->clock, adapter->schemas};
+		adapter->parties, adapter->clock, adapter->schemas, adapter->sealer};
 	struct outcomes_options outcomes = {
 		adapter->store, adapter->trust, adapter->parties, *reporter};
-	int r = outbox_open(&adapter->outbox, adapter->store);
 	if (r == 0)
 		r = again_open(&adapter->again, adapter->config, &adapter->outbox, adapter->clock);
 	if (r == 0)
@@ -483,7 +556,8 @@ static int outgoing_open(struct dw_adapter *adapter, const struct reporter *repo
 	if (r)
 		return r;
 	struct sender_options sender = {adapter->config, adapter->store, &adapter->outbox,
-		&adapter->again, adapter->turn, adapter->trust, adapter->clock, *reporter};
+		&adapter->again, adapter->turn, adapter->trust, adapter->clock, *reporter,
+		adapter->spool, adapter->upload};
 	r = sender_new(&sender, &adapter->sender);
 	return r ? r : outcomes_new(&outcomes, &adapter->outcomes);
 }
@@ -502,7 +576,8 @@ static int incoming_open(struct dw_adapter *adapter)
 	if (r)
 		return r;
 	struct inbox_options inbox = {adapter->store, adapter->trust, adapter->parties,
-		adapter->acks, {call_to_agency, adapter, call_replayed}, adapter->schemas};
+		adapter->acks, adapter->fetch, {call_to_agency, adapter, call_replayed},
+		adapter->schemas};
 	r = inbox_new(&inbox, &adapter->inbox);
 	if (r)
 		return r;
@@ -576,6 +651,10 @@ void core_close(struct dw_adapter *adapter)
 	sender_free(adapter->sender);
 	turn_free(adapter->turn);
 	schemas_free(adapter->schemas);
+	fetch_free(adapter->fetch);
+	upload_free(adapter->upload);
+	sealer_free(adapter->sealer);
+	spool_free(adapter->spool);
 	parties_free(adapter->parties);
 	witness_free(adapter->witness);
 	final_free(adapter->final);
@@ -597,6 +676,10 @@ void core_status(struct dw_adapter *adapter, char *buf, size_t size)
 	struct sender_counts sender;
 	struct inbox_counts inbox;
 	const struct trust_loss *loss = trust_loss(adapter->trust);
+	struct upload_counts upload;
+	struct fetch_counts fetch;
+	upload_counts(adapter->upload, &upload);
+	fetch_counts(adapter->fetch, &fetch);
 	sender_counts(adapter->sender, &sender);
 	inbox_counts(adapter->inbox, &inbox);
 	snprintf(buf, size,
@@ -607,7 +690,10 @@ void core_status(struct dw_adapter *adapter, char *buf, size_t size)
 		"\"unacknowledged\":%zu,\"registry\":%llu,\"registry_stale\":%s,"
 		"\"checkpoint\":%llu,\"final\":%llu,\"final_waiting_seconds\":%llu,"
 		"\"cosigned\":%llu,\"kept_bytes\":%llu,\"epoch\":%u,\"epoch_seen\":%llu,"
-		"\"epoch_kept\":%llu,\"sending_again\":%s}\n",
+		"\"epoch_kept\":%llu,\"sending_again\":%s,"
+		"\"attachments_sending\":%llu,\"attachments_sent\":%llu,"
+		"\"attachments_out_bytes\":%llu,\"attachments_fetching\":%llu,"
+		"\"attachments_fetched\":%llu}\n",
 		client_state(adapter->client) == CLIENT_READY ? "true" : "false",
 		(unsigned long long)adapter->outbox.count, (unsigned long long)adapter->outbox.bytes,
 		(unsigned long long)oldest_seconds(adapter), (unsigned long long)sender.unanswered,
@@ -625,5 +711,8 @@ void core_status(struct dw_adapter *adapter, char *buf, size_t size)
 		(unsigned long long)(adapter->witness ? witness_size(adapter->witness) : 0),
 		(unsigned long long)adapter->again.bytes,
 		epochs_newest(trust_epochs(adapter->trust)), (unsigned long long)loss->seen,
-		(unsigned long long)loss->kept, adapter->again.active ? "true" : "false");
+		(unsigned long long)loss->kept, adapter->again.active ? "true" : "false",
+		(unsigned long long)upload.waiting, (unsigned long long)upload.uploaded,
+		(unsigned long long)spool_bytes(adapter->spool), (unsigned long long)fetch.waiting,
+		(unsigned long long)fetch.fetched);
 }

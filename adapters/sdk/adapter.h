@@ -26,6 +26,14 @@ struct registry;
 
 enum dw_kind { DW_SUBMISSION = 1, DW_REPLY = 2, DW_EVENT = 3, DW_ENQUIRY = 4, DW_ANSWER = 5 };
 
+/* A file that goes with a message, of up to 1.96 GiB. */
+struct dw_attachment {
+	const char *path;
+	struct bytes name;         /* for the recipient: a file name, without folders */
+	struct bytes content_type; /* media type */
+};
+enum { DW_ATTACHMENTS_MAX = 16 };
+
 /* A message to send. All views are copied by dw_submit(). */
 struct dw_message {
 	struct bytes key; /* the legacy system's own, 1..200 bytes: the same key again is the same message */
@@ -44,6 +52,8 @@ struct dw_message {
 	uint32_t priority; /* 0..2 */
 	uint64_t not_before_ms;
 	uint64_t expires_ms;
+	const struct dw_attachment *attachments; /* must not change until submitted() is called */
+	size_t attachments_count;
 };
 
 struct dw_submitted {
@@ -57,6 +67,7 @@ enum {
 	DW_INVALID = 2, /* the message itself is impossible: reterr tells */
 	DW_FULL = 3,    /* the outbox is full: try again in a later turn */
 	DW_BUSY = 4,    /* dw_replay(): one is under way */
+	DW_SEALING = 5, /* its attachments are being sealed: submit it again in a later turn */
 };
 
 /**
@@ -108,6 +119,23 @@ struct dw_known {
  */
 int dw_known(struct dw_adapter *adapter, const uint8_t message_id[16], struct dw_known *ret);
 
+/* A file that came with a message: whole, opened, checked. */
+struct dw_arrived {
+	struct bytes name; /* a file name: no folders in it; one message may have two of a name */
+	struct bytes content_type;
+	uint64_t size;
+	const char *path; /* may be linked or renamed away; is gone some time after the op returned */
+};
+
+/**
+ * dw_arrived_keep() - give an attachment that arrived its place, durably: all of it or nothing
+ * @arrived: inside to_agency()
+ * @path:    where to; what is there is replaced. On the file system of the state folder it costs nothing,
+ *           elsewhere the file is copied
+ * Return: 0 or negative errno.
+ */
+int dw_arrived_keep(const struct dw_arrived *arrived, const char *path);
+
 /* A message that arrived; views live until the op returns. */
 struct dw_delivery {
 	uint64_t sequence;
@@ -129,6 +157,8 @@ struct dw_delivery {
 	uint32_t channel;
 	uint64_t created_ms;
 	bool taken; /* ops->replayed() only, says the broker: this party accepted or rejected it before */
+	const struct dw_arrived *attachments;
+	size_t attachments_count;
 };
 
 /* What to_agency() decided. Accepted means: handed over for good. */
@@ -159,6 +189,13 @@ struct dw_report {
 	struct bytes field;     /* refused */
 	struct bytes text;      /* refused, rejected: a sentence */
 	struct bytes proof;     /* recorded: the receipt as a C2SP tlog-proof file */
+};
+
+/* How an attachment gets on. */
+enum dw_stage { DW_SEALED = 1, DW_SENT = 2, DW_FETCHED = 3, DW_OPENED = 4 };
+struct dw_progress {
+	enum dw_stage stage;
+	uint64_t done, total; /* bytes */
 };
 
 struct dw_adapter_ops {
@@ -203,6 +240,9 @@ struct dw_adapter_ops {
 	   again, its receipt is told once more, with the entry it has now; a message that is still open may
 	   be refused then. May be NULL. */
 	int (*report)(struct dw_adapter *adapter, void *context, const struct dw_report *report);
+
+	/* For who watches: a piece of an attachment was sealed, sent, fetched or opened. May be NULL. */
+	void (*progress)(void *context, const struct dw_progress *progress);
 
 	/* A descriptor that is readable when there may be work (inotify, a listening socket), or -1. */
 	int (*watch_fd)(void *context);

@@ -79,15 +79,15 @@ static int body_check(const struct composer *composer, struct bytes service, str
 	}
 }
 
-static int content_make(struct composer *composer, Dienstweg__Header *header, struct bytes body,
-	struct composed *ret, char *reterr, size_t size)
+static int content_make(struct composer *composer, Dienstweg__Header *header,
+	const struct sealing_content *content, struct composed *ret, char *reterr, size_t size)
 {
 	struct sealing_recipient keys[SEALED_RECIPIENTS_MAX];
 	struct resolve_result route;
 	int r = resolve(composer, header, &route, reterr, size);
 	if (r)
 		return r;
-	r = body_check(composer, BYTES_PB(route.service->name), body, reterr, size);
+	r = body_check(composer, BYTES_PB(route.service->name), content->body, reterr, size);
 	if (r)
 		return r;
 	ret->sealed = route.service->confidentiality ==
@@ -96,13 +96,14 @@ static int content_make(struct composer *composer, Dienstweg__Header *header, st
 		r = seal_keys(&route, keys, reterr, size);
 	if (r)
 		return r;
-	r = sealing_seal(composer->batch, header, body, keys, ret->sealed ? route.count : 0,
-		composer->arena, &ret->content);
+	r = sealing_seal_content(composer->batch, header, content, keys,
+		ret->sealed ? route.count : 0, composer->arena, &ret->content);
 	if (r <= 0)
 		return r;
 	snprintf(reterr, size,
 		r == SEALING_TOO_LARGE
-			? "body: sealed it would exceed 256 KiB: send a smaller document"
+			? "body: sealed it would exceed 256 KiB: send a smaller document, or it as "
+			  "an attachment"
 			: "recipient: a seal key of the registry is no curve point: tell the "
 			  "registrar");
 	return r == SEALING_TOO_LARGE ? DW_INVALID : DW_UNROUTABLE;
@@ -147,10 +148,11 @@ static int header_make(struct composer *composer, const Dienstweg__Header *heade
 	return 0;
 }
 
-static int finish(struct composer *composer, Dienstweg__Header *header, struct bytes body,
-	struct composed *ret, char *reterr, size_t size)
+static int finish(struct composer *composer, Dienstweg__Header *header,
+	const struct sealing_content *content, struct composed *ret, char *reterr, size_t size)
 {
-	int r = content_make(composer, header, body, ret, reterr, size);
+	ret->attachments = content->attachments;
+	int r = content_make(composer, header, content, ret, reterr, size);
 	return r ? r : header_make(composer, header, ret, reterr, size);
 }
 
@@ -164,10 +166,33 @@ static void ids_make(
 		random_fill(ret->case_id, CASE_ID_SIZE);
 }
 
+/* What header and content say of them. */
+static int attachments_put(struct composer *composer, const struct sealed_attachment *sealed,
+	size_t count, Dienstweg__Header *header, struct bytes *ret_keys)
+{
+	struct attachment_key keys[ATTACHMENTS_MAX];
+	Dienstweg__Attachment *all = arena_alloc(composer->arena, count * sizeof(*all));
+	header->attachments = arena_alloc(composer->arena, count * sizeof(header->attachments[0]));
+	header->n_attachments = count;
+	if (!all || !header->attachments)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		keys[i] = sealed[i].key;
+		dienstweg__attachment__init(&all[i]);
+		all[i].digest = pb(BYTES(sealed[i].digest, HASH_SIZE));
+		all[i].size = sealed[i].size;
+		header->attachments[i] = &all[i];
+	}
+	int r = attachment_keys_encode(keys, count, composer->arena, ret_keys);
+	secret_wipe(keys, sizeof(keys));
+	return r;
+}
+
 int compose_message(struct composer *composer, const struct dw_message *message,
-	struct composed *ret, char *reterr, size_t size)
+	const struct sealed_attachment *sealed, struct composed *ret, char *reterr, size_t size)
 {
 	Dienstweg__Header header = DIENSTWEG__HEADER__INIT;
+	struct sealing_content content = {.body = message->body};
 	ids_make(composer, message, ret);
 	header.bus = pb(composer->bus);
 	header.message_id = pb(BYTES(ret->message_id, UUID_SIZE));
@@ -187,11 +212,17 @@ int compose_message(struct composer *composer, const struct dw_message *message,
 	header.status = (Dienstweg__Status)message->status;
 	header.channel = (Dienstweg__Channel)message->channel;
 	header.priority = message->priority;
-	return finish(composer, &header, message->body, ret, reterr, size);
+	if (message->attachments_count > 0) {
+		int r = attachments_put(composer, sealed, message->attachments_count, &header,
+			&content.attachments);
+		if (r)
+			return r;
+	}
+	return finish(composer, &header, &content, ret, reterr, size);
 }
 
-int compose_again(struct composer *composer, struct bytes header, struct bytes body,
-	struct composed *ret, char *reterr, size_t size)
+int compose_again(struct composer *composer, struct bytes header,
+	const struct sealing_content *content, struct composed *ret, char *reterr, size_t size)
 {
 	Dienstweg__Header *parsed;
 	const char *field;
@@ -200,5 +231,5 @@ int compose_again(struct composer *composer, struct bytes header, struct bytes b
 		return r < 0 ? r : -EBADMSG; /* we wrote it */
 	memcpy(ret->message_id, parsed->message_id.data, UUID_SIZE);
 	memcpy(ret->case_id, parsed->case_id.data, CASE_ID_SIZE);
-	return finish(composer, parsed, body, ret, reterr, size);
+	return finish(composer, parsed, content, ret, reterr, size);
 }

@@ -8,6 +8,7 @@
 #include "adapters/sdk/adapter.h"
 #include "adapters/sdk/rows.h"
 #include "adapters/sdk/schemas.h"
+#include "adapters/sdk/sealer.h"
 #include "proto/base/arena.h"
 #include "proto/base/clock.h"
 #include "proto/identity/uuid.h"
@@ -36,29 +37,31 @@ struct composed {
 	bool sealed;
 	struct bytes header;
 	struct bytes content;
+	struct bytes attachments; /* keys of them, as sealed */
 };
 
 /**
  * compose_message() - make a new message
  * @composer: the turn's
  * @message:  @sender is set
+ * @sealed:   its attachments, as many as it has
  * @ret:      in the arena
  * @reterr:   "field: what is wrong; remedy"
  * @size:     of @reterr
  * Return: 0, DW_UNROUTABLE, DW_INVALID, negative errno.
  */
 int compose_message(struct composer *composer, const struct dw_message *message,
-	struct composed *ret, char *reterr, size_t size);
+	const struct sealed_attachment *sealed, struct composed *ret, char *reterr, size_t size);
 
 /**
  * compose_again() - seal a message anew for whom the registry routes it to now; ids stay
  * @composer: with the new registry
  * @header:   as it was
- * @body:     the plaintext
+ * @content:  the plaintext, and the keys of its attachments
  * @ret:      in the arena
  * @reterr:   as compose_message()
  * @size:     of @reterr
  * Return: as compose_message(); DW_UNROUTABLE: the registry routes it nowhere any more.
  */
-int compose_again(struct composer *composer, struct bytes header, struct bytes body,
-	struct composed *ret, char *reterr, size_t size);
+int compose_again(struct composer *composer, struct bytes header,
+	const struct sealing_content *content, struct composed *ret, char *reterr, size_t size);

@@ -9,6 +9,7 @@
 #include "adapters/sdk/adapter.h"
 #include "adapters/sdk/again.h"
 #include "adapters/sdk/client.h"
+#include "adapters/sdk/fetch.h"
 #include "adapters/sdk/final.h"
 #include "adapters/sdk/folder.h"
 #include "adapters/sdk/inbox.h"
@@ -17,10 +18,13 @@
 #include "adapters/sdk/parties.h"
 #include "adapters/sdk/rerun.h"
 #include "adapters/sdk/schemas.h"
+#include "adapters/sdk/sealer.h"
 #include "adapters/sdk/sender.h"
+#include "adapters/sdk/spool.h"
 #include "adapters/sdk/store.h"
 #include "adapters/sdk/trust.h"
 #include "adapters/sdk/turn.h"
+#include "adapters/sdk/upload.h"
 #include "adapters/sdk/witness.h"
 
 /*
@@ -45,6 +49,10 @@ struct dw_adapter {
 	struct schemas *schemas;
 	struct outbox outbox;
 	struct again again;
+	struct spool *spool;
+	struct sealer *sealer;
+	struct upload *upload;
+	struct fetch *fetch;
 	struct turn *turn;
 	struct sender *sender;
 	struct acks *acks;
@@ -82,6 +90,14 @@ void core_close(struct dw_adapter *adapter); /* says Bye */
  * Return: 0, TRUST_ALARM, negative errno.
  */
 int core_turn(struct dw_adapter *adapter);
+
+/**
+ * core_attachments() - seal and open some of what is attached, and hand over what has become whole
+ * @adapter: open
+ * Return: 0 or negative errno.
+ */
+int core_attachments(struct dw_adapter *adapter);
+int core_attachments_timeout_ms(const struct dw_adapter *adapter); /* -1: not by time */
 
 /**
  * core_intake() - let the legacy system submit

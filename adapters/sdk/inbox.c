@@ -27,7 +27,8 @@ enum {
 	CACHE_SLOTS = 256,
 	ARENA_BUDGET = 4 << 20,
 	SCHEMA_LATER_MS = 60000, /* until somebody has put the file there */
-	KEY_LATER_MS = 2000,     /* an unknown key: until a newer registry is there */
+	ATTACHMENT_LATER_MS = 10 * 60 * 1000,
+	KEY_LATER_MS = 2000, /* an unknown key: until a newer registry is there */
 };
 
 struct nak {
@@ -41,6 +42,7 @@ struct nak {
 struct inbox {
 	struct inbox_options options;
 	struct arena *arena;
+	struct arena *resumed; /* holds a delivery that waited for its attachments */
 	struct signature_cache *cache;
 	struct sealing_opener *opener;
 	struct inbox_counts counts;
@@ -55,7 +57,8 @@ int inbox_new(const struct inbox_options *options, struct inbox **ret)
 		return -ENOMEM;
 	inbox->options = *options;
 	inbox->arena = arena_new(ARENA_BUDGET);
-	if (!inbox->arena)
+	inbox->resumed = arena_new(ARENA_BUDGET);
+	if (!inbox->arena || !inbox->resumed)
 		return -ENOMEM;
 	int r = signature_cache_new(CACHE_SLOTS, &inbox->cache);
 	if (r == 0)
@@ -73,11 +76,13 @@ void inbox_free(struct inbox *inbox)
 	signature_cache_free(inbox->cache);
 	sealing_opener_free(inbox->opener);
 	arena_free(inbox->arena);
+	arena_free(inbox->resumed);
 	free(inbox);
 }
 
 void inbox_restart(struct inbox *inbox)
 {
+	fetch_restart(inbox->options.fetch);
 	inbox->naks_count = 0;
 }
 
@@ -93,7 +98,9 @@ struct arrival {
 	uint8_t h[HASH_SIZE];
 	const Dienstweg__Header *header;
 	bool taken; /* handed over long ago, and recorded: the bus has lost that */
-	struct bytes body;
+	struct payload_content content;
+	bool waiting; /* for its attachments, or behind one that does: nothing is decided */
+	struct dw_arrived attachments[DW_ATTACHMENTS_MAX];
 };
 
 static uint64_t item_bytes(const Dienstweg__Item *item)
@@ -112,6 +119,12 @@ static void verdict_set(struct dw_verdict *verdict, enum dw_disposition disposit
 static void reject(struct dw_verdict *verdict, const char *code, const char *text)
 {
 	verdict_set(verdict, DW_REJECTED, code, text);
+}
+
+static void later(struct dw_verdict *verdict, const char *code, uint32_t delay_ms)
+{
+	verdict_set(verdict, DW_LATER, code, "");
+	verdict->delay_ms = delay_ms;
 }
 
 /* ---- checks: 0 to go on, 1 with a verdict, negative errno ---- */
@@ -163,8 +176,7 @@ static int check_signature(struct inbox *inbox, struct arrival *arrival, struct 
 					      : NULL;
 	if (signature && !key) {
 		trust_want_registry(inbox->options.trust);
-		verdict_set(verdict, DW_LATER, "unknown-key", "");
-		verdict->delay_ms = KEY_LATER_MS;
+		later(verdict, "unknown-key", KEY_LATER_MS);
 		return 1;
 	}
 	if (key && key_counts(key, owner, arrival) &&
@@ -180,7 +192,7 @@ static int check_content(struct inbox *inbox, struct arrival *arrival, struct dw
 	const struct party *party = &inbox->options.parties->all[arrival->party];
 	int r = sealing_opener_open(inbox->opener, arrival->header,
 		BYTES_PB(arrival->item->envelope->content), party->seal, party->seal_count,
-		inbox->arena, &arrival->body);
+		inbox->arena, &arrival->content);
 	switch (r) {
 	case SEALING_NOT_FOR_US:
 		reject(verdict, "sealing", "the content is not sealed for a key of the recipient");
@@ -204,7 +216,7 @@ static int check_schema(struct inbox *inbox, struct arrival *arrival, struct dw_
 	char text[sizeof(verdict->text)];
 	struct schema_fault fault;
 	int r = schemas_check(inbox->options.schemas, trust_registry(inbox->options.trust),
-		BYTES_PB(arrival->header->service), arrival->body, &fault);
+		BYTES_PB(arrival->header->service), arrival->content.body, &fault);
 	switch (r) {
 	case SCHEMA_FAULT:
 		snprintf(text, sizeof(text), "%.95s%sit %.95s", fault.field,
@@ -220,6 +232,49 @@ static int check_schema(struct inbox *inbox, struct arrival *arrival, struct dw_
 	default:
 		return r;
 	}
+}
+
+/* The keys that the content has for what is attached. */
+static int keys_read(struct inbox *inbox, const struct arrival *arrival, struct dw_verdict *verdict,
+	struct attachment_key keys[DW_ATTACHMENTS_MAX])
+{
+	for (size_t i = 0; i < arrival->header->n_attachments; i++) {
+		int r = attachment_key_decode(arrival->content.fields, i, inbox->arena, &keys[i]);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			continue;
+		reject(verdict, "attachment",
+			"the key of an attachment is not of the form that is asked for");
+		return 1;
+	}
+	return 0;
+}
+
+static int check_attachments(
+	struct inbox *inbox, struct arrival *arrival, struct dw_verdict *verdict)
+{
+	struct attachment_key keys[DW_ATTACHMENTS_MAX];
+	struct fetch_want want = {
+		.item = arrival->item,
+		.party = arrival->party,
+		.header = arrival->header,
+		.keys = keys,
+	};
+	int r = keys_read(inbox, arrival, verdict, keys);
+	if (r == 0)
+		r = fetch_look(inbox->options.fetch, &want, arrival->attachments);
+	else
+		want.keys = NULL;
+	secret_wipe(keys, sizeof(keys));
+	if (r <= 0 || !want.keys)
+		return r;
+	arrival->waiting = r == FETCH_WAITING;
+	if (r == FETCH_BROKEN)
+		reject(verdict, "attachment", "an attachment is not what the message says");
+	if (r == FETCH_MISSING)
+		later(verdict, "attachment-missing", ATTACHMENT_LATER_MS);
+	return 1;
 }
 
 static const uint8_t *sized(ProtobufCBinaryData field, size_t len)
@@ -243,7 +298,9 @@ static void delivery_fill(
 		.in_reply_to = sized(header->in_reply_to, HASH_SIZE),
 		.content_type = BYTES_PB(header->content_type),
 		.schema = BYTES_PB(header->schema),
-		.body = arrival->body,
+		.body = arrival->content.body,
+		.attachments = arrival->attachments,
+		.attachments_count = header->n_attachments,
 		.status = header->status,
 		.channel = header->channel,
 		.created_ms = header->created_ms,
@@ -292,6 +349,8 @@ static int examine(struct inbox *inbox, struct arrival *arrival, struct dw_verdi
 		r = check_taken(inbox, arrival);
 	if (r == 0)
 		r = check(inbox, arrival, verdict);
+	if (r == 0)
+		r = check_attachments(inbox, arrival, verdict);
 	if (r == 0)
 		r = hand_over(inbox, arrival, verdict);
 	return r < 0 ? r : 0;
@@ -369,9 +428,11 @@ static int decide(struct inbox *inbox, struct arrival *arrival)
 {
 	struct dw_verdict verdict = {};
 	int r = examine(inbox, arrival, &verdict);
-	if (r || arrival->taken)
+	if (r || arrival->taken || arrival->waiting)
 		return r;
 	verdict_tidy(&verdict);
+	fetch_over(inbox->options.fetch, arrival->party, arrival->item->sequence,
+		verdict.disposition == DW_LATER);
 	switch (verdict.disposition) {
 	case DW_ACCEPTED:
 		inbox->counts.accepted++;
@@ -433,7 +494,7 @@ int inbox_take(struct inbox *inbox, const Dienstweg__Item *item)
 	if (r < 0)
 		return r;
 	r = decide(inbox, &arrival);
-	if (arrival.body.len > 0)
+	if (arrival.content.body.len > 0)
 		arena_reset(inbox->arena);
 	return r;
 }
@@ -457,7 +518,22 @@ int inbox_replay(struct inbox *inbox, size_t party, const Dienstweg__Item *item)
 		return r < 0 ? r : 0;
 	delivery_fill(inbox, &arrival, &delivery);
 	delivery.taken = item->attempt > 0;
+	delivery.attachments_count = 0; /* they came with the delivery, and are not fetched again */
 	return inbox->options.agency.replayed(inbox->options.agency.context, &delivery);
+}
+
+int inbox_resume(struct inbox *inbox)
+{
+	int r = 0;
+	struct bytes bytes;
+	while (r == 0 && acks_room(inbox->options.acks) > 0 &&
+		(bytes = fetch_next(inbox->options.fetch)).len > 0) {
+		arena_reset(inbox->resumed);
+		Dienstweg__Item *item = dienstweg__item__unpack(
+			arena_allocator(inbox->resumed), bytes.len, bytes.data);
+		r = item ? inbox_take(inbox, item) : -ENOMEM;
+	}
+	return r;
 }
 
 /* ---- not now ---- */

@@ -6,6 +6,7 @@
 #include "adapters/sdk/acks.h"
 #include "adapters/sdk/adapter.h"
 #include "adapters/sdk/client.h"
+#include "adapters/sdk/fetch.h"
 #include "adapters/sdk/parties.h"
 #include "adapters/sdk/schemas.h"
 #include "adapters/sdk/store.h"
@@ -30,6 +31,7 @@ struct inbox_options {
 	struct trust *trust;
 	const struct parties *parties;
 	struct acks *acks;
+	struct fetch *fetch; /* what is attached */
 	struct inbox_agency agency;
 	struct schemas *schemas;
 };
@@ -68,6 +70,7 @@ int inbox_take(struct inbox *inbox, const Dienstweg__Item *item);
  */
 enum { INBOX_LATER = 1 };
 int inbox_replay(struct inbox *inbox, size_t party, const Dienstweg__Item *item);
+int inbox_resume(struct inbox *inbox); /* take deliveries whose attachments are here now; likewise */
 void inbox_restart(struct inbox *inbox); /* a new session, or none: leases are over */
 
 /**

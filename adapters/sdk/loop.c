@@ -80,6 +80,7 @@ static int wait_ms(const struct loop *loop)
 	if (client_state(adapter->client) == CLIENT_READY)
 		ms = sooner(sooner(ms, sender_timeout_ms(adapter->sender)),
 			rerun_timeout_ms(adapter->replay));
+	ms = sooner(ms, core_attachments_timeout_ms(adapter));
 	return sooner(ms, WAIT_MAX_MS);
 }
 
@@ -180,6 +181,8 @@ static int step(struct loop *loop)
 		r = ask(loop);
 	if (r == 0)
 		r = forget(loop);
+	if (r == 0 && adapter->failed == 0)
+		r = core_attachments(adapter);
 	if (r == 0)
 		r = core_turn(adapter);
 	if (r == 0)

@@ -22,7 +22,7 @@ static struct field_reader reader_of(struct bytes value)
 
 /* ---- outbox ---- */
 
-enum { OUTBOX_SEALED = 1, OUTBOX_CHUNKED = 2, OUTBOX_BARE = 4 };
+enum { OUTBOX_SEALED = 1, OUTBOX_CHUNKED = 2, OUTBOX_BARE = 4, OUTBOX_ATTACHED = 8 };
 
 size_t outbox_row_size(struct outbox_row *row)
 {
@@ -43,7 +43,8 @@ void outbox_row_encode(const struct outbox_row *row, uint8_t *buf)
 {
 	uint8_t flags = (uint8_t)((row->sealed ? OUTBOX_SEALED : 0) |
 				  (row->chunked ? OUTBOX_CHUNKED : 0) |
-				  (row->bare ? OUTBOX_BARE : 0));
+				  (row->bare ? OUTBOX_BARE : 0) |
+				  (row->attached ? OUTBOX_ATTACHED : 0));
 	uint8_t *p = field_put_number(buf, ROW_FORM, 1);
 	p = field_put_number(p, flags, 1);
 	p = field_put_number(p, row->header.len, 2);
@@ -70,6 +71,7 @@ int outbox_row_decode(struct bytes value, struct outbox_row *ret)
 	ret->sealed = flags & OUTBOX_SEALED;
 	ret->chunked = flags & OUTBOX_CHUNKED;
 	ret->bare = flags & OUTBOX_BARE;
+	ret->attached = flags & OUTBOX_ATTACHED;
 	field_copy(&reader, ret->message_id, UUID_SIZE);
 	field_copy(&reader, ret->case_id, CASE_ID_SIZE);
 	ret->place = field_number(&reader, 8);

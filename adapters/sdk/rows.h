@@ -40,6 +40,7 @@ struct outbox_row {
 	struct bytes core;    /* of its signature: signature_core() */
 	struct bytes content; /* view, or only its length when chunked */
 	struct bytes body;    /* sealed: the plaintext, for sealing anew; likewise */
+	bool attached; /* in front of the body: u32be length and the keys of its attachments */
 };
 
 /**

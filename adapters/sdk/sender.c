@@ -72,6 +72,7 @@ int sender_new(const struct sender_options *options, struct sender **ret)
 		.again = options->again,
 		.trust = options->trust,
 		.reporter = options->reporter,
+		.spool = options->spool,
 	};
 	int r = window_make(sender);
 	if (r == 0)
@@ -438,12 +439,37 @@ static int is_bare(struct sender *sender, const struct window_entry *entry)
 	return r ? (r < 0 ? r : -EBADMSG) : row.bare;
 }
 
+/* The broker misses what is attached: upload it, and send the message again when it is there. */
+static int attachments_want(struct sender *sender, struct window_entry *entry)
+{
+	struct outbox_row row;
+	Dienstweg__Header *header;
+	const char *field;
+	arena_reset(sender->arena);
+	int r = outbox_get(sender->options.outbox, entry->number, &row);
+	if (r == 0)
+		r = envelope_header_parse(sender->arena, row.header, &header, &field);
+	if (r)
+		return r < 0 ? r : -EBADMSG;
+	for (size_t i = 0; i < header->n_attachments; i++)
+		upload_want(sender->options.upload, BYTES_PB(header->sender),
+			header->attachments[i]->digest.data, header->attachments[i]->size);
+	entry->upload = true;
+	return 0;
+}
+
+void sender_attachment_arrived(struct sender *sender)
+{
+	window_hurry_uploads(sender->window);
+}
+
 static int deferral_take(struct sender *sender, const Dienstweg__Deferral *deferral)
 {
 	struct bytes reason = BYTES_PB(deferral->reason);
 	uint64_t until = retry_at(sender, deferral->retry_ms);
 	enum window_reach reach = WINDOW_ALONE;
 	struct window_entry *entry = answered(sender, deferral->h);
+	int r = 0;
 	if (!entry)
 		return 0;
 	log_info("outbox", "the broker put a message off", F_BYTES("reason", reason),
@@ -453,7 +479,7 @@ static int deferral_take(struct sender *sender, const Dienstweg__Deferral *defer
 		reach = WINDOW_PLACE;
 	if (bytes_equal(reason, BYTES_STR("registry-outdated"))) {
 		entry->resign = bytes_equal(BYTES_PB(deferral->field), BYTES_STR("key_id"));
-		int r = entry->resign ? 0 : is_bare(sender, entry);
+		r = entry->resign ? 0 : is_bare(sender, entry);
 		if (r)
 			return r < 0 ? r : give_up(sender, entry, deferral);
 		entry->reseal = true;
@@ -463,8 +489,11 @@ static int deferral_take(struct sender *sender, const Dienstweg__Deferral *defer
 	if (bytes_equal(reason, BYTES_STR("clock")) || bytes_equal(reason, BYTES_STR("draining")) ||
 		bytes_equal(reason, BYTES_STR("busy")))
 		sender->paused_until = until;
+	entry->upload = false;
+	if (bytes_equal(reason, BYTES_STR("attachments")))
+		r = attachments_want(sender, entry);
 	window_defer(sender->window, entry, until, reach);
-	return 0;
+	return r;
 }
 
 static void frame_deferral_take(struct sender *sender, const Dienstweg__FrameDeferral *deferral)
@@ -491,9 +520,7 @@ int sender_answer(struct sender *sender, const Dienstweg__Answer *answer)
 		return r;
 	for (size_t i = 0; i < answer->n_deferrals && r == 0; i++)
 		r = deferral_take(sender, answer->deferrals[i]);
-	if (r)
-		return r;
-	if (answer->frame)
+	if (r == 0 && answer->frame)
 		frame_deferral_take(sender, answer->frame);
-	return 0;
+	return r;
 }

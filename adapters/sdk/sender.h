@@ -9,6 +9,7 @@
 #include "adapters/sdk/report.h"
 #include "adapters/sdk/trust.h"
 #include "adapters/sdk/turn.h"
+#include "adapters/sdk/upload.h"
 #include "conf/config.h"
 
 /*
@@ -27,7 +28,12 @@ struct sender_options {
 	struct trust *trust;
 	const struct clock *clock;
 	struct reporter reporter;
+	struct spool *spool;
+	struct upload *upload;
 };
+
+/* An attachment is at the broker: messages that wait for theirs are sent again. */
+void sender_attachment_arrived(struct sender *sender);
 
 struct sender_counts {
 	uint64_t unanswered; /* on the wire */

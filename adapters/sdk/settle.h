@@ -6,6 +6,7 @@
 #include "adapters/sdk/again.h"
 #include "adapters/sdk/outbox.h"
 #include "adapters/sdk/report.h"
+#include "adapters/sdk/spool.h"
 #include "adapters/sdk/store.h"
 #include "adapters/sdk/trust.h"
 #include "proto/frame.pb-c.h"
@@ -23,6 +24,7 @@ struct settle_options {
 	struct again *again;
 	struct trust *trust;
 	struct reporter reporter;
+	struct spool *spool; /* what was attached goes with it */
 };
 
 /**

@@ -194,18 +194,51 @@ static int rows_write(struct turn *turn, const struct dw_message *message,
 		turn->options.store, STORE_SENT, id, BYTES(buf, sent_row_encode(&sent, buf)));
 }
 
-static struct outbox_row row_of(const struct composed *composed, struct bytes body)
+/* What a sealed message is made of anew. */
+static int body_make(
+	struct turn *turn, const struct composed *composed, struct bytes body, struct bytes *ret)
 {
-	struct outbox_row row = {
+	struct bytes keys = composed->attachments;
+	*ret = body;
+	if (keys.len == 0)
+		return 0;
+	uint8_t *buf = arena_alloc(turn->tray->arena, 4 + keys.len + body.len);
+	if (!buf)
+		return -ENOMEM;
+	be32_put(buf, (uint32_t)keys.len);
+	memcpy(buf + 4, keys.data, keys.len);
+	if (body.len > 0)
+		memcpy(buf + 4 + keys.len, body.data, body.len);
+	*ret = BYTES(buf, 4 + keys.len + body.len);
+	return 0;
+}
+
+static int body_split(const struct outbox_row *row, struct sealing_content *ret)
+{
+	*ret = (struct sealing_content){.body = row->body};
+	if (!row->attached)
+		return 0;
+	size_t keys = row->body.len < 4 ? SIZE_MAX : be32_get(row->body.data);
+	if (row->body.len < 4 || keys > row->body.len - 4)
+		return -EBADMSG;
+	ret->attachments = BYTES(row->body.data + 4, keys);
+	ret->body = BYTES(row->body.data + 4 + keys, row->body.len - 4 - keys);
+	return 0;
+}
+
+static int row_of(struct turn *turn, const struct composed *composed, struct bytes body,
+	struct outbox_row *ret)
+{
+	*ret = (struct outbox_row){
 		.sealed = composed->sealed,
+		.attached = composed->sealed && composed->attachments.len > 0,
 		.place = composed->place,
 		.header = composed->header,
 		.content = composed->content,
-		.body = composed->sealed ? body : BYTES(NULL, 0),
 	};
-	memcpy(row.message_id, composed->message_id, UUID_SIZE);
-	memcpy(row.case_id, composed->case_id, CASE_ID_SIZE);
-	return row;
+	memcpy(ret->message_id, composed->message_id, UUID_SIZE);
+	memcpy(ret->case_id, composed->case_id, CASE_ID_SIZE);
+	return composed->sealed ? body_make(turn, composed, body, &ret->body) : 0;
 }
 
 /* Large bodies go straight into the store; small ones wait in the arena for their row. */
@@ -215,7 +248,9 @@ static int pending_fill(struct turn *turn, struct pending *pending,
 	pending->party = parties_find(turn->options.parties, message->sender);
 	pending->number = outbox_number(turn->options.outbox);
 	memcpy(pending->h, composed->h, HASH_SIZE);
-	pending->row = row_of(composed, message->body);
+	int r = row_of(turn, composed, message->body, &pending->row);
+	if (r)
+		return r;
 	(void)outbox_row_size(&pending->row);
 	if (pending->row.chunked)
 		return outbox_put_large(turn->options.outbox, pending->number, &pending->row);
@@ -226,8 +261,20 @@ static int compose(struct turn *turn, const struct registry *registry,
 	const struct dw_message *message, struct composed *ret, char *reterr, size_t size)
 {
 	struct composer composer;
-	int r = composer_init(turn, registry, &composer);
-	return r ? r : compose_message(&composer, message, ret, reterr, size);
+	const struct sealed_attachment *sealed = NULL;
+	int r = 0;
+	if (message->attachments_count > 0)
+		r = sealer_take(turn->options.sealer, message, &sealed, reterr, size);
+	if (r == 0)
+		r = composer_init(turn, registry, &composer);
+	return r ? r : compose_message(&composer, message, sealed, ret, reterr, size);
+}
+
+/* The sealed attachments belong to a message now, or to none. */
+static void sealed_settle(struct turn *turn, const struct dw_message *message, int r)
+{
+	if (message->attachments_count > 0 && r != DW_SEALING && r != DW_FULL)
+		sealer_done(turn->options.sealer, r == 0);
 }
 
 static struct pending *pending_new(struct turn *turn, const struct dw_message *message)
@@ -257,6 +304,7 @@ int turn_submit(struct turn *turn, const struct registry *registry, const struct
 			r = pending_fill(turn, pending, &message, &composed);
 		if (r == 0)
 			r = rows_write(turn, &message, &composed, pending->number);
+		sealed_settle(turn, &message, r);
 		if (r)
 			return r;
 		memcpy(pending->ids.message_id, composed.message_id, UUID_SIZE);
@@ -413,18 +461,22 @@ int turn_reseal(struct turn *turn, const struct registry *registry, uint64_t num
 	struct composer composer;
 	struct composed composed = {};
 	struct outbox_row old, row;
+	struct sealing_content content;
 	struct bytes sender;
 	int r = row_copy(turn, number, &old);
 	if (r == 0 && !old.sealed)
 		return DW_UNROUTABLE;
 	if (r == 0)
+		r = body_split(&old, &content);
+	if (r == 0)
 		r = composer_init(turn, registry, &composer);
 	if (r == 0)
-		r = compose_again(&composer, old.header, old.body, &composed, why, sizeof(why));
+		r = compose_again(&composer, old.header, &content, &composed, why, sizeof(why));
 	if (r)
 		return r == DW_INVALID ? DW_UNROUTABLE : r;
-	row = row_of(&composed, old.body);
-	r = sent_rename(turn, &composed, &sender);
+	r = row_of(turn, &composed, content.body, &row);
+	if (r == 0)
+		r = sent_rename(turn, &composed, &sender);
 	if (r == 0)
 		r = sign_alone(turn, sender, composed.h, &row.core);
 	if (r == 0)

@@ -7,6 +7,7 @@
 #include "adapters/sdk/outbox.h"
 #include "adapters/sdk/parties.h"
 #include "adapters/sdk/schemas.h"
+#include "adapters/sdk/sealer.h"
 #include "conf/config.h"
 #include "proto/base/clock.h"
 #include "proto/registry/registry.h"
@@ -24,6 +25,7 @@ struct turn_options {
 	const struct parties *parties;
 	const struct clock *clock;
 	struct schemas *schemas;
+	struct sealer *sealer;
 };
 
 /**

@@ -415,3 +415,13 @@ uint64_t window_due_ns(const struct window *window)
 {
 	return window->due_ns;
 }
+
+void window_hurry_uploads(struct window *window)
+{
+	for (uint32_t i = window->open.first; i != NONE; i = at(window, i)->next) {
+		if (at(window, i)->state == WINDOW_DEFERRED && at(window, i)->upload)
+			at(window, i)->retry_at_ns = 0;
+	}
+	window->due_ns = 0;
+	window_rewind(window);
+}

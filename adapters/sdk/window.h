@@ -31,6 +31,7 @@ struct window_entry {
 	uint32_t bytes; /* of the envelope */
 	enum window_state state;
 	bool reseal;    /* deferred as registry-outdated */
+	bool upload;    /* deferred until its attachments are at the broker */
 	bool resign;    /* with it: only the signature is outdated, the header stays as it is */
 	uint64_t frame; /* sent: the Submit it is in */
 	uint64_t retry_at_ns; /* deferred */
@@ -127,6 +128,8 @@ void window_resealed(struct window *window, struct window_entry *entry, const ui
  */
 void window_put_back(struct window *window, uint64_t frame);
 void window_hurry_reseals(struct window *window); /* a newer registry is there: all are due */
+
+void window_hurry_uploads(struct window *window); /* an attachment is at the broker */
 
 /**
  * window_due_ns() - when the next deferral is over
