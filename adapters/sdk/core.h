@@ -98,6 +98,8 @@ int core_turn(struct dw_adapter *adapter);
  */
 int core_attachments(struct dw_adapter *adapter);
 int core_attachments_timeout_ms(const struct dw_adapter *adapter); /* -1: not by time */
+/* Spool, sealer, uploader, fetcher; parties and outbox are open. 0 or negative errno. */
+int core_carriers_open(struct dw_adapter *adapter);
 
 /**
  * core_intake() - let the legacy system submit

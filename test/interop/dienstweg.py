@@ -42,6 +42,7 @@ class Delivery:
     header: envelope_pb2.Header
     body: bytes
     fault: Fault
+    keys: list  # AttachmentKeys, in the order of header.attachments
 
     @property
     def h(self):
@@ -331,14 +332,17 @@ class Client:
     def open(self, item):
         """Every check of section Deliver; a fault names the code to reject it with."""
         envelope, header, body, fault = item.envelope, envelope_pb2.Header(), b"", None
+        keys = []
         try:
             header = read_strict(envelope_pb2.Header, envelope.header)
             self.check_address(header, item)
             self.check_sender(header, item)
-            body = open_message(header, envelope.content, [self.secrets[item.party]["seal"]])
+            inside = open_message(header, envelope.content, [self.secrets[item.party]["seal"]])
+            body, keys = inside.body, list(inside.attachments)
         except Fault as wrong:
             fault = wrong
-        return Delivery(item.sequence, item.party, item.attempt, envelope.header, header, body, fault)
+        return Delivery(item.sequence, item.party, item.attempt, envelope.header, header, body, fault,
+                        keys)
 
     def check_address(self, header, item):
         parties = [header.recipient]

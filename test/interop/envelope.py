@@ -26,7 +26,7 @@ class Fault(Exception):
 
     def __init__(self, code, field="", detail=""):
         super().__init__(f"{code} {field} {detail}".strip())
-        self.code, self.field = code, field
+        self.code, self.field, self.detail = code, field, detail
 
 
 def sha256(*parts):
@@ -277,8 +277,12 @@ def context_of(header):
                                              header.case_id, header.service))
 
 
-def commitment_of(context, salt, body):
-    return blake2b(b"dienstweg/v1/body\0", context, salt, body)
+def commitment_of(context, salt, body, keys=()):
+    """keys: the serialized AttachmentKeys, as they stand in the Content."""
+    if not keys:
+        return blake2b(b"dienstweg/v1/body\0", context, salt, body)
+    parts = [part for data in (body, *keys) for part in (len(data).to_bytes(4, "big"), data)]
+    return blake2b(b"dienstweg/v1/body-attached\0", context, salt, *parts)
 
 
 def padded_length(length):
@@ -367,10 +371,11 @@ def uuid7(ms, random=os.urandom):
     return number.to_bytes(16, "big")
 
 
-def compose(body, seal_keys=(), ephemeral=None, random=os.urandom, **fields):
+def compose(body, seal_keys=(), ephemeral=None, random=os.urandom, keys=(), **fields):
     """A message ready to be signed.
 
     seal_keys: seal keys of the recipients, .id and .public; none: the broker may read the body
+    keys: AttachmentKeys, one for each of the header's attachments
     fields: of Header; ids and times are made where they are not given
     """
     header = pb.Header(**fields)
@@ -378,14 +383,15 @@ def compose(body, seal_keys=(), ephemeral=None, random=os.urandom, **fields):
     header.message_id = header.message_id or uuid7(header.created_ms, random)
     header.case_id = header.case_id or random(16)
     context = context_of(header)
-    content = pb.Content(salt=random(32), body=body)
+    content = pb.Content(salt=random(32), body=body, attachments=keys)
     payload = pb.Payload(clear=content)
     if seal_keys:
         payload = pb.Payload(sealed=seal(context, content.SerializeToString(), seal_keys,
                                          ephemeral or random(32), random))
     sent = payload.SerializeToString()
     header.content_length, header.content_hash = len(sent), blake2b(sent)
-    header.body_commitment = commitment_of(context, content.salt, body)
+    header.body_commitment = commitment_of(context, content.salt, body,
+                                           [key.SerializeToString() for key in keys])
     header.sealed_recipients.extend(key.id for key in seal_keys)
     return Message(header.SerializeToString(), sent)
 
@@ -403,7 +409,7 @@ def envelopes(messages, secret):
 
 
 def open_message(header, content, secrets):
-    """The document, after every check of "To open"."""
+    """The Content, after every check of "To open"."""
     if len(content) != header.content_length or blake2b(content) != header.content_hash:
         raise Fault("sealing", "content_hash")
     payload = read_inside(pb.Payload, content)
@@ -414,10 +420,13 @@ def open_message(header, content, secrets):
     inside = payload.clear
     if form == "sealed":
         inside = read_inside(pb.Content, unseal(context, payload.sealed, secrets))
-    commitment = commitment_of(context, inside.salt, inside.body)
+    keys = [key.SerializeToString() for key in inside.attachments]
+    commitment = commitment_of(context, inside.salt, inside.body, keys)
     if len(inside.salt) != 32 or commitment != header.body_commitment:
         raise Fault("commitment", "body_commitment")
-    return inside.body
+    if len(keys) != len(header.attachments):
+        raise Fault("sealing", "attachments")
+    return inside
 
 
 def read_inside(kind, data):

@@ -82,7 +82,7 @@ def content(page, seal):
     same("content hash", header.content_hash, rows["content hash"])
     same("header", message.header, rows["header"])
     same("h", message.h, rows["h"])
-    same("body", open_message(header, message.content, [seal]), BODY)
+    same("body", open_message(header, message.content, [seal]).body, BODY)
     return message.h
 
 

@@ -189,7 +189,7 @@ def a_false_content_or_signature(world):
     city, secret = world.city, world.jobcenter.secrets[JOBCENTER]["seal"]
     message, other = world.message(b"this"), world.message(b"that")
     header, sealed = message.fields, Payload.FromString(message.content)
-    same("true", open_message(header, message.content, [secret]), b"this")
+    same("true", open_message(header, message.content, [secret]).body, b"this")
     same("another content", fault_of(open_message, header, other.content, [secret]), "sealing")
     header.content_length += 1
     same("length", fault_of(open_message, header, message.content, [secret]), "sealing")

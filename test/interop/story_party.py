@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: EUPL-1.2
 """One side in Python, the other the program that people use, in both directions."""
 import json
+import os
 
+from attachment import PIECE, fetch, named, open_file, seal_files, upload
 from bus import Agency
+from envelope import Fault, blake2b
 from world import CITY, JOBCENTER, YOUTH, holds, same
 
 
@@ -57,7 +60,64 @@ def python_sends_and_c_receives(world):
     world.city.link()
 
 
+def attachments_from_c_to_python(world):
+    """Uploaded there, fetched and opened here, named in a message that both prove."""
+    world.city.disconnect(bye=True)
+    agency = Agency(world.bus, world.party, CITY.decode())
+    letter, plan, empty = (world.folder / name for name in ("letter", "plan.pdf", "empty"))
+    letter.write_bytes(b"see the plan")
+    plan.write_bytes(os.urandom(700_001))
+    empty.write_bytes(b"")
+    sending = agency.start("send", "--service", "alg2.application", "--region", "051240000000",
+                           "--file", letter, "--attach", plan, "--attach", empty, "--wait", "ended")
+    jobcenter = world.jobcenter
+    holds("a delivery", jobcenter.wait(lambda: jobcenter.inbox))
+    delivery, = jobcenter.inbox.values()
+    same("fault", delivery.fault, None)
+    same("names", [key.name for key in delivery.keys], [b"plan.pdf", b"empty"])
+    for index, (key, file) in enumerate(zip(delivery.keys, (plan, empty))):
+        listed = delivery.header.attachments[index]
+        data = fetch(jobcenter, JOBCENTER, delivery.sequence, index, listed.size)
+        same("digest", blake2b(data), listed.digest)
+        same("file", open_file(key, data), file.read_bytes())
+    try:
+        fetch(jobcenter, JOBCENTER, delivery.sequence, 2, 1)
+        holds("a third one", False)
+    except Fault as fault:
+        same("a third one", fault.detail, "unknown")
+    world.settle(jobcenter, [delivery])
+    agency.finish(sending)
+    world.city.connect()
+
+
+def attachments_from_python_to_c(world):
+    """Sealed and uploaded here, put off until they are all there; files in a folder there."""
+    world.jobcenter.disconnect(bye=True)
+    agency = Agency(world.bus, world.party, JOBCENTER.decode())
+    files = [("plan.pdf", "application/pdf", os.urandom(400_000)), ("note.txt", "text/plain", b"x")]
+    keys, ciphertexts = seal_files(files)
+    message = world.message(b"see the plan", keys=keys, attachments=named(ciphertexts))
+    city = world.city
+    city.submit([message])
+    holds("put off", city.wait(lambda: message.h in city.deferrals))
+    same("reason", city.deferrals.pop(message.h).reason, b"attachments")
+    for data in ciphertexts:
+        same("pieces", upload(city, CITY, data), -(-len(data) // PIECE))
+        same("again", upload(city, CITY, data), 0)
+    world.submit(message)
+    out = agency.folder / "files"
+    out.mkdir()
+    agency.finish(agency.start("receive", "--out", out, "--count", "1"))
+    for number, (name, _, data) in enumerate(files, 1):
+        arrived, = out.glob(f"*.{number}-{name}")
+        same(name, arrived.read_bytes(), data)
+    same("states", {item.outcome.state for item in world.ended(city, [message])}, {b"accepted"})
+    city.link()
+
+
 STORIES = [
+    attachments_from_c_to_python,
+    attachments_from_python_to_c,
     c_sends_and_python_receives,
     python_sends_and_c_receives,
 ]
