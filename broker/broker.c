@@ -279,6 +279,8 @@ static uint32_t breaker_wait_max(const struct config_broker *config)
 {
 	uint64_t max_ms = config->delivery.backoff_max_ms;
 	return (uint32_t)(max_ms < BREAKER_WAIT_MAX_MS ? max_ms : BREAKER_WAIT_MAX_MS);
+}
+
 static int porter_make(struct broker *broker, const struct why *why)
 {
 	const struct config_broker *config = broker->config;
