@@ -63,7 +63,7 @@ def python_sends_and_c_receives(world):
 def attachments_from_c_to_python(world):
     """Uploaded there, fetched and opened here, named in a message that both prove."""
     world.city.disconnect(bye=True)
-    agency = Agency(world.bus, world.party, CITY.decode())
+    agency = Agency(world.bus, world.party, CITY.decode(), "files-")
     letter, plan, empty = (world.folder / name for name in ("letter", "plan.pdf", "empty"))
     letter.write_bytes(b"see the plan")
     plan.write_bytes(os.urandom(700_001))
@@ -93,7 +93,7 @@ def attachments_from_c_to_python(world):
 def attachments_from_python_to_c(world):
     """Sealed and uploaded here, put off until they are all there; files in a folder there."""
     world.jobcenter.disconnect(bye=True)
-    agency = Agency(world.bus, world.party, JOBCENTER.decode())
+    agency = Agency(world.bus, world.party, JOBCENTER.decode(), "files-")
     files = [("plan.pdf", "application/pdf", os.urandom(400_000)), ("note.txt", "text/plain", b"x")]
     keys, ciphertexts = seal_files(files)
     message = world.message(b"see the plan", keys=keys, attachments=named(ciphertexts))
@@ -113,6 +113,7 @@ def attachments_from_python_to_c(world):
         same(name, arrived.read_bytes(), data)
     same("states", {item.outcome.state for item in world.ended(city, [message])}, {b"accepted"})
     city.link()
+    world.jobcenter.connect()
 
 
 STORIES = [
