@@ -149,7 +149,7 @@ static int bundle_redirect(struct bundle *bundle, size_t i)
 	xmlNode *root = xmlDocGetRootElement(bundle->docs[i]);
 	for (xmlNode *at = root ? root->children : NULL; at; at = at->next) {
 		char place[PLACE_SIZE];
-		size_t target;
+		size_t target = 0;
 		xmlChar *wanted = at->type == XML_ELEMENT_NODE ? xmlGetNoNsProp(at, location) : NULL;
 		if (!wanted)
 			continue;
