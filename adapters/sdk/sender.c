@@ -246,6 +246,15 @@ static int next_entry(struct sender *sender, struct window_entry **ret)
 	return 0;
 }
 
+/* A retry may fall due while a frame is filled; the walk then begins anew, and comes by what is in the frame. */
+static bool is_in_frame(const struct sender *sender, const struct window_entry *entry, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (sender->entries[i] == entry)
+			return true;
+	return false;
+}
+
 /* Return: 0, or negative errno; *ret_count: envelopes in the frame. */
 static int frame_fill(struct sender *sender, struct room room, size_t *ret_count)
 {
@@ -259,7 +268,7 @@ static int frame_fill(struct sender *sender, struct room room, size_t *ret_count
 		if (!entry)
 			break;
 		uint64_t bytes = entry->bytes + SIGNATURE_CORE_MAX + ENVELOPE_SLACK;
-		if (bytes > room.bytes) {
+		if (bytes > room.bytes || is_in_frame(sender, entry, count)) {
 			window_rewind(sender->window);
 			break;
 		}

@@ -97,10 +97,15 @@ int replay_read_state(struct replayer *p, const struct replay_state *state, stru
 	struct audit_entry entry;
 	uint8_t digest[HASH_SIZE];
 	int r = audit_entry_read(p->audit->reader, state->sequence, arena, &entry);
-	if (r == 0)
+	bool known = r == 0;
+	if (known)
 		r = journal_read_content(p->audit->reader, state->sequence, arena, ret_content);
 	if (r < 0)
 		return r;
+	if (known && r == READER_ERASED) { /* no bytes, no row: nothing had happened yet */
+		*ret_content = BYTES_STR("");
+		r = 0;
+	}
 	*ret = NULL;
 	if (r == 0) {
 		state_content_digest(*ret_content, digest);
