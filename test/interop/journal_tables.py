@@ -133,7 +133,7 @@ class Tables:
         named = decision is not None and (
             index < len(decision.affected) and decision.affected[index].sequence == sequence and
             self.numbers.get(decision.affected[index].party) == party or
-            state == HELD and not decision.affected and
+            state == HELD and not decision.affected and index == 0 and
             (message is None or decision.held_service == message[1].service))
         if not named or self.kind_of(at) != (6 if state == DEAD else 9):
             self.find(sequence, "end", f"entry {at} does not say that it waits for an operator")
