@@ -124,21 +124,22 @@ static int check(struct request *request, const struct cli_verb *verb, const str
 	return folders_find(&request->folders, verb, FOLDERS_KEYS);
 }
 
-int dead_retry_run(int argc, char **argv)
+static int retry_or_discard(int argc, char **argv, bool discard)
 {
-	struct request request = {};
+	struct request request = {.discard = discard};
 	const char *words_of[WORDS_MAX];
 	struct cli_list words = {.items = words_of, .max = WORDS_MAX};
 	const struct cli_option table[] = {
 		FOLDERS_OPTIONS(&request.folders),
 		{"--cause", .value = &request.cause},
 		{"--party", .value = &request.party},
-		{"--all", .flag = &request.all},
 		{"--json", .flag = &request.json},
+		discard ? (struct cli_option){"--reason", .value = &request.reason}
+			: (struct cli_option){"--all", .flag = &request.all},
 	};
 	const struct cli_verb verb = {
-		.name = "dead retry",
-		.help = retry_help,
+		.name = discard ? "dead discard" : "dead retry",
+		.help = discard ? discard_help : retry_help,
 		.options = table,
 		.options_count = ARRAY_LEN(table),
 		.words = &words,
@@ -153,31 +154,12 @@ int dead_retry_run(int argc, char **argv)
 	return r;
 }
 
+int dead_retry_run(int argc, char **argv)
+{
+	return retry_or_discard(argc, argv, false);
+}
+
 int dead_discard_run(int argc, char **argv)
 {
-	struct request request = {.discard = true};
-	const char *words_of[WORDS_MAX];
-	struct cli_list words = {.items = words_of, .max = WORDS_MAX};
-	const struct cli_option table[] = {
-		FOLDERS_OPTIONS(&request.folders),
-		{"--cause", .value = &request.cause},
-		{"--party", .value = &request.party},
-		{"--reason", .value = &request.reason},
-		{"--json", .flag = &request.json},
-	};
-	const struct cli_verb verb = {
-		.name = "dead discard",
-		.help = discard_help,
-		.options = table,
-		.options_count = ARRAY_LEN(table),
-		.words = &words,
-	};
-	int r;
-	if (!cli_parse(&verb, argc, argv, &r))
-		return r;
-	r = check(&request, &verb, &words);
-	if (r == 0)
-		r = run(&request);
-	folders_deinit(&request.folders);
-	return r;
+	return retry_or_discard(argc, argv, true);
 }
