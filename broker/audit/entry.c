@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/journal/state.h"
+
 static int take_header(struct arena *arena, struct audit_entry *entry)
 {
 	Dienstweg__Header *header;
@@ -138,6 +140,22 @@ static const char *const kinds[] = {
 	[DIENSTWEG__ENTRY_KIND__ENTRY_REFUSALS_SUMMED] = "refusals-summed",
 	[DIENSTWEG__ENTRY_KIND__ENTRY_CONTINUES] = "continues",
 };
+
+int audit_entry_state(struct journal_reader *reader, const struct audit_entry *entry,
+	struct arena *arena, struct bytes *ret)
+{
+	uint8_t digest[HASH_SIZE];
+	int r = journal_read_content(reader, entry->sequence, arena, ret);
+	bool absent = r == READER_ERASED;
+	if (r != 0 && !absent)
+		return r < 0 ? r : READER_DAMAGED;
+	if (absent)
+		*ret = BYTES_STR("");
+	state_content_digest(*ret, digest);
+	if (memcmp(digest, entry->disclosed.digest, HASH_SIZE) == 0)
+		return 0;
+	return absent ? READER_ERASED : READER_DAMAGED;
+}
 
 const char *audit_kind_name(uint8_t kind)
 {

@@ -63,6 +63,17 @@ struct bytes audit_entry_key_id(const struct audit_entry *entry);
 struct bytes audit_entry_speaker(const struct audit_entry *entry);
 
 /**
+ * audit_entry_state() - the content of a state entry, when it is what the record commits to
+ * @reader: begun
+ * @entry:  a state
+ * @arena:  owns the result
+ * @ret:    a serialized State; the one of a journal in which nothing has happened is no bytes, and has no row
+ * Return: 0, READER_ERASED (missing), READER_DAMAGED (another, or its rows are damaged), negative errno.
+ */
+int audit_entry_state(struct journal_reader *reader, const struct audit_entry *entry,
+	struct arena *arena, struct bytes *ret);
+
+/**
  * audit_kind_name() - "accepted", "refused", ... as people and --kind say it
  * @kind: EntryKind
  * Return: a constant; "unknown" for a kind that this program does not know.

@@ -95,24 +95,15 @@ int replay_read_state(struct replayer *p, const struct replay_state *state, stru
 	const Dienstweg__StateCut **ret_cut, Dienstweg__State **ret, struct bytes *ret_content)
 {
 	struct audit_entry entry;
-	uint8_t digest[HASH_SIZE];
 	int r = audit_entry_read(p->audit->reader, state->sequence, arena, &entry);
-	bool known = r == 0;
-	if (known)
-		r = journal_read_content(p->audit->reader, state->sequence, arena, ret_content);
+	if (r == 0)
+		r = audit_entry_state(p->audit->reader, &entry, arena, ret_content);
 	if (r < 0)
 		return r;
-	if (known && r == READER_ERASED) { /* no bytes, no row: nothing had happened yet */
-		*ret_content = BYTES_STR("");
-		r = 0;
-	}
 	*ret = NULL;
-	if (r == 0) {
-		state_content_digest(*ret_content, digest);
-		if (memcmp(digest, entry.disclosed.digest, HASH_SIZE) == 0)
-			*ret = dienstweg__state__unpack(
-				arena_allocator(arena), ret_content->len, ret_content->data);
-	}
+	if (r == 0)
+		*ret = dienstweg__state__unpack(
+			arena_allocator(arena), ret_content->len, ret_content->data);
 	if (!*ret || !is_complete(entry.decision->state)) {
 		audit_report_finding(p->report, state->sequence, "state-unreadable",
 			"the content of this state entry is missing, or is not what the entry "

@@ -13,7 +13,6 @@
 #include <inttypes.h>
 
 #include "broker/blob/check.h"
-#include "broker/journal/state.h"
 #include "broker/verify/acks.h"
 
 enum { SIGNATURE_SLOTS = 4096 /* batches that may lie interleaved */ };
@@ -191,26 +190,16 @@ static int check_content(struct entry_checker *c, const struct audit_entry *entr
 	return r < 0 ? r : check_attached(c, entry);
 }
 
-/* The record commits to the content by its digest. The state of a journal in which nothing has happened is no bytes,
-   and has no row. */
 static int check_state(struct entry_checker *c, const struct audit_entry *entry)
 {
 	struct bytes content;
-	uint8_t digest[HASH_SIZE];
-	int r = journal_read_content(c->reader, entry->sequence, c->arena, &content);
-	bool absent = r == READER_ERASED;
-	if (r < 0)
-		return r;
-	if (absent)
-		content = BYTES_STR("");
-	if (r == 0 || absent)
-		state_content_digest(content, digest);
-	if ((r > 0 && !absent) || memcmp(digest, entry->disclosed.digest, HASH_SIZE) != 0)
+	int r = audit_entry_state(c->reader, entry, c->arena, &content);
+	if (r > 0)
 		audit_report_finding(c->report, entry->sequence,
-			absent ? "content-missing" : "content-changed",
+			r == READER_ERASED ? "content-missing" : "content-changed",
 			"the content of this state entry is %s",
-			absent ? "missing" : "not what its record commits to");
-	return 0;
+			r == READER_ERASED ? "missing" : "not what its record commits to");
+	return r < 0 ? r : 0;
 }
 
 /* ---- acknowledgements ---- */
