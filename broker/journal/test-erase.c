@@ -260,6 +260,30 @@ static void the_undelivered_stay(void)
 	parcel_free(delivered);
 }
 
+/* Replay makes the outcome's row again, and needs for that what the messages' records say. */
+static void what_a_sender_has_not_confirmed_stays(void)
+{
+	_cleanup_(erasing_deinit) struct erasing e;
+	struct fixture_load load = {.count = FIGURES, .content_bytes = 100, .text = ERASING_MARK};
+	uint64_t figures[FIGURES];
+	erasing_init(&e, "unconfirmed");
+	journal_fixture_start(&e.journal);
+	struct parcel *sent = erasing_submit(&e, &load);
+	sequences_of(sent, figures);
+	uint64_t outcome = erasing_acknowledge(&e, "ministry", sent);
+	erasing_later(&e, 731);
+	CHECK_INT(erasing_count_contents(&e, figures, FIGURES), 0);
+	CHECK_INT(erasing_count_records(&e, figures, FIGURES), FIGURES);
+	CHECK_INT(erasing_count_records(&e, &outcome, 1), 1);
+	erasing_confirm(&e, outcome);
+	erasing_later(&e, 8);
+	CHECK_INT(erasing_count_records(&e, figures, FIGURES), 0);
+	CHECK_INT(erasing_count_records(&e, &outcome, 1), 0);
+	check_tree(&e);
+	journal_fixture_stop(&e.journal);
+	parcel_free(sent);
+}
+
 static void open_cases_keep_their_content(void)
 {
 	_cleanup_(erasing_deinit) struct erasing e;
@@ -641,8 +665,8 @@ static void a_master_key_that_cannot_be_replaced(void)
 
 CHECK_MAIN(CHECK_CASE(content_goes_on_its_day), CHECK_CASE(records_go_on_theirs),
 	CHECK_CASE(an_erased_record_has_no_receipt), CHECK_CASE(the_undelivered_stay),
-	CHECK_CASE(open_cases_keep_their_content), CHECK_CASE(holds_keep),
-	CHECK_CASE(a_survey_says_what_would_go), CHECK_CASE(a_case_goes_before_its_day),
-	CHECK_CASE(nothing_goes_without_its_instruction), CHECK_CASE(instructions_wait_for_monday),
-	CHECK_CASE(a_clock_that_leaps_erases_nothing), CHECK_CASE(traffic_goes_on),
-	CHECK_CASE(a_master_key_that_cannot_be_replaced))
+	CHECK_CASE(what_a_sender_has_not_confirmed_stays), CHECK_CASE(open_cases_keep_their_content),
+	CHECK_CASE(holds_keep), CHECK_CASE(a_survey_says_what_would_go),
+	CHECK_CASE(a_case_goes_before_its_day), CHECK_CASE(nothing_goes_without_its_instruction),
+	CHECK_CASE(instructions_wait_for_monday), CHECK_CASE(a_clock_that_leaps_erases_nothing),
+	CHECK_CASE(traffic_goes_on), CHECK_CASE(a_master_key_that_cannot_be_replaced))

@@ -54,21 +54,34 @@ struct parcel *erasing_submit(struct erasing *erasing, const struct fixture_load
 	return parcel;
 }
 
-void erasing_deliver(struct erasing *erasing, const char *recipient, const struct parcel *sent)
+uint64_t erasing_acknowledge(
+	struct erasing *erasing, const char *recipient, const struct parcel *sent)
 {
 	struct journal_fixture *f = &erasing->journal;
 	struct parcel *acks = journal_fixture_acks(f, recipient, sent);
-	struct parcel *confirm = journal_fixture_act(f, PARCEL_CONFIRM);
+	uint64_t last = 0;
 	journal_fixture_run(f, acks);
 	CHECK(acks->acks_count > 0);
 	for (size_t i = 0; i < acks->acks_count; i++) {
 		CHECK(acks->acks[i].decision.append);
-		confirm->sequence = acks->acks[i].proof.sequence;
+		last = acks->acks[i].proof.sequence;
 	}
-	confirm->party = 1; /* city: parties are numbered in order of their names */
-	journal_fixture_run(f, confirm);
-	parcel_free(confirm);
 	parcel_free(acks);
+	return last;
+}
+
+void erasing_confirm(struct erasing *erasing, uint64_t sequence)
+{
+	struct parcel *confirm = journal_fixture_act(&erasing->journal, PARCEL_CONFIRM);
+	confirm->sequence = sequence;
+	confirm->party = 1; /* city: parties are numbered in order of their names */
+	journal_fixture_run(&erasing->journal, confirm);
+	parcel_free(confirm);
+}
+
+void erasing_deliver(struct erasing *erasing, const char *recipient, const struct parcel *sent)
+{
+	erasing_confirm(erasing, erasing_acknowledge(erasing, recipient, sent));
 }
 
 struct operator_act erasing_operate(struct erasing *erasing, const struct operator_act *act)

@@ -28,7 +28,10 @@ DEFINE_CLEANUP_PTR(struct erasing, erasing_deinit);
 
 /* Messages, accepted. The parcel has their sequences. */
 struct parcel *erasing_submit(struct erasing *erasing, const struct fixture_load *load);
-/* Their recipient takes them, and the sender has heard of it. */
+/* Their recipient takes them; the last entry that says so. The sender confirms everything up to an entry. Both. */
+uint64_t erasing_acknowledge(
+	struct erasing *erasing, const char *recipient, const struct parcel *sent);
+void erasing_confirm(struct erasing *erasing, uint64_t sequence);
 void erasing_deliver(struct erasing *erasing, const char *recipient, const struct parcel *sent);
 /* An operator's act; what became of it. */
 struct operator_act erasing_operate(struct erasing *erasing, const struct operator_act *act);

@@ -28,7 +28,7 @@ struct waiting {
 	uint8_t from[64];
 	size_t from_len;
 	uint64_t seed[2];
-	struct set entries, cases;
+	struct set entries, ended, cases;
 };
 
 /* ---- sets ---- */
@@ -137,6 +137,7 @@ void waiting_free(struct waiting *waiting)
 	state_store_end(&waiting->store);
 	db_abort(waiting->txn);
 	free(waiting->entries.items);
+	free(waiting->ended.items);
 	free(waiting->cases.items);
 	free(waiting);
 }
@@ -150,12 +151,21 @@ static int take(struct waiting *waiting, uint64_t sequence, const struct queue_r
 	return r || row->sharing ? r : add(waiting, &waiting->cases, row->case_id);
 }
 
-/* An outcome that its sender has not confirmed is made of the entry's record when it is delivered. */
-static int take_outcome(struct waiting *waiting, uint64_t entry)
+/*
+ * An outcome that its sender has not confirmed is made of the entry's record when it is delivered. Replay makes its
+ * row of the messages' records.
+ */
+static int take_outcome(struct waiting *waiting, uint64_t entry, struct bytes value)
 {
+	struct outcome_item outcome;
 	uint8_t item[ITEM_SIZE];
 	entry_item(entry, item);
-	return add(waiting, &waiting->entries, item);
+	int r = add(waiting, &waiting->entries, item);
+	for (size_t i = 0; r == 0 && outcome_item_decode(value, i, &outcome) == 0; i++) {
+		entry_item(outcome.sequence, item);
+		r = add(waiting, &waiting->ended, item);
+	}
+	return r;
 }
 
 static int take_row(struct waiting *waiting, struct bytes key, struct bytes value)
@@ -169,7 +179,7 @@ static int take_row(struct waiting *waiting, struct bytes key, struct bytes valu
 		if (queue_key_decode(key, &party, &lane, &sequence))
 			return -EBADMSG;
 		if (lane == LANE_OUTCOME)
-			return take_outcome(waiting, sequence);
+			return take_outcome(waiting, sequence, value);
 		if (party == PARTY_COMMON)
 			return common_row_decode(value, &common)
 				       ? -EBADMSG
@@ -235,6 +245,13 @@ bool waiting_has_entry(const struct waiting *waiting, uint64_t sequence)
 	uint8_t item[ITEM_SIZE];
 	entry_item(sequence, item);
 	return has(waiting, &waiting->entries, item);
+}
+
+bool waiting_has_ended(const struct waiting *waiting, uint64_t sequence)
+{
+	uint8_t item[ITEM_SIZE];
+	entry_item(sequence, item);
+	return has(waiting, &waiting->ended, item);
 }
 
 bool waiting_has_case(const struct waiting *waiting, struct bytes case_id)

@@ -11,7 +11,8 @@
  * What was still under way at one moment: entries in queues and timers (messages not ended, outcomes not
  * confirmed) and the cases of those messages. Read in steps out of one snapshot, because a message that moves
  * from a queue to a timer meanwhile must not be missed; nothing that has ended comes under way again.
- * Memory: 48 bytes for each message that waits, at most. Inside this folder only; one thread.
+ * Memory: 48 bytes for each message that waits or whose outcome does, at most. Inside this folder only; one
+ * thread.
  */
 struct waiting;
 
@@ -35,7 +36,9 @@ DEFINE_CLEANUP(struct waiting *, waiting_free);
  */
 int waiting_read(struct waiting *waiting, size_t rows, bool *ret_complete);
 
-/* Is this entry needed by something under way? Is this case's? Complete. */
+/* Is this entry needed by something under way? Has this message ended, and its sender not confirmed how? Is a message
+   of this case under way? Each is true only when waiting_read() is complete. */
 bool waiting_has_entry(const struct waiting *waiting, uint64_t sequence);
+bool waiting_has_ended(const struct waiting *waiting, uint64_t sequence);
 bool waiting_has_case(const struct waiting *waiting, struct bytes case_id);
 bool waiting_any(const struct waiting *waiting); /* is anything under way at all? */
