@@ -12,6 +12,9 @@ that says nothing counts as one.
   tally.py suites BUILD      suites of the tests in a build folder; 1 if a test is in none that runs
   tally.py lines STATUS      the same three numbers from "ok"/"not ok" lines on stdin, exit code STATUS
   tally.py skips LOG.json... why programs were skipped, once each
+  tally.py failures LOG.json...
+                             what failed, with the end of what it printed: whoever has only the last
+                             page of a long output sees it too
 """
 import json
 import pathlib
@@ -22,6 +25,7 @@ RUN = {"unit", "fuzz", "scenario", "fault", "sim", "interop", "tidy"}
 CASE = re.compile(r"^ok - ", re.M)
 BAD_CASE = re.compile(r"^not ok - ", re.M)
 SKIP = re.compile(r"^skipped: (.*)$", re.M)
+END_LINES = 30
 
 
 def records(log):
@@ -83,6 +87,19 @@ def skips(logs):
     return [f"skipped: {name}: {why}" for name, why in seen]
 
 
+def failures(logs):
+    told = []
+    for log in logs:
+        for record in records(log):
+            if record["result"] in ("OK", "EXPECTEDFAIL", "SKIP"):
+                continue
+            told.append(f"failed: {pathlib.Path(log).parts[-3]}: {record['name']}: {record['result']}")
+            for stream in ("stdout", "stderr"):
+                last = (record.get(stream) or "").splitlines()[-END_LINES:]
+                told += [f"  {stream}: {line}" for line in last]
+    return told
+
+
 def main(argv):
     match argv[1:]:
         case ["count", log, build, suite]:
@@ -95,6 +112,9 @@ def main(argv):
             return 1 if lost else 0
         case ["skips", *logs]:
             for line in skips([log for log in logs if pathlib.Path(log).is_file()]):
+                print(line)
+        case ["failures", *logs]:
+            for line in failures([log for log in logs if pathlib.Path(log).is_file()]):
                 print(line)
         case _:
             print(__doc__, file=sys.stderr)

@@ -56,6 +56,20 @@ def main():
             report(name, tally.count(log, build, "unit"), expected)
         log.write_text(json.dumps(record("SKIP", "skipped: no data\n")) + "\n")
         report("a skip tells why", tally.skips([log]), ["skipped: a: no data"])
+        logs = build / "gcc/meson-logs"
+        logs.mkdir(parents=True)
+        failed = record("FAIL", "ok - a\nnot ok - b\n") | {"stderr": "a.c:7: two\n"}
+        (logs / "unit.json").write_text(json.dumps(record("OK", "ok - a\n")) + "\n" + json.dumps(failed))
+        report(
+            "a failure is told once more",
+            tally.failures([logs / "unit.json"]),
+            [
+                "failed: gcc: dienstweg:unit / a: FAIL",
+                "  stdout: ok - a",
+                "  stdout: not ok - b",
+                "  stderr: a.c:7: two",
+            ],
+        )
         intro.write_text(json.dumps([{"name": "a", "suite": ["dienstweg:odd"]}]))
         with contextlib.redirect_stderr(io.StringIO()):
             report("a test in no known suite is noticed", tally.suites(build), ("odd", True))
