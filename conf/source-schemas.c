@@ -21,18 +21,6 @@ static void init_file(void *message)
 	dienstweg__schema_file__init(message);
 }
 
-struct pile {
-	struct schema_file files[SCHEMA_FILES_MAX];
-	uint8_t *data[SCHEMA_FILES_MAX];
-};
-
-static void pile_deinit(struct pile *pile)
-{
-	for (size_t i = 0; i < SCHEMA_FILES_MAX; i++)
-		free(pile->data[i]);
-}
-DEFINE_CLEANUP_PTR(struct pile, pile_deinit);
-
 static int choose_form(const struct source *source, const struct yaml_schema *from, size_t n,
 	Dienstweg__SchemaForm *ret)
 {
@@ -48,7 +36,7 @@ static int choose_form(const struct source *source, const struct yaml_schema *fr
 }
 
 static int read_file(const struct source *source, const char *name, size_t n, size_t f,
-	struct pile *pile, Dienstweg__SchemaFile *ret)
+	struct schema_pile *pile, Dienstweg__SchemaFile *ret)
 {
 	struct source_field field = source_field("services[%zu].schema.files[%zu]", n, f + 1);
 	char folder[4096], path[4096];
@@ -75,7 +63,7 @@ static int read_file(const struct source *source, const char *name, size_t n, si
 	return 0;
 }
 
-static int try_schema(const struct source *source, const struct pile *pile, size_t n,
+static int try_schema(const struct source *source, const struct schema_pile *pile, size_t n,
 	const Dienstweg__Service *service)
 {
 	char why[SCHEMA_ERROR_SIZE] = "";
@@ -91,7 +79,7 @@ static int try_schema(const struct source *source, const struct pile *pile, size
 int source_schema(struct source *source, const struct yaml_schema *from, size_t n,
 	Dienstweg__Service *service)
 {
-	_cleanup_(pile_deinit) struct pile pile = {};
+	_cleanup_(schema_pile_deinit) struct schema_pile pile = {};
 	size_t count = from->files.count;
 	int r = choose_form(source, from, n, &service->schema_form);
 	if (r == 0 && (count < 1 || count > SCHEMA_FILES_MAX))

@@ -42,9 +42,10 @@ enum { LABEL_REQUIRED = 2, LABEL_REPEATED = 3 };
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
 struct message {
-	char *name; /* ".package.Outer.Inner" */
-	const Dienstweg__DescriptorMessage *is;
-	struct message **targets; /* of each field: its message, or NULL */
+	char *name;                             /* ".package.Outer.Inner" */
+	const Dienstweg__DescriptorMessage *is; /* fields in order of their numbers */
+	struct message **targets;               /* of each field: its message, or NULL */
+	bool requires;                          /* there is a field that may not be absent */
 };
 
 struct descriptor {
@@ -148,14 +149,24 @@ static struct message *find(const struct descriptor *descriptor, struct bytes na
 	return bsearch(&key, descriptor->messages, descriptor->count, sizeof(key), by_name);
 }
 
+static int by_number(const void *a, const void *b)
+{
+	const Dienstweg__DescriptorField *const *one = a, *const *other = b;
+	return ((*one)->number > (*other)->number) - ((*one)->number < (*other)->number);
+}
+
 static int link_fields(struct descriptor *descriptor, struct message *message, char *reterr)
 {
 	message->targets = arena_zalloc(
 		descriptor->arena, (message->is->n_fields + 1) * sizeof(struct message *));
 	if (!message->targets)
 		return -ENOMEM;
+	if (message->is->n_fields > 0)
+		qsort(message->is->fields, message->is->n_fields, sizeof(*message->is->fields),
+			by_number);
 	for (size_t i = 0; i < message->is->n_fields; i++) {
 		const Dienstweg__DescriptorField *field = message->is->fields[i];
+		message->requires |= field->label == LABEL_REQUIRED;
 		if (field->type < 1 || field->type > TYPE_MAX || field->type == TYPE_GROUP)
 			return bad(reterr, "%s has a field of a type that cannot be used",
 				message->name);
@@ -387,20 +398,25 @@ static int check_value(struct walk *walk, const struct message *message, size_t 
 	return check_message(walk, message->targets[index], value);
 }
 
+/* By halves: a document chooses how often it asks, and of how many fields. */
 static int find_field(const struct message *message, uint64_t number, size_t *ret)
 {
-	for (size_t i = 0; i < message->is->n_fields; i++)
-		if (message->is->fields[i]->number == number) {
-			*ret = i;
-			return 0;
-		}
-	return 1;
+	size_t from = 0, to = message->is->n_fields;
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		if (message->is->fields[middle]->number < number)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	*ret = from;
+	return from == message->is->n_fields || message->is->fields[from]->number != number;
 }
 
 static int check_required(
 	struct walk *walk, const struct message *message, const uint16_t counts[FIELDS_MAX])
 {
-	for (size_t i = 0; i < message->is->n_fields; i++)
+	for (size_t i = 0; message->requires && i < message->is->n_fields; i++)
 		if (message->is->fields[i]->label == LABEL_REQUIRED && counts[i] == 0)
 			return fault(walk, "lacks a required field here: number %u",
 				message->is->fields[i]->number);

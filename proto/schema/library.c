@@ -3,12 +3,13 @@
 /*
  * Files are found by what is in them: nobody has to keep names in step with the registry, the old and the new
  * version of a schema lie beside each other, and a file that was changed is as absent as one that was
- * deleted. All of the folder is hashed when a registry brings a schema that is not known yet, which is rare.
+ * deleted. All of the folder is hashed, once, when a registry brings schemas that are not known yet, which is rare.
  */
 #include "proto/schema/library.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,21 +112,6 @@ const struct schema *schema_library_find(
 
 /* ---- taking ---- */
 
-/* Files of one schema, as they are found. */
-struct pile {
-	const Dienstweg__Service *service;
-	struct schema_file files[SCHEMA_FILES_MAX];
-	uint8_t *data[SCHEMA_FILES_MAX];
-	size_t found;
-};
-
-static void pile_deinit(struct pile *pile)
-{
-	for (size_t i = 0; i < SCHEMA_FILES_MAX; i++)
-		free(pile->data[i]);
-}
-DEFINE_CLEANUP_PTR(struct pile, pile_deinit);
-
 static void closedir_if_open(DIR *dir)
 {
 	if (dir)
@@ -133,72 +119,103 @@ static void closedir_if_open(DIR *dir)
 }
 DEFINE_CLEANUP(DIR *, closedir_if_open);
 
-/* Takes the bytes when they are one of those wanted. */
-static void offer(struct pile *pile, uint8_t **data, size_t len)
-{
-	uint8_t digest[HASH_SIZE];
-	sha256_of(BYTES(*data, len), digest);
-	for (size_t i = 0; *data && i < pile->service->n_schema_files; i++) {
-		const Dienstweg__SchemaFile *wanted = pile->service->schema_files[i];
-		if (pile->data[i] ||
-			!bytes_equal(BYTES_PB(wanted->digest), BYTES(digest, sizeof(digest))))
-			continue;
-		pile->data[i] = steal(data);
-		pile->files[i] = (struct schema_file){
-			.name = BYTES_PB(wanted->name), .data = BYTES(pile->data[i], len)};
-		pile->found++;
-	}
-}
+/* Which bytes lie in the folder under which name, looked at once for all schemas of a registry. */
+struct folder {
+	const char *path;
+	bool read;
+	int error; /* it could not be read */
+	size_t count;
+	struct {
+		uint8_t digest[HASH_SIZE];
+		char name[NAME_MAX + 1];
+	} files[SCHEMA_FOLDER_MAX];
+};
 
-static int look_through(const char *path, struct pile *pile)
+static int folder_add(struct folder *folder, const char *name)
 {
-	_cleanup_(closedir_if_open) DIR *dir = opendir(path);
-	size_t seen = 0;
-	if (!dir)
-		return -errno;
-	for (struct dirent *at; (at = readdir(dir)) && pile->found < pile->service->n_schema_files;) {
-		_cleanup_(heap_free) uint8_t *data = NULL;
-		char file[4096];
-		size_t len;
-		if (at->d_name[0] == '.')
-			continue;
-		if (++seen > SCHEMA_FOLDER_MAX)
-			return -E2BIG;
-		if (path_join(file, sizeof(file), path, at->d_name) == 0 &&
-			file_read(file, SCHEMA_FILE_BYTES_MAX, &data, &len) == 0)
-			offer(pile, &data, len);
-	}
+	_cleanup_(heap_free) uint8_t *data = NULL;
+	char path[PATH_MAX];
+	size_t len;
+	if (folder->count == SCHEMA_FOLDER_MAX)
+		return -E2BIG;
+	/* What cannot be read, or is no file, is none of those wanted. */
+	if (path_join(path, sizeof(path), folder->path, name) ||
+		file_read(path, SCHEMA_FILE_BYTES_MAX, &data, &len))
+		return 0;
+	sha256_of(BYTES(data, len), folder->files[folder->count].digest);
+	snprintf(folder->files[folder->count].name, sizeof(folder->files[0].name), "%s", name);
+	folder->count++;
 	return 0;
 }
 
-static int complain_absent(const struct schema_library *library, const struct pile *pile, int error,
+static int folder_read(struct folder *folder)
+{
+	_cleanup_(closedir_if_open) DIR *dir = opendir(folder->path);
+	int r = dir ? 0 : -errno;
+	for (struct dirent *at; r == 0 && (at = readdir(dir));)
+		if (at->d_name[0] != '.')
+			r = folder_add(folder, at->d_name);
+	return r;
+}
+
+/* It may have been changed since the folder was looked at. */
+static bool read_again(const struct folder *folder, size_t at, uint8_t **ret, size_t *ret_len)
+{
+	uint8_t digest[HASH_SIZE];
+	char path[PATH_MAX];
+	if (path_join(path, sizeof(path), folder->path, folder->files[at].name) ||
+		file_read(path, SCHEMA_FILE_BYTES_MAX, ret, ret_len))
+		return false;
+	sha256_of(BYTES(*ret, *ret_len), digest);
+	return memcmp(digest, folder->files[at].digest, HASH_SIZE) == 0;
+}
+
+static bool find_file(const struct folder *folder, const Dienstweg__SchemaFile *wanted,
+	struct schema_file *ret, uint8_t **ret_data)
+{
+	for (size_t i = 0; i < folder->count; i++) {
+		_cleanup_(heap_free) uint8_t *data = NULL;
+		size_t len;
+		if (!bytes_equal(
+			    BYTES_PB(wanted->digest), BYTES(folder->files[i].digest, HASH_SIZE)) ||
+			!read_again(folder, i, &data, &len))
+			continue;
+		*ret = (struct schema_file){
+			.name = BYTES_PB(wanted->name), .data = BYTES(data, len)};
+		*ret_data = steal(&data);
+		return true;
+	}
+	return false;
+}
+
+static int complain_absent(const struct folder *folder, const Dienstweg__Service *of, size_t nth,
 	char reterr[SCHEMA_ERROR_SIZE])
 {
-	size_t i = 0;
-	while (i + 1 < pile->service->n_schema_files && pile->data[i])
-		i++;
-	const Dienstweg__SchemaFile *file = pile->service->schema_files[i];
-	const struct bytes service = BYTES_PB(pile->service->name), name = BYTES_PB(file->name);
+	const Dienstweg__SchemaFile *file = of->schema_files[nth];
+	const struct bytes service = BYTES_PB(of->name), name = BYTES_PB(file->name);
 	snprintf(reterr, SCHEMA_ERROR_SIZE,
 		"service %.*s: its schema %.*s (SHA-256 %02x%02x%02x%02x...) is not in the folder "
 		"\"%.200s\"%s%s; put the file there that the registry was built with",
 		(int)service.len, (const char *)service.data, (int)name.len,
 		(const char *)name.data, file->digest.data[0], file->digest.data[1],
-		file->digest.data[2], file->digest.data[3], library->dir, error ? ": " : "",
-		error ? strerrordesc_np(-error) : "");
+		file->digest.data[2], file->digest.data[3], folder->path, folder->error ? ": " : "",
+		folder->error ? strerrordesc_np(-folder->error) : "");
 	return SCHEMA_ABSENT;
 }
 
-static int make(const struct schema_library *library, const Dienstweg__Service *service,
-	struct schema **ret, char reterr[SCHEMA_ERROR_SIZE])
+static int make(struct folder *folder, const Dienstweg__Service *service, struct schema **ret,
+	char reterr[SCHEMA_ERROR_SIZE])
 {
-	_cleanup_(pile_deinit) struct pile pile = {.service = service};
+	_cleanup_(schema_pile_deinit) struct schema_pile pile = {};
 	char error[SCHEMA_ERROR_SIZE - 100] = "", whole[SCHEMA_ERROR_SIZE] = "";
-	int r = library->dir[0] ? look_through(library->dir, &pile) : -ENOENT;
-	if (pile.found < service->n_schema_files)
-		return complain_absent(library, &pile, r, reterr);
-	r = schema_new((enum schema_form)service->schema_form, pile.files, service->n_schema_files,
-		BYTES_PB(service->schema_root), ret, whole);
+	if (!folder->read)
+		folder->error = folder->path[0] ? folder_read(folder) : -ENOENT;
+	folder->read = true;
+	for (size_t i = 0; i < service->n_schema_files; i++)
+		if (!find_file(folder, service->schema_files[i], &pile.files[i], &pile.data[i]))
+			return complain_absent(folder, service, i, reterr);
+	int r = schema_new((enum schema_form)service->schema_form, pile.files,
+		service->n_schema_files, BYTES_PB(service->schema_root), ret, whole);
 	memcpy(error, whole, sizeof(error) - 1);
 	if (r > 0)
 		snprintf(reterr, SCHEMA_ERROR_SIZE, "service %.*s: %s", (int)service->name.len,
@@ -206,14 +223,14 @@ static int make(const struct schema_library *library, const Dienstweg__Service *
 	return r;
 }
 
-static int take_one(struct schema_library *library, const Dienstweg__Service *service,
-	char reterr[SCHEMA_ERROR_SIZE])
+static int take_one(struct schema_library *library, struct folder *folder,
+	const Dienstweg__Service *service, char reterr[SCHEMA_ERROR_SIZE])
 {
 	struct schema *schema = NULL;
 	uint8_t identity[HASH_SIZE];
 	if (schema_library_find(library, service))
 		return 0;
-	int r = make(library, service, &schema, reterr);
+	int r = make(folder, service, &schema, reterr);
 	if (r != 0)
 		return r;
 	identify(service, identity);
@@ -235,11 +252,15 @@ int schema_library_take(struct schema_library *library, const struct registry *r
 	char reterr[SCHEMA_ERROR_SIZE])
 {
 	const Dienstweg__RegistryContent *content = registry_content(registry);
+	_cleanup_(heap_free) struct folder *folder = calloc(1, sizeof(*folder));
+	if (!folder)
+		return -ENOMEM;
+	folder->path = library->dir;
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < content->n_services; i++) {
 		const Dienstweg__Service *service = content->services[i];
 		if (schema_is_pinned(service) && (!wanted || wanted(context, service)))
-			r = take_one(library, service, reterr);
+			r = take_one(library, folder, service, reterr);
 	}
 	return r;
 }

@@ -14,6 +14,12 @@ struct schema {
 	struct descriptor *descriptor;
 };
 
+void schema_pile_deinit(struct schema_pile *pile)
+{
+	for (size_t i = 0; i < SCHEMA_FILES_MAX; i++)
+		free(pile->data[i]);
+}
+
 int schema_new(enum schema_form form, const struct schema_file *files, size_t count,
 	struct bytes root, struct schema **ret, char reterr[SCHEMA_ERROR_SIZE])
 {

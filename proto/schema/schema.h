@@ -31,6 +31,14 @@ struct schema_file {
 	struct bytes data;
 };
 
+/* The files of one schema as they are read. */
+struct schema_pile {
+	struct schema_file files[SCHEMA_FILES_MAX];
+	uint8_t *data[SCHEMA_FILES_MAX]; /* malloc'd, what the files' bytes are views of; NULL: not there yet */
+};
+void schema_pile_deinit(struct schema_pile *pile); /* one of all zeroes, too */
+DEFINE_CLEANUP_PTR(struct schema_pile, schema_pile_deinit);
+
 struct schema_fault {
 	char field[SCHEMA_FIELD_SIZE]; /* "/antrag/person[2]/geburtsdatum", "application.household[1]" */
 	char reason[SCHEMA_REASON_SIZE]; /* the end of a sentence that begins with "it " */
