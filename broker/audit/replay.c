@@ -168,6 +168,7 @@ static int replay_one(struct replayer *p)
 {
 	struct audit_entry entry;
 	struct remade made = {};
+	struct replay_lent lent;
 	int r = pass_states(p);
 	if (r)
 		return r;
@@ -186,7 +187,11 @@ static int replay_one(struct replayer *p)
 	replay_begin(p);
 	p->rules.sequence = entry.sequence;
 	if (r == 0)
+		r = replay_lend(p, &entry, &lent);
+	if (r == 0)
 		r = replay_decide(p, &entry, &made);
+	if (r == 0)
+		r = replay_take_back(p, &lent);
 	if (r == -EBADMSG) {
 		audit_report_finding(p->report, p->next, "state-broken",
 			"the rules cannot be applied to the state that the entries before it give");

@@ -6,6 +6,7 @@
 #include "broker/audit/replay.h"
 #include "broker/journal/state.h"
 #include "broker/journal/store.h"
+#include "broker/routing/rows.h"
 #include "broker/routing/versions.h"
 
 /* A state entry, to be compared when replay has come to its size. */
@@ -78,6 +79,24 @@ int replay_class(struct replayer *replayer, uint64_t sequence, uint8_t *ret);
 
 /* Ask the rules of this version from here on: that of the entry at hand. */
 void replay_use_rules(struct replayer *replayer, uint32_t version);
+
+/* Rows that the broker had, and that no record gives back: for one decision. */
+struct replay_lent {
+	uint8_t ends[BATCH_MAX][END_KEY_SIZE];
+	size_t ends_count;
+	uint8_t seen[SEEN_KEY_SIZE];
+	bool has_seen;
+};
+
+/**
+ * replay_lend() - before an entry is decided: what an erased entry had left in the broker's tables
+ * @replayer: at that entry
+ * @entry:    read
+ * @ret:      to be taken back; nothing, unless replay began behind an erasure
+ * Return: 0 or negative errno.
+ */
+int replay_lend(struct replayer *replayer, const struct audit_entry *entry, struct replay_lent *ret);
+int replay_take_back(struct replayer *replayer, const struct replay_lent *lent);
 
 /* Forget what the rules made before; call before asking them anything. */
 void replay_begin(struct replayer *replayer);

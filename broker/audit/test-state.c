@@ -293,7 +293,82 @@ static void goes_on_after_two_years(void)
 	parcel_free(late);
 }
 
+/* The broker's row of `end` outlives message and acknowledgement: whoever sends that one again is told "already". */
+static void knows_what_had_ended(void)
+{
+	_cleanup_(erasing_deinit) struct erasing erasing;
+	_cleanup_(audit_close) struct audit audit;
+	struct audit_replay_options options = {.work = check_memdir()};
+	struct audit_replay_result result;
+	struct found found;
+	char error[256];
+	erasing_init(&erasing, "already");
+	struct journal_fixture *f = &erasing.journal;
+	struct audit_paths paths = {.journal = f->dir, .keyring = f->keys, .master_key = f->master};
+	journal_fixture_start(f);
+	struct parcel *one = erasing_submit(&erasing, &(struct fixture_load){.count = 3});
+	struct parcel *event = erasing_submit(
+		&erasing, &(struct fixture_load){.count = 2, .service = "event"});
+	one->submits_count = 2; /* the third is taken two years later, and so is the event by the ministry */
+	erasing_deliver(&erasing, "ministry", one);
+	erasing_deliver(&erasing, "jobcenter", event);
+	event->submits_count = 1;
+	erasing_deliver(&erasing, "ministry", event);
+	erasing_later(&erasing, 800);
+	CHECK_INT(erasing_read_record(&erasing, one->submits[0].proof.sequence), READER_ERASED);
+	CHECK_INT(erasing_read_record(&erasing, event->submits[0].proof.sequence), 0);
+	one->submits_count = 3;
+	event->submits_count = 2;
+	const struct parcel *late[] = {one, event};
+	for (size_t i = 0; i < ARRAY_LEN(late); i++) {
+		struct parcel *acks = journal_fixture_acks(f, "ministry", late[i]);
+		size_t last = late[i]->submits_count - 1;
+		journal_fixture_run(f, acks);
+		CHECK_INT(acks->acks[0].decision.verdicts[0], DIENSTWEG__ACK_VERDICT__ACK_ALREADY);
+		CHECK_INT(acks->acks[0].decision.verdicts[last], DIENSTWEG__ACK_VERDICT__ACK_CLOSED);
+		parcel_free(acks);
+	}
+	journal_fixture_stop(f);
+
+	CHECK_INT(audit_open(&paths, &audit, error, sizeof(error)), 0);
+	found_init(&found);
+	CHECK_INT(audit_replay(&audit, &options, &found.report, &result), 0);
+	found_none(&found);
+	CHECK(result.complete);
+	CHECK_INT(result.decisions, 2);
+	parcel_free(event);
+	parcel_free(one);
+}
+
+/* ... and its row of `seen` is there until a run has come to it. */
+static void knows_that_an_id_was_used(void)
+{
+	_cleanup_(life_deinit) struct life life;
+	struct found found;
+	char dir[300];
+	life_init(&life, check_memdir(), "reused");
+	struct journal_fixture *f = &life.journal;
+	journal_fixture_start(f);
+	clock_fake_advance(&f->clock, DAY_MS);
+	journal_fixture_wait_state(f, life.size + 1);
+	struct parcel *again = journal_fixture_submit(
+		f, &(struct fixture_load){
+			   .count = 1, .service = "notice", .message_id = life.message_id});
+	journal_fixture_run(f, again);
+	CHECK_STR(again->submits[0].decision.code, "id-reused");
+	CHECK(again->submits[0].decision.append);
+	parcel_free(again);
+	journal_fixture_stop(f);
+	life_copy(&life, "id", dir);
+	erase_first_day(&life, dir);
+	struct audit_replay_result result = replay(&life, dir, &found);
+	found_none(&found);
+	CHECK(result.complete);
+	CHECK_INT(result.decisions, 1);
+}
+
 CHECK_MAIN(CHECK_CASE(says_what_happened), CHECK_CASE(comes_when_it_is_asked_for),
 	CHECK_CASE(tells_on_a_changed_table), CHECK_CASE(finds_a_changed_state),
 	CHECK_CASE(goes_on_after_an_erasure), CHECK_CASE(begins_at_the_last_state_before_a_gap),
-	CHECK_CASE(goes_on_after_two_years))
+	CHECK_CASE(goes_on_after_two_years), CHECK_CASE(knows_what_had_ended),
+	CHECK_CASE(knows_that_an_id_was_used))

@@ -174,7 +174,7 @@ int erase_fate(const struct erase_view *view, const struct erase_row *row, enum 
 	if (!instructed)
 		*ret = ERASE_FATE_OTHER;
 	else if (waiting_has_entry(view->waiting, row->sequence) ||
-		 (row->table == SEAL_RECORD && waiting_has_ended(view->waiting, row->sequence)))
+		 (row->table == SEAL_RECORD && waiting_has_record(view->waiting, row->sequence)))
 		*ret = ERASE_FATE_WAITING;
 	else if (view->holds || (row->table == SEAL_CONTENT && !view->plan->by_instruction &&
 					waiting_any(view->waiting)))

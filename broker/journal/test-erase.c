@@ -284,6 +284,30 @@ static void what_a_sender_has_not_confirmed_stays(void)
 	parcel_free(sent);
 }
 
+/* Why it waits is said by that entry alone. */
+static void what_holds_a_message_stays(void)
+{
+	_cleanup_(erasing_deinit) struct erasing e;
+	erasing_init(&e, "parked");
+	journal_fixture_start(&e.journal);
+	struct parcel *sent = erasing_submit(&e, &(struct fixture_load){.count = 1});
+	struct rules_item item = {.party = 3, .sequence = sent->submits[0].proof.sequence};
+	struct operator_act act = {.what = OPERATOR_HOLD_ITEMS, .items = &item, .count = 1};
+	uint64_t held = size_of(&e), released;
+	CHECK(erasing_operate(&e, &act).changed);
+	erasing_later(&e, 731);
+	CHECK_INT(erasing_read_record(&e, held), 0);
+	released = size_of(&e);
+	act.what = OPERATOR_RELEASE_ITEMS;
+	CHECK(erasing_operate(&e, &act).changed);
+	erasing_later(&e, 8);
+	CHECK_INT(erasing_read_record(&e, held), READER_ERASED);
+	CHECK_INT(erasing_read_record(&e, released), 0);
+	check_tree(&e);
+	journal_fixture_stop(&e.journal);
+	parcel_free(sent);
+}
+
 static void open_cases_keep_their_content(void)
 {
 	_cleanup_(erasing_deinit) struct erasing e;
@@ -665,8 +689,9 @@ static void a_master_key_that_cannot_be_replaced(void)
 
 CHECK_MAIN(CHECK_CASE(content_goes_on_its_day), CHECK_CASE(records_go_on_theirs),
 	CHECK_CASE(an_erased_record_has_no_receipt), CHECK_CASE(the_undelivered_stay),
-	CHECK_CASE(what_a_sender_has_not_confirmed_stays), CHECK_CASE(open_cases_keep_their_content),
-	CHECK_CASE(holds_keep), CHECK_CASE(a_survey_says_what_would_go),
-	CHECK_CASE(a_case_goes_before_its_day), CHECK_CASE(nothing_goes_without_its_instruction),
-	CHECK_CASE(instructions_wait_for_monday), CHECK_CASE(a_clock_that_leaps_erases_nothing),
-	CHECK_CASE(traffic_goes_on), CHECK_CASE(a_master_key_that_cannot_be_replaced))
+	CHECK_CASE(what_a_sender_has_not_confirmed_stays), CHECK_CASE(what_holds_a_message_stays),
+	CHECK_CASE(open_cases_keep_their_content), CHECK_CASE(holds_keep),
+	CHECK_CASE(a_survey_says_what_would_go), CHECK_CASE(a_case_goes_before_its_day),
+	CHECK_CASE(nothing_goes_without_its_instruction), CHECK_CASE(instructions_wait_for_monday),
+	CHECK_CASE(a_clock_that_leaps_erases_nothing), CHECK_CASE(traffic_goes_on),
+	CHECK_CASE(a_master_key_that_cannot_be_replaced))

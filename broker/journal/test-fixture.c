@@ -294,6 +294,8 @@ static void make_envelope(struct journal_fixture *fixture, const struct fixture_
 	uint64_t now_ms = clock_wall_ms(&fixture->clock);
 	struct bytes content;
 	uuid_next(&fixture->ids, now_ms, id);
+	if (load->message_id)
+		memcpy(id, load->message_id, UUID_SIZE);
 	random_fill(body, load->content_bytes);
 	for (size_t i = 0; load->text && i < load->content_bytes; i++)
 		body[i] = (uint8_t)load->text[i % strlen(load->text)];

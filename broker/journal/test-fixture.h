@@ -59,9 +59,10 @@ struct fixture_load {
 	size_t padding; /* bytes that make the header larger */
 	uint64_t not_before_ms, expires_ms;
 	bool bad_signature;
-	const uint8_t *case_id;  /* NULL: a random one each */
-	const char *text;        /* NULL: random content; else this, again and again */
-	const uint8_t *attached; /* NULL, or digest of the one attachment */
+	const uint8_t *case_id;    /* NULL: a random one each */
+	const uint8_t *message_id; /* NULL: a new one each */
+	const char *text;          /* NULL: random content; else this, again and again */
+	const uint8_t *attached;   /* NULL, or digest of the one attachment */
 	uint64_t attached_bytes;
 };
 

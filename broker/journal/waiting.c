@@ -28,7 +28,7 @@ struct waiting {
 	uint8_t from[64];
 	size_t from_len;
 	uint64_t seed[2];
-	struct set entries, ended, cases;
+	struct set entries, records, cases;
 };
 
 /* ---- sets ---- */
@@ -137,7 +137,7 @@ void waiting_free(struct waiting *waiting)
 	state_store_end(&waiting->store);
 	db_abort(waiting->txn);
 	free(waiting->entries.items);
-	free(waiting->ended.items);
+	free(waiting->records.items);
 	free(waiting->cases.items);
 	free(waiting);
 }
@@ -163,9 +163,25 @@ static int take_outcome(struct waiting *waiting, uint64_t entry, struct bytes va
 	int r = add(waiting, &waiting->entries, item);
 	for (size_t i = 0; r == 0 && outcome_item_decode(value, i, &outcome) == 0; i++) {
 		entry_item(outcome.sequence, item);
-		r = add(waiting, &waiting->ended, item);
+		r = add(waiting, &waiting->records, item);
 	}
 	return r;
+}
+
+/* Why somebody's message is a dead letter, or held, is in the entry that made it so, and nowhere else. */
+static int take_parked(struct waiting *waiting, uint64_t sequence, uint32_t party)
+{
+	uint8_t key[END_KEY_SIZE], item[ITEM_SIZE];
+	struct bytes value;
+	struct end_row end;
+	end_key_encode(sequence, party, key);
+	int r = state_get(&waiting->store.state, STATE_END, BYTES(key, sizeof(key)), &value);
+	if (r)
+		return r < 0 ? r : -EBADMSG;
+	if (end_row_decode(value, &end))
+		return -EBADMSG;
+	entry_item(end.entry, item);
+	return add(waiting, &waiting->records, item);
 }
 
 static int take_row(struct waiting *waiting, struct bytes key, struct bytes value)
@@ -188,10 +204,12 @@ static int take_row(struct waiting *waiting, struct bytes key, struct bytes valu
 	}
 	if (timer_key_decode(key, &due_ms, &sequence, &party, &what))
 		return -EBADMSG;
-	if (what == TIMER_DEAD || what == TIMER_HELD)
-		return parked_row_decode(value, &lane, &due_ms, &row)
-			       ? -EBADMSG
-			       : take(waiting, sequence, &row);
+	if (what == TIMER_DEAD || what == TIMER_HELD) {
+		if (parked_row_decode(value, &lane, &due_ms, &row))
+			return -EBADMSG;
+		int r = take_parked(waiting, sequence, party);
+		return r ? r : take(waiting, sequence, &row);
+	}
 	if (what != TIMER_RELEASE)
 		return 0;
 	return release_row_decode(value, &lane, &row) ? -EBADMSG : take(waiting, sequence, &row);
@@ -247,11 +265,11 @@ bool waiting_has_entry(const struct waiting *waiting, uint64_t sequence)
 	return has(waiting, &waiting->entries, item);
 }
 
-bool waiting_has_ended(const struct waiting *waiting, uint64_t sequence)
+bool waiting_has_record(const struct waiting *waiting, uint64_t sequence)
 {
 	uint8_t item[ITEM_SIZE];
 	entry_item(sequence, item);
-	return has(waiting, &waiting->ended, item);
+	return has(waiting, &waiting->records, item);
 }
 
 bool waiting_has_case(const struct waiting *waiting, struct bytes case_id)

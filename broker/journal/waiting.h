@@ -36,9 +36,10 @@ DEFINE_CLEANUP(struct waiting *, waiting_free);
  */
 int waiting_read(struct waiting *waiting, size_t rows, bool *ret_complete);
 
-/* Is this entry needed by something under way? Has this message ended, and its sender not confirmed how? Is a message
-   of this case under way? Each is true only when waiting_read() is complete. */
+/* Is this entry needed by something under way? Or its record alone: of a message that has ended, and its sender not
+   confirmed how; of what made one a dead letter, or held? Is a message of this case under way? Each is true only when
+   waiting_read() is complete. */
 bool waiting_has_entry(const struct waiting *waiting, uint64_t sequence);
-bool waiting_has_ended(const struct waiting *waiting, uint64_t sequence);
+bool waiting_has_record(const struct waiting *waiting, uint64_t sequence);
 bool waiting_has_case(const struct waiting *waiting, struct bytes case_id);
 bool waiting_any(const struct waiting *waiting); /* is anything under way at all? */
