@@ -4,6 +4,10 @@
  * When an erased entry was committed cannot be read any more. But the entries around it that stay have times,
  * and times never run backwards: it is not older than the last one before it. A judgement that rests on this
  * may overlook that something went a few hours early; it never accuses anybody wrongly.
+ *
+ * Every row that is gone is looked for in the ranges, of which there are some a day, and one for each entry that went on
+ * instruction. So they are an interval tree: sorted by their first entries, each knows how far its part of
+ * the sorted row reaches, and parts that end before a place are not entered.
  */
 #include "broker/audit/absence.h"
 
@@ -100,6 +104,88 @@ int absence_add(struct absence *absence, uint64_t sequence, uint64_t batch_ms,
 	return r;
 }
 
+/* ---- the tree ---- */
+
+static size_t group_of(uint8_t table, uint8_t class)
+{
+	return (size_t)table * ABSENCE_CLASSES + class;
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct absence_range *x = a, *y = b;
+	size_t of_x = group_of(x->table, x->class), of_y = group_of(y->table, y->class);
+	if (of_x != of_y)
+		return of_x < of_y ? -1 : 1;
+	if (x->first != y->first)
+		return x->first < y->first ? -1 : 1;
+	return x->entry < y->entry ? -1 : x->entry > y->entry;
+}
+
+/* The middle of a part is its root; both halves are parts again. */
+static uint64_t settle_part(struct absence *absence, size_t low, size_t high)
+{
+	if (low == high)
+		return 0;
+	size_t middle = low + (high - low) / 2;
+	struct absence_range *range = &absence->ranges[middle];
+	uint64_t left = settle_part(absence, low, middle);
+	uint64_t right = settle_part(absence, middle + 1, high);
+	range->reach = range->last > left ? range->last : left;
+	range->reach = range->reach > right ? range->reach : right;
+	return range->reach;
+}
+
+void absence_settle(struct absence *absence)
+{
+	size_t at = 0;
+	if (absence->count > 0)
+		qsort(absence->ranges, absence->count, sizeof(*absence->ranges), compare_ranges);
+	for (size_t group = 0; group + 1 < ARRAY_LEN(absence->groups); group++) {
+		size_t begin = at;
+		absence->groups[group] = begin;
+		while (at < absence->count &&
+			group_of(absence->ranges[at].table, absence->ranges[at].class) == group)
+			at++;
+		settle_part(absence, begin, at);
+	}
+	absence->groups[ARRAY_LEN(absence->groups) - 1] = at;
+}
+
+/* Ranges of a part that cover a place, until one of them will do. */
+struct visit {
+	const struct absence *absence;
+	uint64_t sequence;
+	bool (*will_do)(void *context, const struct absence_range *range);
+	void *context;
+};
+
+static bool visit_part(const struct visit *visit, size_t low, size_t high)
+{
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct absence_range *range = &visit->absence->ranges[middle];
+		if (range->reach < visit->sequence)
+			return false;
+		if (visit_part(visit, low, middle))
+			return true;
+		if (range->first > visit->sequence)
+			return false;
+		if (range->last >= visit->sequence && visit->will_do(visit->context, range))
+			return true;
+		low = middle + 1;
+	}
+	return false;
+}
+
+static bool visit_covering(const struct visit *visit, uint8_t table, uint8_t class)
+{
+	if (table >= ABSENCE_TABLES || class >= ABSENCE_CLASSES)
+		return false;
+	const size_t *group = &visit->absence->groups[group_of(table, class)];
+	return visit_part(visit, group[0], group[1]);
+}
+
 /* ---- loading ---- */
 
 /* Return: 0, READER_DAMAGED when it is no such entry, negative errno. */
@@ -134,6 +220,8 @@ int absence_load(struct absence *absence, struct journal_reader *reader, struct 
 	if (r)
 		return r < 0 ? r : 0;
 	newest++;
+	if (newest == absence->newest)
+		return 0;
 	for (at = newest; at > absence->newest;) {
 		uint64_t sequence = at - 1;
 		r = load_one(absence, reader, sequence, arena, &at);
@@ -145,6 +233,7 @@ int absence_load(struct absence *absence, struct journal_reader *reader, struct 
 		}
 	}
 	absence->newest = newest;
+	absence_settle(absence);
 	return 0;
 }
 
@@ -158,28 +247,33 @@ static uint64_t not_before(const struct absence *absence, const struct absence_c
 	return ms > row->not_before_ms ? ms : row->not_before_ms;
 }
 
-static bool covers(
-	const struct absence_range *range, uint8_t table, uint8_t class, uint64_t sequence)
+struct judging {
+	uint32_t due; /* day from which on its key could be destroyed */
+	int verdict;
+};
+
+static bool makes_lawful(void *context, const struct absence_range *range)
 {
-	return range->table == table && range->class == class && sequence >= range->first &&
-	       sequence <= range->last;
+	struct judging *judging = context;
+	judging->verdict = ABSENCE_EARLY;
+	if (range->instructed ||
+		(range->erase_day >= judging->due && clock_day(range->batch_ms) > range->erase_day))
+		judging->verdict = 0;
+	return judging->verdict == 0;
 }
 
 int absence_judge(const struct absence *absence, const struct absence_case *row)
 {
-	int verdict = ABSENCE_UNCOVERED;
-	for (size_t i = 0; i < absence->count; i++) {
-		const struct absence_range *range = &absence->ranges[i];
-		if (!covers(range, row->table, row->class, row->sequence))
-			continue;
-		if (range->instructed)
-			return 0;
-		uint32_t due = clock_day(not_before(absence, row)) + row->age_days;
-		if (range->erase_day >= due && clock_day(range->batch_ms) > range->erase_day)
-			return 0;
-		verdict = ABSENCE_EARLY;
-	}
-	return verdict;
+	struct judging judging = {
+		.due = clock_day(not_before(absence, row)) + row->age_days,
+		.verdict = ABSENCE_UNCOVERED,
+	};
+	const struct visit visit = {.absence = absence,
+		.sequence = row->sequence,
+		.will_do = makes_lawful,
+		.context = &judging};
+	visit_covering(&visit, row->table, row->class);
+	return judging.verdict;
 }
 
 bool absence_is_between(const struct absence *absence, uint64_t first, uint64_t last)
@@ -187,19 +281,28 @@ bool absence_is_between(const struct absence *absence, uint64_t first, uint64_t 
 	return times_before(absence, first) != times_before(absence, last);
 }
 
+struct going {
+	uint64_t sequence; /* of the entry behind it */
+	uint64_t went;
+};
+
+static bool goes_later(void *context, const struct absence_range *range)
+{
+	struct going *going = context;
+	if (range->entry >= going->went)
+		going->went = range->entry + 1;
+	return range->entry > going->sequence;
+}
+
 uint64_t absence_gone_before(
 	const struct absence *absence, const struct absence_row *row, uint64_t sequence)
 {
-	uint64_t went = 0;
-	for (size_t i = 0; i < absence->count; i++) {
-		const struct absence_range *range = &absence->ranges[i];
-		if (!covers(range, row->table, row->class, row->sequence))
-			continue;
-		if (range->entry > sequence)
-			return 0;
-		went = range->entry + 1;
-	}
-	return went;
+	struct going going = {.sequence = sequence};
+	const struct visit visit = {.absence = absence,
+		.sequence = row->sequence,
+		.will_do = goes_later,
+		.context = &going};
+	return visit_covering(&visit, row->table, row->class) ? 0 : going.went;
 }
 
 const char *absence_is_honest(

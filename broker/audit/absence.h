@@ -29,6 +29,7 @@ struct absence_range {
 	uint64_t batch_ms;
 	uint64_t first, last;
 	uint64_t erased; /* how many rows it says are gone */
+	uint64_t reach;  /* settled: the largest `last` in its part of the tree */
 };
 
 /* A time that is certain: entries behind this one are not older. */
@@ -38,8 +39,9 @@ struct absence_time {
 };
 
 struct absence {
-	struct absence_range *ranges;
+	struct absence_range *ranges; /* settled: by table, class and first entry */
 	size_t count, room;
+	size_t groups[ABSENCE_TABLES * ABSENCE_CLASSES + 1]; /* settled: where each table and class begins */
 	struct absence_time *times; /* of the erased entries, in their order */
 	size_t times_count, times_room;
 	uint64_t newest; /* one more than the sequence of the newest entry known; 0: none */
@@ -60,7 +62,7 @@ struct absence_case {
 };
 
 /**
- * absence_add() - take an *erased* entry's word
+ * absence_add() - take an *erased* entry's word; absence_settle() when it was the last
  * @absence:  zeroed at first
  * @sequence: of the entry
  * @batch_ms: of the entry
@@ -69,6 +71,8 @@ struct absence_case {
  */
 int absence_add(struct absence *absence, uint64_t sequence, uint64_t batch_ms,
 	const Dienstweg__Decision *decision);
+/* All were added: make ready to judge. */
+void absence_settle(struct absence *absence);
 void absence_deinit(struct absence *absence);
 DEFINE_CLEANUP_PTR(struct absence, absence_deinit);
 
@@ -85,7 +89,7 @@ int absence_load(struct absence *absence, struct journal_reader *reader, struct 
 
 /**
  * absence_judge() - is it lawful that a row is gone?
- * @absence: loaded out of the snapshot in which it is gone
+ * @absence: loaded, or settled, out of the snapshot in which it is gone
  * @row:     which
  * Return: 0, ABSENCE_UNCOVERED, ABSENCE_EARLY.
  */

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "broker/audit/absence.h"
 #include "broker/audit/index.h"
 #include "broker/audit/replay.h"
 #include "broker/audit/verify.h"
@@ -207,6 +208,44 @@ static void measure_index(struct bench *bench)
 	case_index_free(index);
 }
 
+/* Ten years of daily runs, each with survivors of weeks before, and cases that went on instruction. */
+static void measure_gone(const struct bench *bench)
+{
+	enum { DAYS = 3650, PER_DAY = 1000, EARLY = 10000, AGE = 21, DAY_MS = 86400000 };
+	_cleanup_(absence_deinit) struct absence absence = {};
+	Dienstweg__ErasedRange range = DIENSTWEG__ERASED_RANGE__INIT, *ranges = &range;
+	Dienstweg__Decision decision = DIENSTWEG__DECISION__INIT;
+	ProtobufCBinaryData digest = {.len = 0};
+	uint64_t judged = 0, bad = 0;
+	int r = 0;
+	if (!wants(bench, "gone"))
+		return;
+	decision.erased = &ranges;
+	decision.n_erased = 1;
+	decision.instructions = &digest;
+	range.table = ERASED_CONTENT;
+	range.class_ = 1;
+	for (uint64_t i = 0; r == 0 && i < DAYS + EARLY; i++) {
+		uint64_t day = i < DAYS ? i : (i - DAYS) * DAYS / EARLY, from = day * PER_DAY;
+		decision.n_instructions = i >= DAYS;
+		range.first = i >= DAYS ? from : from > PER_DAY * AGE ? from - PER_DAY * AGE : 0;
+		range.last = i >= DAYS ? from : from + PER_DAY - 1;
+		range.erase_day = (uint32_t)day + AGE;
+		r = absence_add(&absence, DAYS * PER_DAY + i, (day + AGE + 1) * DAY_MS, &decision);
+	}
+	struct measure measure = begin("gone");
+	absence_settle(&absence);
+	for (uint64_t i = 0; r == 0 && i < DAYS * PER_DAY; i += 23, judged++) {
+		const struct absence_case row = {.table = ERASED_CONTENT,
+			.class = 1,
+			.sequence = i,
+			.age_days = AGE,
+			.not_before_ms = i / PER_DAY * DAY_MS};
+		bad += absence_judge(&absence, &row) != 0;
+	}
+	end(&measure, judged, r, bad);
+}
+
 static void write_journal(const char *dir, uint64_t messages, size_t content)
 {
 	struct journal_fixture f;
@@ -227,7 +266,7 @@ int main(int argc, char **argv)
 		(argc > 3 && text_parse_u64(BYTES_STR(argv[3]), &content)) ||
 		content < PAYLOAD_OVERHEAD || content > CONTENT_BYTES_MAX) {
 		fprintf(stderr, "usage: bench-audit DIR [MESSAGES [CONTENT-BYTES "
-				"[tree|serial|full|replay|index...]]]\n");
+				"[tree|serial|full|replay|index|gone...]]]\n");
 		return 2;
 	}
 	bench.dir = argv[1];
@@ -249,6 +288,7 @@ int main(int argc, char **argv)
 	measure_verify(&bench, "full", AUDIT_FULL, (size_t)sysconf(_SC_NPROCESSORS_ONLN));
 	measure_replay(&bench);
 	measure_index(&bench);
+	measure_gone(&bench);
 	audit_close(&bench.audit);
 	return 0;
 }

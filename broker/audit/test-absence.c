@@ -41,6 +41,7 @@ static void add(struct absence *absence, uint64_t sequence, uint32_t day,
 	decision.instructions = &digest;
 	decision.n_instructions = instructed;
 	CHECK_INT(absence_add(absence, sequence, (uint64_t)day * DAY_MS, &decision), 0);
+	absence_settle(absence);
 }
 
 static void judges(void)
@@ -89,6 +90,56 @@ static void judges(void)
 	add(&absence, 60, 1002, &range, true);
 	row = row_of(ERASED_CONTENT, 20, 1001);
 	CHECK_INT(absence_judge(&absence, &row), 0);
+}
+
+/* The same as looking at each range. */
+static int judge_each(const struct absence *absence, const struct absence_case *row)
+{
+	int verdict = ABSENCE_UNCOVERED;
+	for (size_t i = 0; i < absence->count; i++) {
+		const struct absence_range *range = &absence->ranges[i];
+		if (range->table != row->table || range->class != row->class ||
+			row->sequence < range->first || row->sequence > range->last)
+			continue;
+		if (range->erase_day >= clock_day(row->not_before_ms) + row->age_days &&
+			clock_day(range->batch_ms) > range->erase_day)
+			return 0;
+		verdict = ABSENCE_EARLY;
+	}
+	return verdict;
+}
+
+static uint64_t below(uint64_t *seed, uint64_t bound)
+{
+	*seed = *seed * UINT64_C(6364136223846793005) + 1;
+	return (*seed >> 33) % bound;
+}
+
+static void finds_what_covers(void)
+{
+	enum { RANGES = 400, SPACE = 1000, BEHIND = 100000 };
+	_cleanup_(absence_deinit) struct absence absence = {};
+	size_t verdicts[3] = {};
+	uint64_t seed = 1;
+	for (uint64_t i = 0; i < RANGES; i++) {
+		Dienstweg__ErasedRange range = DIENSTWEG__ERASED_RANGE__INIT;
+		range.table = ERASED_RECORD + (uint32_t)below(&seed, 2);
+		range.class_ = 1 + (uint32_t)below(&seed, 2);
+		range.erase_day = 1000 + (uint32_t)below(&seed, 40);
+		range.first = below(&seed, SPACE);
+		range.last = range.first + below(&seed, below(&seed, 10) ? 4 : SPACE);
+		range.erased = 1;
+		add(&absence, BEHIND + i, 1020 + (uint32_t)below(&seed, 40), &range, false);
+	}
+	for (uint64_t i = 0; i < 20 * SPACE; i++) {
+		struct absence_case row = row_of(
+			i % 2 ? ERASED_RECORD : ERASED_CONTENT, below(&seed, 2 * SPACE), 1000);
+		row.class = 1 + i / 2 % 2;
+		int verdict = absence_judge(&absence, &row);
+		CHECK_INT(verdict, judge_each(&absence, &row));
+		verdicts[verdict]++;
+	}
+	CHECK(verdicts[0] > 0 && verdicts[ABSENCE_UNCOVERED] > 0 && verdicts[ABSENCE_EARLY] > 0);
 }
 
 static void a_key_may_not_go_on_its_day(void)
@@ -565,8 +616,8 @@ static void nothing_escapes_unseen(void)
 	parcel_free(gone);
 }
 
-CHECK_MAIN(CHECK_CASE(judges), CHECK_CASE(a_key_may_not_go_on_its_day),
-	CHECK_CASE(lawful_is_no_finding), CHECK_CASE(an_index_forgets),
-	CHECK_CASE(an_index_follows_an_instruction), CHECK_CASE(early_and_silent_are_findings),
-	CHECK_CASE(a_number_has_no_room), CHECK_CASE(a_run_has_an_end),
-	CHECK_CASE(nothing_escapes_unseen))
+CHECK_MAIN(CHECK_CASE(judges), CHECK_CASE(finds_what_covers),
+	CHECK_CASE(a_key_may_not_go_on_its_day), CHECK_CASE(lawful_is_no_finding),
+	CHECK_CASE(an_index_forgets), CHECK_CASE(an_index_follows_an_instruction),
+	CHECK_CASE(early_and_silent_are_findings), CHECK_CASE(a_number_has_no_room),
+	CHECK_CASE(a_run_has_an_end), CHECK_CASE(nothing_escapes_unseen))
