@@ -54,7 +54,12 @@ static const struct param rows[] = {
 		.doc = "The same when less than this is free on the disk."},
 
 	{"limits.sessions", PARAM_COUNT, .offset = AT(limits.sessions_max), .min = 1, .max = 10000,
-		.fallback = "1000", .doc = "Sessions at once, and a bound on connections."},
+		.fallback = "1000",
+		.doc = "Sessions at once; of connections, twice as many and a few more."},
+	{"limits.address_connections", PARAM_COUNT, .offset = AT(limits.address_connections_max),
+		.min = 4, .max = 20000, .fallback = "256",
+		.doc = "Connections at once of one IPv4 address or IPv6 network (64 bits); a "
+		       "newcomer takes the place of the oldest without a session."},
 	{"limits.party_bytes", PARAM_BYTES, .offset = AT(limits.party_bytes), .min = 1 * MIB,
 		.max = 4 * GIB, .fallback = "16 MiB",
 		.doc = "Submitted and not yet answered, per session; beyond it, the answer is "

@@ -316,6 +316,7 @@ static json_t *traffic_json(const struct status *status)
 {
 	json_t *object = json_object();
 	const struct transport_counters *counters = transport_counters(status->options.transport);
+	const struct peers_counts *peers = transport_peers(status->options.transport);
 	put(object, "frames", counters->frames);
 	put(object, "submitted", counters->submitted);
 	put(object, "accepted", counters->accepted);
@@ -326,6 +327,10 @@ static json_t *traffic_json(const struct status *status)
 	put(object, "shut_out", counters->shut_out);
 	put(object, "acknowledgements", counters->acknowledgements);
 	put(object, "malformed", counters->malformed);
+	put(object, "not_reading", counters->not_reading);
+	put(object, "connections", peers->open);
+	put(object, "connections_crowded", peers->crowded);
+	put(object, "connections_silent", peers->silent);
 	put(object, "sessions_opened", counters->sessions_opened);
 	put(object, "sessions_lost", counters->sessions_lost);
 	put(object, "strangers",

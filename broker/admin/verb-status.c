@@ -118,6 +118,19 @@ static void print_pruned(const json_t *journal)
 			number(journal, "pruned"), text(journal, "archive"));
 }
 
+static void print_crowd(const json_t *traffic)
+{
+	printf("  strangers    %" PRIu64 " turned away\n", number(traffic, "strangers"));
+	printf("  connections  %" PRIu64 " now; cut: %" PRIu64 " too many at once, %" PRIu64
+	       " without a session\n",
+		number(traffic, "connections"), number(traffic, "connections_crowded"),
+		number(traffic, "connections_silent"));
+	if (number(traffic, "shut_out") + number(traffic, "not_reading") > 0)
+		printf("  SESSIONS ENDED of parties that flooded: %" PRIu64
+		       ", that did not read: %" PRIu64 " (see the log)\n",
+			number(traffic, "shut_out"), number(traffic, "not_reading"));
+}
+
 static void print_live(const json_t *status)
 {
 	const json_t *journal = json_object_get(status, "journal");
@@ -145,7 +158,7 @@ static void print_live(const json_t *status)
 		number(traffic, "submitted"), number(traffic, "accepted"),
 		number(traffic, "refused"), number(traffic, "deferred"));
 	print_erasure(json_object_get(status, "erasure"));
-	printf("  strangers    %" PRIu64 " turned away\n", number(traffic, "strangers"));
+	print_crowd(traffic);
 	print_sessions(json_object_get(status, "sessions"));
 	print_queues(json_object_get(status, "queues"));
 }

@@ -242,6 +242,7 @@ static void session_open(
 		return;
 	}
 	transport->counters.sessions_opened++;
+	connections_session_opened(transport, session);
 	log_info("transport", "session opened", F_STR("party", session->speaker),
 		F_U64("parties", hello->count));
 	welcome_send(transport, session, hello);
@@ -368,6 +369,7 @@ static struct session *session_begin(struct transport *transport, const struct i
 		return NULL;
 	session->state = SESSION_OPENING;
 	session->heard_ns = clock_mono_ns(transport->options.clock);
+	session->fd = router_frame_fd(incoming->raw);
 	memcpy(session->nonce, incoming->peek.session.data, NONCE_SIZE);
 	memcpy(session->key, incoming->raw->key, BOX_KEY_SIZE);
 	memcpy(session->speaker, incoming->speaker.data, incoming->speaker.len);

@@ -4,7 +4,8 @@
  * A turn takes a bounded share of everything that is there, so nothing starves and nothing is refused
  * a look: acknowledgements, credits and pings get through under any load because frames are always read.
  * ZeroMQ's descriptors are edge-triggered: what was used since it was found empty is asked before sleeping.
- * The gate is always emptied, so its descriptor can be trusted, and all others are level-triggered.
+ * The gate and the events of connections are always emptied, so their descriptors can be trusted, and all others
+ * are level-triggered.
  */
 #include "broker/transport/reactor.h"
 
@@ -27,7 +28,7 @@ enum {
 	RETRY_MS = 5,    /* while a peer's queue is full */
 	FLUSH_MS = 1000, /* for the last answers to leave */
 	EXIT_AT_ONCE = 1,
-	FDS_OWN = 9,
+	FDS_OWN = 10,
 	FDS_MAX = FDS_OWN + ADMIN_FDS_MAX,
 };
 
@@ -203,7 +204,8 @@ static int least_ms(int a, int b)
 struct turn {
 	bool frames;
 	bool gate;
-	bool asked; /* by an operator */
+	bool connections; /* were opened or closed */
+	bool asked;       /* by an operator */
 };
 
 static int wait_ms(const struct reactor *reactor, const struct turn *turn, int timeout_ms)
@@ -230,6 +232,7 @@ static struct turn turn_wait(struct reactor *reactor, int timeout_ms)
 		{.fd = reactor->signals, .events = POLLIN},
 		{.fd = reactor->failure, .events = POLLIN},
 		{.fd = clerk_fd(options->porter), .events = POLLIN},
+		{.fd = router_events_fd(options->router), .events = POLLIN},
 	};
 	size_t count = FDS_OWN;
 	if (options->admin)
@@ -238,6 +241,7 @@ static struct turn turn_wait(struct reactor *reactor, int timeout_ms)
 	poll(fds, count, wait_ms(reactor, &turn, timeout_ms));
 	turn.frames |= fds[0].revents != 0;
 	turn.gate = fds[1].revents != 0;
+	turn.connections = fds[9].revents != 0;
 	for (size_t i = FDS_OWN; i < count; i++)
 		turn.asked |= fds[i].revents != 0;
 	return turn;
@@ -276,7 +280,9 @@ static void turn_ticks(struct reactor *reactor, bool asked)
 static int turn_work(struct reactor *reactor, const struct turn *turn)
 {
 	const struct reactor_options *options = &reactor->options;
-	int r = turn->gate ? gate_step(options->gate) : 0;
+	int r = turn->connections ? transport_connections(options->transport) : 0;
+	if (r == 0 && turn->gate)
+		r = gate_step(options->gate);
 	if (r == 0 && turn->frames)
 		r = transport_receive(options->transport);
 	if (r < 0)

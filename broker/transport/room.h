@@ -6,6 +6,7 @@
 #include "broker/transport/answer.h"
 #include "broker/transport/bars.h"
 #include "broker/transport/frame.h"
+#include "broker/transport/peers.h"
 #include "broker/transport/replay.h"
 #include "broker/transport/session.h"
 #include "broker/transport/transport.h"
@@ -13,7 +14,7 @@
 
 /*
  * The inside of transport, shared by its files: intake.c (frames in, one handler per kind), submit.c and
- * acknowledge.c (what goes to the journal), hello.c, lookup.c, replay.c, cosign.c and access.c (what clerks are asked), turn.c (what comes
+ * acknowledge.c (what goes to the journal), connections.c, hello.c, lookup.c, replay.c, cosign.c and access.c (what clerks are asked), turn.c (what comes
  * back from the journal), transport.c (sessions' life, sending). Nobody else includes this.
  */
 enum {
@@ -61,6 +62,9 @@ struct transport {
 	struct session *turn_sessions; /* with parcels in this turn */
 	struct budget budget;          /* over all sessions */
 	struct bars bars;              /* who flooded */
+	struct peers *peers;           /* connections, with a session or without */
+	struct peers_counts told;      /* of them, in the log */
+	uint64_t told_ns;              /* when; 0: not yet */
 	struct askers askers;          /* who asked for reports */
 	struct asking *askings;        /* reports that are being made */
 	size_t waiting;                /* sessions whose outbox is not empty, at most */
@@ -158,6 +162,17 @@ int checkpoint_read(
 /* An Error about something that a session asked for. */
 void session_error(struct transport *transport, struct session *session, const char *code,
 	const char *field, const char *detail);
+
+/* ---- connections.c ---- */
+
+int connections_init(struct transport *transport); /* 0 or -ENOMEM */
+
+/* A session was opened, or an open one ended: its connection has one, or none any more. */
+void connections_session_opened(struct transport *transport, const struct session *session);
+void connections_session_ended(struct transport *transport, const struct session *session);
+
+/* Now and then: cut what has had no session for too long; tell the operator of cuts. */
+void connections_tick(struct transport *transport, uint64_t now_ns);
 
 /* ---- cosign.c ---- */
 

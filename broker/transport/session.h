@@ -45,6 +45,7 @@ struct session {
 	uint32_t slot;
 	uint64_t serial;
 	struct route route;
+	int fd; /* of its connection */
 	uint8_t nonce[NONCE_SIZE];
 	uint8_t key[BOX_KEY_SIZE];
 	char speaker[64]; /* party of the transport key */

@@ -31,7 +31,7 @@ static_assert(sizeof(struct router_message) >= sizeof(zmq_msg_t), "zmq_msg_t has
 enum {
 	OPTION_ZAP_ENFORCE_DOMAIN = 93, /* hidden in the stable header, honoured by the library */
 	RECEIVE_FRAMES_MAX = 64,
-	SEND_FRAMES_MAX = 256,
+	SEND_FRAMES_MAX = 64,
 	BACKLOG = 512,
 	HEARTBEAT_TTL_MAX_MS = 60000,
 	ROUTE_GIVEN_SIZE = 5,
@@ -47,11 +47,12 @@ struct gate {
 	void *zap;
 	struct gate_admission admission;
 	uint64_t strangers;
-	uint64_t callers; /* names their monitors */
+	uint64_t monitors; /* names them */
 };
 
 struct router {
 	void *socket;
+	void *monitor;
 	uint64_t dropped;
 	bool drained; /* found empty, and not used since: only then does its descriptor tell */
 };
@@ -311,6 +312,47 @@ static int router_options_set(void *socket, const struct router_options *options
 	return 0;
 }
 
+/*
+ * What happens to a socket's connections is told by its monitor, in order. The input-output thread waits when a
+ * monitor's queue is full, and with it everybody's connections: hence no limit here. Each event is a system call of
+ * ours or of theirs, so there are no more of them than a turn brings.
+ */
+static int monitor_new(struct gate *gate, void *socket, int events, void **ret)
+{
+	char name[64];
+	snprintf(name, sizeof(name), "inproc://monitor-%llu", (unsigned long long)++gate->monitors);
+	if (zmq_socket_monitor(socket, name, events) != 0)
+		return fold();
+	*ret = zmq_socket(gate->context, ZMQ_PAIR);
+	if (!*ret)
+		return fold();
+	int r = option_set(*ret, ZMQ_LINGER, 0);
+	if (r == 0)
+		r = option_set(*ret, ZMQ_RCVHWM, 0);
+	if (r == 0 && zmq_connect(*ret, name) != 0)
+		r = fold();
+	return r;
+}
+
+static void monitor_end(void *socket, void *monitor)
+{
+	if (socket && monitor)
+		zmq_socket_monitor(socket, NULL, 0);
+	socket_close(monitor);
+}
+
+/* Return: 0, ROUTER_EMPTY, negative errno. */
+static int monitor_next(void *monitor, uint16_t *ret_event, uint32_t *ret_value)
+{
+	uint8_t event[6]; /* u16 event, u32 value, in the machine's order; the address follows */
+	if (zmq_recv(monitor, event, sizeof(event), ZMQ_DONTWAIT) < 0)
+		return zmq_errno() == EAGAIN ? ROUTER_EMPTY : fold();
+	memcpy(ret_event, event, sizeof(*ret_event));
+	memcpy(ret_value, event + sizeof(*ret_event), sizeof(*ret_value));
+	receive_rest(monitor);
+	return 0;
+}
+
 int router_new(struct gate *gate, const struct router_options *options, struct router **ret)
 {
 	_cleanup_(router_free) struct router *router = calloc(1, sizeof(*router));
@@ -321,6 +363,9 @@ int router_new(struct gate *gate, const struct router_options *options, struct r
 		return fold();
 	int r = router_options_set(router->socket, options);
 	if (r == 0)
+		r = monitor_new(gate, router->socket, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED,
+			&router->monitor);
+	if (r == 0)
 		*ret = steal(&router);
 	return r;
 }
@@ -329,6 +374,7 @@ void router_free(struct router *router)
 {
 	if (!router)
 		return;
+	monitor_end(router->socket, router->monitor);
 	socket_close(router->socket);
 	free(router);
 }
@@ -357,6 +403,22 @@ bool router_ready(const struct router *router)
 uint64_t router_dropped(const struct router *router)
 {
 	return router->dropped;
+}
+
+int router_events_fd(const struct router *router)
+{
+	return socket_fd_of(router->monitor);
+}
+
+int router_event(struct router *router, struct router_event *ret)
+{
+	uint16_t event;
+	uint32_t value;
+	int r = monitor_next(router->monitor, &event, &value);
+	if (r == 0)
+		*ret = (struct router_event){
+			.fd = (int)value, .opened = event == ZMQ_EVENT_ACCEPTED};
+	return r;
 }
 
 /* ZeroMQ's own ids begin with a zero byte, which those that peers choose must not. */
@@ -393,6 +455,11 @@ int router_receive(struct router *router, struct router_frame *ret)
 	return 0;
 }
 
+int router_frame_fd(const struct router_frame *frame)
+{
+	return zmq_msg_get((const zmq_msg_t *)(const void *)frame->held.opaque, ZMQ_SRCFD);
+}
+
 /*
  * This version has no call for it, but tells which descriptor a message came from, and a connection that was
  * shut down ends like one that was lost. If it ended already, the number may be another connection's by now,
@@ -402,7 +469,7 @@ void router_cut(const struct router_frame *frame)
 {
 	struct sockaddr_storage peer;
 	socklen_t size = sizeof(peer);
-	int fd = zmq_msg_get((const zmq_msg_t *)(const void *)frame->held.opaque, ZMQ_SRCFD);
+	int fd = router_frame_fd(frame);
 	if (fd >= 0 && getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
 		(peer.ss_family == AF_INET || peer.ss_family == AF_INET6))
 		shutdown(fd, SHUT_RDWR);
@@ -447,21 +514,6 @@ static int caller_options_set(void *socket, const struct caller_options *options
 	return 0;
 }
 
-static int caller_watch(struct gate *gate, struct caller *caller)
-{
-	char name[64];
-	snprintf(name, sizeof(name), "inproc://caller-%llu", (unsigned long long)++gate->callers);
-	if (zmq_socket_monitor(caller->socket, name, ZMQ_EVENT_ALL) != 0)
-		return fold();
-	caller->monitor = zmq_socket(gate->context, ZMQ_PAIR);
-	if (!caller->monitor)
-		return fold();
-	int r = option_set(caller->monitor, ZMQ_LINGER, 0);
-	if (r == 0 && zmq_connect(caller->monitor, name) != 0)
-		r = fold();
-	return r;
-}
-
 int caller_new(struct gate *gate, const struct caller_options *options, struct caller **ret)
 {
 	_cleanup_(caller_free) struct caller *caller = calloc(1, sizeof(*caller));
@@ -472,7 +524,7 @@ int caller_new(struct gate *gate, const struct caller_options *options, struct c
 		return fold();
 	int r = caller_options_set(caller->socket, options);
 	if (r == 0)
-		r = caller_watch(gate, caller);
+		r = monitor_new(gate, caller->socket, ZMQ_EVENT_ALL, &caller->monitor);
 	if (r == 0 && zmq_connect(caller->socket, options->endpoint) != 0)
 		r = fold();
 	if (r == 0)
@@ -484,10 +536,8 @@ void caller_free(struct caller *caller)
 {
 	if (!caller)
 		return;
-	if (caller->socket)
-		zmq_socket_monitor(caller->socket, NULL, 0);
+	monitor_end(caller->socket, caller->monitor);
 	socket_close(caller->socket);
-	socket_close(caller->monitor);
 	free(caller);
 }
 
@@ -516,14 +566,11 @@ static void caller_event(struct caller *caller, uint16_t event)
 
 enum caller_state caller_step(struct caller *caller)
 {
-	uint8_t event[6]; /* u16 event, u32 value, in the machine's order; the address follows */
+	uint16_t event;
+	uint32_t value;
 	(void)socket_readable(caller->socket);
-	while (zmq_recv(caller->monitor, event, sizeof(event), ZMQ_DONTWAIT) >= 0) {
-		uint16_t number;
-		memcpy(&number, event, sizeof(number));
-		receive_rest(caller->monitor);
-		caller_event(caller, number);
-	}
+	while (monitor_next(caller->monitor, &event, &value) == 0)
+		caller_event(caller, event);
 	return caller->state;
 }
 

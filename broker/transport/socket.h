@@ -109,6 +109,28 @@ int router_bind(struct router *router, const char *endpoint, char *ret);
 int router_fd(const struct router *router);
 bool router_ready(const struct router *router);
 
+/**
+ * router_events_fd() - readable when connections were opened or closed; only to be trusted after router_event()
+ *                      said ROUTER_EMPTY
+ * @router: the socket
+ * Return: the descriptor.
+ */
+int router_events_fd(const struct router *router);
+
+/* A connection was accepted, or ended: by its descriptor, which is ZeroMQ's. */
+struct router_event {
+	int fd;
+	bool opened;
+};
+
+/**
+ * router_event() - take the next of these, in order; never blocks
+ * @router: the socket
+ * @ret:    the event
+ * Return: 0, ROUTER_EMPTY, negative errno.
+ */
+int router_event(struct router *router, struct router_event *ret);
+
 /* One frame of a peer whose key the gate admitted when it connected. */
 struct router_frame {
 	struct route route;
@@ -129,6 +151,9 @@ struct router_frame {
  */
 int router_receive(struct router *router, struct router_frame *ret);
 void router_frame_deinit(struct router_frame *frame);
+
+/* The descriptor of the connection that a frame came by; -1: unknown. */
+int router_frame_fd(const struct router_frame *frame);
 
 /* Cut the connection that a frame came by, if it is TCP; what it sent before may still be received. */
 void router_cut(const struct router_frame *frame);

@@ -29,6 +29,8 @@ int transport_new(const struct transport_options *options, struct transport **re
 	if (r == 0)
 		r = sessions_new(options->config->limits.sessions_max, &transport->sessions);
 	if (r == 0)
+		r = connections_init(transport);
+	if (r == 0)
 		r = replays_init(&transport->replays);
 	if (r == 0)
 		*ret = steal(&transport);
@@ -45,6 +47,7 @@ void transport_free(struct transport *transport)
 	answer_free(transport->answer);
 	replays_deinit(&transport->replays);
 	sessions_free(transport->sessions);
+	peers_free(transport->peers);
 	free(transport);
 }
 
@@ -87,6 +90,12 @@ void transport_send(struct transport *transport, struct session *session, Dienst
 	}
 	if (r == 0)
 		return;
+	if (r == ROUTER_FULL) {
+		transport->counters.not_reading++;
+		log_warn("transport", "a party does not read what it is sent: its session ends",
+			F_STR("party", session->speaker),
+			F_U64("unread_bytes", session->outbox.bytes));
+	}
 	if (r < 0)
 		log_warn("transport", "a frame could not be sent", F_STR("party", session->speaker),
 			F_ERR(r));
@@ -150,6 +159,7 @@ void transport_close(struct transport *transport, struct session *session, const
 	log_info("transport", "session ended", F_STR("party", session->speaker),
 		F_STR("cause", cause), F_U64("out", session->outlet.window.out_bytes));
 	delivery_detach(transport->options.delivery, &session->outlet, cause);
+	connections_session_ended(transport, session);
 	transport->waiting -= session->outbox.head != NULL;
 	sessions_remove(transport->sessions, session);
 }
@@ -203,6 +213,7 @@ void transport_tick(struct transport *transport)
 		if (now_ns - session->heard_ns > timeout_ns)
 			transport_end(transport, session, "session-lost");
 	}
+	connections_tick(transport, now_ns);
 	candidate_tick(transport, now_ns);
 	blob_tick(transport, now_ns);
 }
@@ -260,6 +271,11 @@ bool transport_stopped(const struct transport *transport)
 const struct transport_counters *transport_counters(const struct transport *transport)
 {
 	return &transport->counters;
+}
+
+const struct peers_counts *transport_peers(const struct transport *transport)
+{
+	return peers_counts(transport->peers);
 }
 
 const struct sessions *transport_sessions(const struct transport *transport)

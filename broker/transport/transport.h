@@ -11,6 +11,7 @@
 #include "broker/delivery/delivery.h"
 #include "broker/journal/journal.h"
 #include "broker/parcel.h"
+#include "broker/transport/peers.h"
 #include "broker/transport/session.h"
 #include "broker/transport/socket.h"
 #include "broker/verify/verify.h"
@@ -63,6 +64,7 @@ struct transport_counters {
 	uint64_t deferred;
 	uint64_t put_off;          /* whole Submit frames answered unread */
 	uint64_t shut_out;         /* sessions, for flooding */
+	uint64_t not_reading;      /* sessions that ended because what was sent piled up */
 	uint64_t acknowledgements; /* batches */
 	uint64_t cosignatures;     /* of witnesses, good ones */
 	uint64_t cosignatures_refused;
@@ -93,6 +95,13 @@ void transport_act(void *context, struct parcel *parcel);
 
 /* delivery_options.post: send to the session of an outlet. */
 void transport_post(void *context, struct outlet *outlet, Dienstweg__Frame *frame);
+
+/**
+ * transport_connections() - take note of connections that were opened or closed; cut those that are too many
+ * @transport: transport
+ * Return: 0 or negative errno (the socket is broken).
+ */
+int transport_connections(struct transport *transport);
 
 /**
  * transport_receive() - take and handle frames, up to a turn's worth
@@ -126,5 +135,6 @@ bool transport_held(
 
 /* For status. */
 const struct transport_counters *transport_counters(const struct transport *transport);
+const struct peers_counts *transport_peers(const struct transport *transport);
 const struct sessions *transport_sessions(const struct transport *transport);
 struct registry *transport_registry_now(const struct transport *transport); /* borrowed */
