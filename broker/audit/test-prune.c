@@ -515,6 +515,8 @@ static void nobody_hides_behind_it(void)
 	remove_stubs(copy, 1, 2);
 	verify(&w, copy, w.archive, &found);
 	found_one(&found, "stub-missing", 1);
+	verify(&w, copy, NULL, &found);
+	found_one(&found, "stub-missing", 1);
 	/* The hashes that are kept over what was pruned. */
 	uint8_t tile[TILE_KEY_SIZE];
 	erasing_backup(&w.e, "tile", copy);

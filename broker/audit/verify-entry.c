@@ -325,14 +325,29 @@ static int check_seal(struct entry_checker *c, uint64_t sequence, uint8_t class)
 	return r < 0 ? r : 0;
 }
 
+/* Only what was erased is pruned. So a permanent entry whose stub somebody took has its rows here still. */
+static int check_left(struct entry_checker *c, uint64_t sequence)
+{
+	bool left;
+	int r = seal_check_rows_left(c->seals, sequence, &left);
+	if (r == 0 && left)
+		audit_report_finding(c->report, sequence, "stub-missing",
+			"its stub is missing, and not pruned: what is pruned has neither record "
+			"nor "
+			"content, and it has");
+	return r;
+}
+
 /* Its stub is in the archive, if that is at hand; its record has to be gone lawfully all the same. */
 static int check_pruned(struct entry_checker *c, uint64_t sequence)
 {
 	struct stub stub;
 	int r = c->archive ? archive_stubs_read(c->archive, sequence, &stub) : ARCHIVE_MISSING;
 	c->slice->unread += r > 0;
-	if (r || stub.class == 0)
-		return r < 0 ? r : 0;
+	if (r > 0)
+		return check_left(c, sequence);
+	if (r || stub.class == 0) /* one that is permanent the walk over the tree misses */
+		return r;
 	judge_absent(c, sequence, stub.class, ERASED_RECORD);
 	if (stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED)
 		judge_absent(c, sequence, stub.class, ERASED_CONTENT);

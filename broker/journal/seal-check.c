@@ -119,6 +119,16 @@ int seal_check_entry(struct seal_check *check, uint64_t sequence, uint8_t class,
 	return r;
 }
 
+int seal_check_rows_left(struct seal_check *check, uint64_t sequence, bool *ret)
+{
+	struct bytes value;
+	int r = DB_NOT_FOUND;
+	for (uint8_t table = ERASED_RECORD; r == DB_NOT_FOUND && table <= ERASED_CONTENT; table++)
+		r = record_value(&check->inside.records, table, sequence, 0, &value);
+	*ret = r == 0;
+	return r < 0 ? r : 0;
+}
+
 /* ---- rows of the table ---- */
 
 static const char *judge(

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "broker/journal/reader.h"
@@ -42,6 +43,15 @@ int seal_check_begin(struct seal_check *check);
  */
 int seal_check_entry(struct seal_check *check, uint64_t sequence, uint8_t class, uint8_t *ret_table,
 	const char **ret_why);
+
+/**
+ * seal_check_rows_left() - has an entry whose stub is gone a record or content all the same?
+ * @check:    begun
+ * @sequence: of the entry
+ * @ret:      the answer
+ * Return: 0 or negative errno.
+ */
+int seal_check_rows_left(struct seal_check *check, uint64_t sequence, bool *ret);
 
 /**
  * seal_check_table() - can its own rows be?

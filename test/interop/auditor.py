@@ -63,6 +63,16 @@ class Case:
         return message.fields.case_id.hex()
 
 
+def attached(case):
+    """A message with two files, which are uploaded already."""
+    from attachment import named, seal_files, upload
+    from world import CITY
+    keys, ciphertexts = seal_files([("plan.pdf", "application/pdf", bytes(70_000)), ("note", "text/plain", b"x")])
+    for data in ciphertexts:
+        upload(case.world.city, CITY, data)
+    return case.world.message(b"see the plan", keys=keys, attachments=named(ciphertexts))
+
+
 def messages_go_through(case):
     """Accepted, rejected, refused, an event, one that waits, one that expires."""
     world = case.world
@@ -70,6 +80,7 @@ def messages_go_through(case):
                      for number in range(MESSAGES)]
     case.messages.append(world.message(bytes(range(256)) * 40))  # several chunks
     case.messages.append(world.message(b"x" * 3700))
+    case.messages.append(attached(case))
     world.submit(*case.messages[:35])
     world.submit(*case.messages[35:])
     arrived = world.receive(world.jobcenter, case.messages)
@@ -136,7 +147,7 @@ def a_case_is_held_and_one_is_erased(case):
     case.world.bus.end()  # which is an entry, too
 
 
-def verify(case, folder, keys=True, held=()):
+def verify(case, folder, keys=True, held=(), blobs=None, archive=None):
     """What the verifier finds in a journal folder."""
     keyring = case.store.Keyring(case.journal.parent / "keyring",
                                  case.world.bus.folder / "master" / "master.key")
@@ -145,7 +156,10 @@ def verify(case, folder, keys=True, held=()):
     except case.store.Fault as fault:
         return [(0, "unreadable", str(fault))]
     try:
-        return case.verifier.Verifier(journal, case.policy).run(held)
+        archive = archive and case.verifier.journal_pruned.Archive(archive)
+        return case.verifier.Verifier(journal, case.policy, archive).run(held, blobs)
+    except case.store.Fault as fault:
+        return [(0, fault.code, str(fault))]
     finally:
         journal.close()
 
@@ -160,7 +174,7 @@ def the_journal_holds_elsewhere(case):
     held = case.folder / "held"
     held.write_bytes(case.world.clients[-1].newest.note)
     for keys in (True, False):
-        found = verify(case, case.journal, keys, [held.read_bytes()])
+        found = verify(case, case.journal, keys, [held.read_bytes()], case.journal.parent / "blobs")
         if found:
             raise AssertionError(f"keys {keys}: {found[:5]}")
     words = [sys.executable, verifier.__file__, "--protocol", case.folder / "protocol", "--journal",
@@ -204,6 +218,25 @@ def unproven(table, key, at):
         table == "queue" and (at in (0, 1) or key[4] == 3 and at is None) or \
         table == "timer" and (at in (1, 2) or key[20] == 3 and at is None) or \
         table == "cosignature" and at is None
+
+
+def attachments_are_what_headers_say(case):
+    """Changed, cut, exchanged, taken away: of each file of the message that has some."""
+    blobs = case.folder / "blobs"
+    shutil.copytree(case.journal.parent / "blobs", blobs)
+    files = sorted(blobs.glob("*/@*"))
+    if len(files) != 2:
+        raise AssertionError(f"{files}: not two attachments")
+    for path, other in zip(files, reversed(files)):
+        true = path.read_bytes()
+        for changed in (true[:-1] + bytes([true[-1] ^ 1]), true[:-1], true + b"\0", other.read_bytes(), None):
+            path.unlink()
+            if changed is not None:
+                path.write_bytes(changed)
+            found = verify(case, case.journal, blobs=blobs)
+            if [code for _, code, _ in found] != ["attachment"]:
+                raise AssertionError(f"{path.name}: {found[:5]}")
+            path.write_bytes(true)
 
 
 def an_old_copy_is_known_by_a_newer_checkpoint(case):
@@ -260,13 +293,15 @@ STORIES = [
     a_registry_follows_and_witnesses_sign,
     a_case_is_held_and_one_is_erased,
     the_journal_holds_elsewhere,
+    attachments_are_what_headers_say,
     an_old_copy_is_known_by_a_newer_checkpoint,
     a_log_that_lost_entries_goes_on,
     what_was_planted_is_found,
 ]
 
 
-def main():
+def run(stories, label, begin=None):
+    """The stories, one after the other, on a bus of their own. begin: those before them; None: story_trust's."""
     parser = argparse.ArgumentParser(description="a verifier written from the documents, on a real journal")
     for name in ("dienstweg", "broker", "admin", "party"):
         parser.add_argument(f"--{name}", required=True)
@@ -278,16 +313,16 @@ def main():
     if lacking:
         print(f"skipped: missing Debian packages: {', '.join(lacking)}")
         return SKIPPED
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="dienstweg-auditor-"))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=f"dienstweg-{label}-"))
     first_steps.make_protocol(folder / "protocol")
-    from story_trust import STORIES as begin  # needs what protoc made
+    from story_trust import STORIES as trust  # needs what protoc made
     from world import World
     world, done = World(folder, args), False
     try:
-        for story in begin:
+        for story in trust if begin is None else begin:
             story(world)
         case = Case(world, args)
-        for story in STORIES:
+        for story in stories:
             story(case)
             print(f"ok - {story.__name__.replace('_', ' ')}", flush=True)
         done = True
@@ -301,4 +336,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(STORIES, "auditor"))

@@ -155,9 +155,18 @@ class Tree:
         self.wanted, self.roots = set(wanted), {0: sha256()}
 
     def add(self, stub):
-        self.size += 1
-        node, level = leaf_of(stub), 0
-        self.put(node, 0)
+        self.add_leaf(leaf_of(stub))
+
+    def add_leaf(self, leaf):
+        self.add_node(leaf, 0)
+
+    def add_row(self, node):
+        """32 leaves at once, of which only the hash over them is known."""
+        self.add_node(node, 5)
+
+    def add_node(self, node, level):
+        self.size += 1 << level
+        self.put(node, level)
         while self.edge and self.edge[-1][0] == level:
             node, level = node_of(self.edge.pop()[1], node), level + 1
             self.put(node, level)

@@ -327,7 +327,7 @@ class Tables:
         return sorted(rows, key=lambda row: row[1][1:10])
 
     def erased_in(self, start, size):
-        return any(start <= row[2] < size for row in self.verifier.absent)
+        return start < self.verifier.pruned.before or any(start <= row[2] < size for row in self.verifier.absent)
 
     def state_open(self, sequence, size, state):
         """What waited when the state was taken."""

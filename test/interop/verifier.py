@@ -3,10 +3,12 @@
 """Verifies a journal by docs/journal.md, docs/protocol.md and proto/*.proto, to show that these are enough:
 nothing of the broker is used. Where they were not, they were mended first ("What cannot be checked" tells).
 
-usage: verifier.py --journal DIR --policy FILE [--keyring DIR --master FILE] [--checkpoint NOTE]... [--protocol DIR]
+usage: verifier.py --journal DIR --policy FILE [--keyring DIR --master FILE] [--blobs DIR] [--archive DIR]
+                   [--checkpoint NOTE]... [--protocol DIR]
 
 Prints a line for each finding, "SEQUENCE CODE WHAT", and what it counted. Exit 0: nothing found, 1: something,
-2: it could not read. Without keyring it judges the tree and what stands in clear.
+2: it could not read. Without keyring it judges the tree and what stands in clear. Of a journal that was pruned it
+verifies what is left, and with the archive as if nothing had gone.
 """
 import argparse
 import collections
@@ -20,7 +22,7 @@ IN_CLEAR = {12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23}
 class Verifier:
     """What was found, and what the entries so far have said."""
 
-    def __init__(self, journal, policy):
+    def __init__(self, journal, policy, archive=None):
         self.journal, self.pinned = journal, policy
         self.findings, self.kinds = [], collections.Counter()
         self.registry, self.registries, self.pinned_seen = None, [], False
@@ -31,7 +33,9 @@ class Verifier:
         self.parking = {}  # entries that made dead letters, or held messages
         self.stops = {}  # ("party" or "service", name): the entry that holds it
         self.witnessed, self.epochs = [], []  # of epochs: (number, entry that begins it)
+        self.starts, self.contents = {}, set()  # start entries; messages whose content is there
         self.tree = Tree(self.sizes_wanted())
+        self.pruned = journal_pruned.Pruned(self, archive)
 
     def find(self, sequence, code, what=""):
         self.findings.append((sequence, code, str(what)))
@@ -55,24 +59,22 @@ class Verifier:
 
     def walk(self):
         journal = self.journal
-        for sequence in range(journal.size):
+        self.pruned.walk()
+        for sequence in range(self.pruned.before, journal.size):
             stub = journal.get("stub", u64(sequence))
-            if stub is None or len(stub) != 35 or stub[0] != 0:
-                self.find(sequence, "stub", "not there, or of another form")
-                self.tree.add(stub or b"")
-                continue
-            self.tree.add(stub)
-            self.kinds[stub[1]] += 1
-            try:
-                self.entry(sequence, stub)
-            except Fault as fault:
-                self.find(sequence, fault.code, fault)
-            except (DecodeError, ValueError, IndexError) as wrong:
-                self.find(sequence, "malformed", wrong)
+            self.tree.add(stub or b"")
+            self.judge(sequence, stub)
         for table in ("stub", "record", "content"):
             for key, _ in journal.rows(table):
                 if number(key[:8]) >= journal.size or len(key) not in (8, 10):
                     self.find(number(key[:8]), f"{table}-beyond-end")
+
+    def judge(self, sequence, stub):
+        if stub is None or len(stub) != 35 or stub[0] != 0:
+            self.find(sequence, "stub", "not there, or of another form")
+            return
+        self.kinds[stub[1]] += 1
+        self.guarded(sequence, self.entry, sequence, stub)
 
     def entry(self, sequence, stub):
         kind, class_ = stub[1], stub[2]
@@ -95,7 +97,10 @@ class Verifier:
         if stub_of(row, class_) != stub:
             self.find(sequence, "record", "is not what the stub commits to")
         decision = self.disclosed(sequence, kind, row)
-        getattr(self, "kind_%d" % kind, self.kind_other)(sequence, class_, row, decision)
+        judge = getattr(self, "kind_%d" % kind, None)
+        if judge is None:
+            raise Fault("kind", str(kind), "is none that docs/journal.md tells of")
+        judge(sequence, class_, row, decision)
 
     def labels(self, table, sequence, class_, labels):
         """Sealed under what `seal` says: else a key is destroyed and the row stays, or the other way round."""
@@ -122,9 +127,6 @@ class Verifier:
         if kind not in (1, 2, 3, 16, 17, 18, 23) and (said[17:49] != bytes(32) or row.original):
             self.find(sequence, "original", "this kind has none")
         return decision
-
-    def kind_other(self, sequence, class_, row, decision):
-        pass
 
     def kind_1(self, sequence, class_, row, decision):
         """Accepted: who signed, and is the content what the header says?"""
@@ -155,7 +157,9 @@ class Verifier:
         self.labels(CONTENT, sequence, class_, labels)
         if content is None:
             self.absent.append((CONTENT, class_, sequence, self.batch_ms, self.registry))
-        elif header and (len(content) != header.content_length or
+            return
+        self.contents.add(sequence)
+        if header and (len(content) != header.content_length or
                          blake2b(content) != header.content_hash):
             self.find(sequence, "content", "is not what the header says")
 
@@ -308,6 +312,26 @@ class Verifier:
             self.find(sequence, "witnessed", f"{times} do not give what it says")
         self.witnessed.append(sequence)
 
+    def kind_19(self, sequence, _class, _row, decision):
+        """Start: from here on the rules are bound by these limits."""
+        if not decision.software or len(decision.config_digest) not in (0, 32) or not decision.HasField("limits"):
+            self.find(sequence, "start", "program, configuration or limits")
+        self.starts[sequence] = decision
+
+    def kind_20(self, sequence, _class, _row, decision):
+        if not decision.software:
+            self.find(sequence, "stop", "of which program?")
+
+    def kind_21(self, sequence, _class, _row, decision):
+        if abs(decision.step_ms) < 10_000:
+            self.find(sequence, "clock-step", f"{decision.step_ms} ms are none")
+
+    def kind_22(self, sequence, _class, _row, decision):
+        """Refusals beyond a party's limit, in a minute that is over."""
+        if decision.party not in self.registry.parties or not decision.count or \
+                decision.minute >= self.batch_ms // 60_000:
+            self.find(sequence, "summed", "no such party, none of them, or a minute that is not over")
+
     def kind_23(self, sequence, _class, row, decision):
         """The log goes on under a new origin: from the very tree before this entry, which the old one signed."""
         if sha256(row.original) != row.disclosed[17:49]:
@@ -343,14 +367,17 @@ class Verifier:
         if found.size != size:
             self.find(sequence, "checkpoint-size", f"{found.size} under {size}")
         elif size not in self.tree.roots:
-            self.find(sequence, "checkpoint-size", f"{size} is behind the end")
+            if size > self.pruned.before:  # else only the archive can tell
+                self.find(sequence, "checkpoint-size", f"{size} is behind the end")
         elif self.tree.roots[size] != found.root:
             self.find(sequence, "root", f"the checkpoint of {size} was signed over another tree")
         return cosigners_of(note, self.active_witnesses(cosigners)) if cosigners else {}
 
     def check_tree(self):
         journal, tree = self.journal, self.tree
-        stored = list(journal.rows("tile"))
+        stored, there = list(journal.rows("tile")), {key for key, _ in journal.rows("tile")}
+        tree.complete = [(key, row) for key, row in tree.complete
+                         if key in there or key[8] or number(key[:8]) > self.pruned.before]
         for (key, row), (kept, nodes) in zip(tree.complete, stored):
             if (key, row) != (kept, nodes):
                 self.find(number(key[:8]), "tile", f"level {key[8]}")
@@ -383,6 +410,8 @@ class Verifier:
         """A checkpoint that somebody else kept: this journal must extend it."""
         size = int(note.split(b"\n")[1])
         self.guarded(size, self.checkpoint, size, size, note)
+        if size <= self.pruned.before and size not in self.tree.roots:
+            self.find(size, "archived", "the tree that this checkpoint is of was pruned: it takes the archive")
 
     def guarded(self, sequence, call, *args):
         try:
@@ -419,15 +448,20 @@ class Verifier:
                        (instructed or due <= one.erase_day < day)
                        for one, instructed, day, _ in self.erased):
                 self.find(sequence, f"{name}-missing", "and no entry makes that lawful")
-        told = collections.Counter()
+        # Of a range that reaches below what was pruned it is not known how much of it lay there.
+        most, least = collections.Counter(), collections.Counter()
         for one, *_ in self.erased:
-            told[one.table, getattr(one, "class")] += one.erased
+            most[one.table, getattr(one, "class")] += one.erased * self.pruned.is_known(one.last)
+            least[one.table, getattr(one, "class")] += one.erased * self.pruned.is_known(one.first)
         removing = self.journal.get("meta", b"erase") is not None
-        for table, class_ in told | counts:
-            missing, counted = counts[table, class_], told[table, class_]
-            if missing > counted or missing < counted and not removing:
-                self.find(0, "absent-uncounted", f"{missing} {NAMES[table].decode()} rows, {counted} told")
+        for table, class_ in most | counts:
+            missing = counts[table, class_]
+            if missing > most[table, class_] or missing < least[table, class_] and not removing:
+                self.find(0, "absent-uncounted", f"{missing} {NAMES[table].decode()} rows are gone,"
+                          f" {least[table, class_]} to {most[table, class_]} told")
         for one, _, _, sequence in self.erased:
+            if not self.pruned.is_known(one.first):
+                continue
             gone = sum(row[:2] == (one.table, getattr(one, "class")) and one.first <= row[2] <= one.last
                        for row in self.absent)
             if gone < one.erased and not removing:
@@ -447,6 +481,17 @@ class Verifier:
                 if went and max(went) < at:
                     self.find(at, "erased-undelivered", f"{sequence}, erased in {max(went)}")
 
+    def check_attached(self, blobs):
+        """As long as a content is there, so are its attachments; then they are what the header says."""
+        for sequence in sorted(self.contents & set(self.messages)):
+            header = self.messages[sequence][1]
+            for index, told in enumerate(header.attachments):
+                path = blobs / header.sender.decode() / f"@{sequence:020}.{index:02}"
+                data = path.read_bytes() if path.is_file() else None
+                if data is None or (len(data), blake2b(data)) != (told.size, told.digest):
+                    self.find(sequence, "attachment", f"{index} is "
+                              + ("not there" if data is None else "not what the header says"))
+
     def check_head(self):
         journal = self.journal
         if not self.registries or self.registries[-1][0] != journal.registry:
@@ -463,16 +508,19 @@ class Verifier:
         if listed != [at for at, _ in self.registries]:
             self.find(journal.size, "registry-row", f"{listed}")
 
-    def run(self, held=()):
-        """Everything; held: checkpoints that others kept. Findings, in the order of entries."""
+    def run(self, held=(), blobs=None):
+        """Everything; held: checkpoints that others kept; blobs: the folder of attachments. Findings, in order."""
         self.tree.wanted |= {int(note.split(b"\n")[1]) for note in held}
         self.walk()
+        self.pruned.check_said()
         self.check_head()
         self.check_tree()
         for note in held:
             self.held(note)
         self.check_absent()
         self.check_taken()
+        if blobs:
+            self.check_attached(blobs)
         journal_tables.check(self)
         return sorted(set(self.findings), key=lambda row: row[:2])
 
@@ -503,6 +551,7 @@ def load(protocol):
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
     import envelope
     import evidence
+    import journal_pruned
     import journal_store
     import journal_tables
     from google.protobuf.message import DecodeError
@@ -513,7 +562,7 @@ def load(protocol):
         (evidence, "Registry ack_batch_digest base64_of open_checkpoint open_note read_policy"),
         (journal_store, "CONTENT NAMES RECORD Journal Keyring Tree number stub_of"))
         for name in names.split()})
-    globals().update(journal_tables=journal_tables, DecodeError=DecodeError, pb=journal_pb2,
+    globals().update(journal_pruned=journal_pruned, journal_tables=journal_tables, DecodeError=DecodeError, pb=journal_pb2,
                      envelope_pb2=envelope_pb2, frame_pb2=frame_pb2, registry_pb2=registry_pb2)
 
 
@@ -521,7 +570,7 @@ def main():
     parser = argparse.ArgumentParser(description="verifies a journal, by its documentation alone")
     for name in ("journal", "policy"):
         parser.add_argument(f"--{name}", required=True, type=pathlib.Path)
-    for name in ("keyring", "master", "protocol"):
+    for name in ("keyring", "master", "protocol", "blobs", "archive"):
         parser.add_argument(f"--{name}", type=pathlib.Path)
     parser.add_argument("--checkpoint", action="append", default=[], type=pathlib.Path)
     args = parser.parse_args()
@@ -529,19 +578,17 @@ def main():
     try:
         keyring = Keyring(args.keyring, args.master) if args.keyring else None
         journal = Journal(args.journal, keyring)
+        verifier = Verifier(journal, Policy(args.policy.read_text(encoding="utf-8")),
+                            args.archive and journal_pruned.Archive(args.archive))
+        findings = verifier.run([path.read_bytes() for path in args.checkpoint], args.blobs)
     except Fault as fault:
         print(f"0 unreadable {fault}")
         return 2
-    pruned = journal.get("meta", b"pruned")
-    if pruned and len(pruned) >= 16 and number(pruned[:8]) > 0:
-        # Its leaves are elsewhere, and this verifier makes the tree of all of them.
-        print(f"0 archived the entries before {number(pruned[:8])} are in the archive"
-              f" {pruned[16:].decode(errors='replace')}: audit verify --archive reads both")
-        return 2
-    verifier = Verifier(journal, Policy(args.policy.read_text(encoding="utf-8")))
-    findings = verifier.run([path.read_bytes() for path in args.checkpoint])
     for sequence, code, what in findings:
         print(sequence, code, what)
+    if verifier.pruned.before:
+        print(f"# the entries before {verifier.pruned.before} were pruned:"
+              + (" taken from the archive" if args.archive else " of these, the permanent ones"))
     print(f"# {journal.size} entries, {len(verifier.absent)} rows absent,"
           f" kinds {dict(sorted(verifier.kinds.items()))}, {len(findings)} findings")
     return bool(findings)
