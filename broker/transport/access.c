@@ -136,7 +136,11 @@ static void made(struct desk_request *request)
 	int r = request->result;
 	if (r == DESK_NOTHING) {
 		deny(asking, "unknown-case",
-			"the journal has nothing in that case that this party sent or received");
+			"the journal has nothing in that case that this party sent or received, or "
+			"has "
+			"nothing any more: records are erased on their day. What was kept of it, "
+			"as "
+			"receipts, still proves");
 	} else if (r == DESK_BEHIND) {
 		deny_behind(asking);
 	} else if (r != 0 || request->size == 0) {

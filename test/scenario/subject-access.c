@@ -193,6 +193,8 @@ static void what_is_erased_is_not_told(void)
 	world_init(&w);
 	live_a_case(&w);
 	party_confirm(&w.city, w.city.outcomes[0].entry);
+	party_until(&w.jobcenter, w.jobcenter.outcomes_count == 1, 10000);
+	party_confirm(&w.jobcenter, w.jobcenter.outcomes[0].entry);
 	snprintf(order, sizeof(order), "%s", bus_path(&w.bus, "instruction"));
 	CHECK_INT(file_replace(order, BYTES_STR("erase it"), 0600), 0);
 	tool_holds(tool_party(&w.bus, "city", 0, "access", "--case", case_text, NULL), "4 entries",
