@@ -75,7 +75,8 @@ static void print_queues(const json_t *queues)
 		out_bytes(number(queue, "bytes"), bytes),
 		json_object_get(queue, "oldest_s") ? out_age(number(queue, "oldest_s"), age) : "-",
 		json_is_true(json_object_get(queue, "held")) ? "  HELD by an operator" : "",
-		*text(queue, "breaker") ? "  RESTS: one delivery after the other failed" : "");
+		json_object_get(queue, "breaker") ? "  RESTS: one delivery after the other failed"
+						  : "");
 }
 
 static void print_erasure(const json_t *erasure)

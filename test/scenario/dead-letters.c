@@ -172,6 +172,10 @@ static void an_outage_puts_nothing_aside(void)
 	open_office(&office);
 	for (uint8_t i = 0; i < MESSAGES; i++)
 		sequences[i] = apply(&office, i);
+	char *status = tool_admin(&office.bus, 0, "status", NULL);
+	CHECK(tool_count(status, "jobcenter") > 0);
+	CHECK_INT(tool_count(status, "RESTS"), 0);
+	free(status);
 	party_connect(&office.jobcenter, NULL);
 	for (size_t round = 0; round < ROUNDS; round++) {
 		party_until(&office.jobcenter, office.jobcenter.deliveries_count > round, WAIT_MS);
