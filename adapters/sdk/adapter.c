@@ -472,13 +472,23 @@ bool core_redial(struct dw_adapter *adapter)
 	const uint8_t *keys[BUS_KEYS_MAX];
 	size_t pairs = broker_keys(adapter, keys) * adapter->parties->transports_count;
 	uint64_t now_ns = clock_mono_ns(adapter->clock);
-	if (pairs < 2 || adapter->down_since_ns == 0 ||
+	bool refused = client_refused(adapter->client);
+	uint64_t wait_ms = refused ? adapter->config->reconnect.max_ms : REDIAL_MS;
+	if ((pairs < 2 && !refused) || adapter->down_since_ns == 0 ||
 		client_state(adapter->client) == CLIENT_REPLACED ||
-		now_ns - adapter->down_since_ns < REDIAL_MS * UINT64_C(1000000))
+		now_ns - adapter->down_since_ns < wait_ms * UINT64_C(1000000))
 		return false;
 	adapter->dial++;
-	log_info("adapter", "no answer: trying the next pair of transport keys",
-		F_U64("pair", adapter->dial % pairs), F_U64("pairs", pairs));
+	if (refused)
+		log_warn("adapter",
+			"the broker does not let this transport key in: its registry does not have "
+			"it "
+			"(yet), or it takes no further connection; trying again",
+			F_HEX("key", BYTES(adapter->transport_key->pub.id, KEY_ID_SIZE)),
+			F_U64("registry", registry_version(trust_registry(adapter->trust))));
+	else
+		log_info("adapter", "no answer: trying the next pair of transport keys",
+			F_U64("pair", adapter->dial % pairs), F_U64("pairs", pairs));
 	return true;
 }
 
@@ -625,7 +635,8 @@ void core_status(struct dw_adapter *adapter, char *buf, size_t size)
 	sender_counts(adapter->sender, &sender);
 	inbox_counts(adapter->inbox, &inbox);
 	snprintf(buf, size,
-		"{\"connected\":%s,\"queued\":%llu,\"queued_bytes\":%llu,\"oldest_seconds\":%llu,"
+		"{\"connected\":%s,\"turned_away\":%s,\"queued\":%llu,\"queued_bytes\":%llu,"
+		"\"oldest_seconds\":%llu,"
 		"\"unanswered\":%llu,"
 		"\"recorded\":%llu,\"refused\":%llu,\"deferred\":%llu,\"ended\":%llu,"
 		"\"accepted\":%llu,\"rejected\":%llu,\"later\":%llu,\"again\":%llu,"
@@ -637,6 +648,7 @@ void core_status(struct dw_adapter *adapter, char *buf, size_t size)
 		"\"attachments_out_bytes\":%llu,\"attachments_fetching\":%llu,"
 		"\"attachments_fetched\":%llu}\n",
 		client_state(adapter->client) == CLIENT_READY ? "true" : "false",
+		client_refused(adapter->client) ? "true" : "false",
 		(unsigned long long)adapter->outbox.count, (unsigned long long)adapter->outbox.bytes,
 		(unsigned long long)oldest_seconds(adapter), (unsigned long long)sender.unanswered,
 		(unsigned long long)sender.recorded, (unsigned long long)sender.refused,

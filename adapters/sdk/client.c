@@ -41,6 +41,7 @@ struct client {
 	uint64_t pings;
 	uint32_t silence_ms, ping_ms;
 	bool blocked; /* the last frame did not fit into the socket */
+	bool refused; /* the broker does not let our key in */
 	Dienstweg__Limits limits;
 	uint64_t credit_messages_window, credit_bytes_window;
 	uint64_t taken_messages, taken_bytes;     /* since Hello */
@@ -310,6 +311,7 @@ static int timers_run(struct client *client)
 	if (client->state == CLIENT_REPLACED)
 		return 0;
 	if (client->state == CLIENT_CONNECTING) {
+		client->refused = client->refused || socket_refused(client->socket);
 		if (client->hello_at_ns == 0 ||
 			ms_since(client, client->hello_at_ns) >= HELLO_AGAIN_MS)
 			r = hello_send(client);
@@ -362,6 +364,11 @@ int client_timeout_ms(const struct client *client)
 enum client_state client_state(const struct client *client)
 {
 	return client->state;
+}
+
+bool client_refused(const struct client *client)
+{
+	return client->refused;
 }
 
 const Dienstweg__Limits *client_limits(const struct client *client)

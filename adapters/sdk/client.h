@@ -73,6 +73,13 @@ int client_timeout_ms(const struct client *client);
 int client_step(struct client *client); /* 0 or negative errno */
 
 /**
+ * client_refused() - does the broker not let our key in?
+ * @client: since it was made
+ * Return: true: it has said so, and this client will not be connected any more; see socket_refused().
+ */
+bool client_refused(const struct client *client);
+
+/**
  * client_reset() - end the session and say Hello anew, e.g. to be delivered again what was not understood
  * @client: in any state; nothing happens once it was replaced
  * @why:    for lost() and the log

@@ -114,11 +114,11 @@ bool core_idle(const struct dw_adapter *adapter);     /* nothing is on its way t
 int core_connect(struct dw_adapter *adapter);         /* make the client anew */
 
 /**
- * core_redial() - no session for a while: shall the next pair of transport keys be tried?
+ * core_redial() - no session for a while: shall it be tried anew, with the next pair of transport keys?
  * @adapter: open
  *
- * While an old and a new key overlap, nobody tells which of the two the broker serves with, or whether its
- * registry has ours already: a wrong one is only silence.
+ * While an old and a new key overlap, nobody tells which of the two the broker serves with: a wrong one is only
+ * silence. A key of ours that its registry does not have yet is turned away, and it may have it a moment later.
  *
  * Return: true when core_connect() is due.
  */

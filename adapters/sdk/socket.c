@@ -22,6 +22,7 @@ enum {
 struct socket {
 	void *context;
 	void *dealer;
+	void *monitor; /* a PAIR; tells only of keys that were turned away */
 	int fd;
 	zmq_msg_t received;
 };
@@ -80,6 +81,17 @@ static int options_set(void *dealer, const struct socket_options *options)
 	return 0;
 }
 
+static int monitor_begin(struct socket *socket)
+{
+	static const char address[] = "inproc://refused";
+	if (zmq_socket_monitor(socket->dealer, address, ZMQ_EVENT_HANDSHAKE_FAILED_AUTH))
+		return fold(zmq_errno());
+	socket->monitor = zmq_socket(socket->context, ZMQ_PAIR);
+	if (!socket->monitor || zmq_connect(socket->monitor, address))
+		return fold(zmq_errno());
+	return option_int(socket->monitor, ZMQ_LINGER, 0);
+}
+
 int socket_new(const struct socket_options *options, struct socket **ret)
 {
 	_cleanup_(socket_free) struct socket *socket = calloc(1, sizeof(*socket));
@@ -96,6 +108,8 @@ int socket_new(const struct socket_options *options, struct socket **ret)
 	if (!socket->dealer)
 		return fold(zmq_errno());
 	r = options_set(socket->dealer, options);
+	if (r == 0)
+		r = monitor_begin(socket);
 	if (r)
 		return r;
 	if (zmq_connect(socket->dealer, options->endpoint))
@@ -113,6 +127,8 @@ void socket_free(struct socket *socket)
 	zmq_msg_close(&socket->received);
 	if (socket->dealer)
 		zmq_close(socket->dealer);
+	if (socket->monitor)
+		zmq_close(socket->monitor);
 	if (socket->context)
 		zmq_ctx_term(socket->context);
 	free(socket);
@@ -172,4 +188,22 @@ int socket_receive(struct socket *socket, struct bytes *ret)
 	}
 	*ret = BYTES(zmq_msg_data(&socket->received), zmq_msg_size(&socket->received));
 	return 0;
+}
+
+bool socket_refused(struct socket *socket)
+{
+	bool refused = false;
+	uint8_t part[256]; /* event and value, then the address; longer ones are cut */
+	int len;
+
+	while ((len = zmq_recv(socket->monitor, part, sizeof(part), ZMQ_DONTWAIT)) >= 0) {
+		int more = 0;
+		size_t size = sizeof(more);
+		uint16_t event = 0;
+		(void)zmq_getsockopt(socket->monitor, ZMQ_RCVMORE, &more, &size);
+		if (more && len >= (int)sizeof(event))
+			memcpy(&event, part, sizeof(event));
+		refused = refused || event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+	}
+	return refused;
 }

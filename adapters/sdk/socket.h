@@ -69,3 +69,14 @@ int socket_send(struct socket *socket, size_t size, void (*fill)(void *context, 
  * Return: 0, SOCKET_AGAIN, negative errno. A multipart message is skipped whole.
  */
 int socket_receive(struct socket *socket, struct bytes *ret);
+
+/**
+ * socket_refused() - has the broker turned our key away since this was asked last?
+ * @socket: the socket
+ *
+ * It does so when its registry does not have the key, or when it takes no further connection. ZeroMQ does not try
+ * again after that: whoever wants to makes a new socket (zmq_socket_monitor(3): HANDSHAKE_FAILED_AUTH).
+ *
+ * Return: true when it has.
+ */
+bool socket_refused(struct socket *socket);

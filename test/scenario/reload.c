@@ -108,4 +108,28 @@ static void the_registrar_publishes_while_people_work(void)
 	bus_deinit(&bus);
 }
 
-CHECK_MAIN(CHECK_CASE(the_registrar_publishes_while_people_work))
+/* Whoever is quicker than the broker is turned away, is told so, and gets in as soon as the broker has read it. */
+static void an_office_joins_before_the_broker_has_heard_of_it(void)
+{
+	struct bus bus;
+	struct process office = {};
+	bus_init_usual(&bus, check_subdir());
+	bus.adapter_extra = "reconnect: {min: 50 ms, max: 200 ms}\n";
+	bus_write(&bus);
+	bus_start(&bus);
+	registry_fixture_party(bus.fixture, "library", NULL);
+	bus_registry_next(&bus);
+	bus_adapter_write(&bus, "library", bus.endpoint);
+	tool_party_start(&bus, &office, "library", "receive", "--timeout", "60", NULL);
+	const char *log = bus_path(&bus, "logs/library.log");
+	CHECK(wait_for_line(log, "does not let this transport key in", 0, WAIT_MS) > 0);
+	tool_holds(tool_admin(&bus, 0, "registry", "reload", NULL), "version 2 is in force", NULL);
+	CHECK(wait_for_line(bus_path(&bus, "logs/broker.log"),
+		      "\"session opened\",\"party\":\"library\"", 0, WAIT_MS) > 0);
+	CHECK_INT(process_end(&office, SIGTERM), 0);
+	CHECK_INT(bus_end(&bus, SIGTERM), 0);
+	bus_deinit(&bus);
+}
+
+CHECK_MAIN(CHECK_CASE(the_registrar_publishes_while_people_work),
+	CHECK_CASE(an_office_joins_before_the_broker_has_heard_of_it))

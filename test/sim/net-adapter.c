@@ -31,6 +31,7 @@ int socket_new(const struct socket_options *options, struct socket **ret)
 	memcpy(socket->link->key, options->public_key, BOX_KEY_SIZE);
 	socket->link->socket = socket;
 	socket->link->dial_ns = 0;
+	socket->link->refused = false;
 	*ret = socket;
 	return 0;
 }
@@ -93,4 +94,10 @@ int socket_receive(struct socket *socket, struct bytes *ret)
 	socket->received = pipe_pop(&socket->link->out);
 	*ret = BYTES(socket->received->data, socket->received->len);
 	return 0;
+}
+
+/* As ZeroMQ: who was turned away is not tried again by itself. */
+bool socket_refused(struct socket *socket)
+{
+	return socket->link->refused;
 }

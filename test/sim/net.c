@@ -144,10 +144,13 @@ void net_deinit(void)
 static void dial(struct link *link)
 {
 	uint64_t now_ns = machine_now()->mono_ns;
-	if (!link->socket || link->dial_ns > now_ns)
+	if (!link->socket || link->refused || link->dial_ns > now_ns)
 		return;
 	link->dial_ns = now_ns + machine_between(DIAL_NS_MIN, DIAL_NS_MAX);
-	if (!the_net.router || !router_admits(the_net.router, link->key))
+	if (!the_net.router)
+		return;
+	link->refused = !router_admits(the_net.router, link->key);
+	if (link->refused)
 		return;
 	link->up = true;
 	be32_put(link->route + 1, (uint32_t)++the_net.routes);

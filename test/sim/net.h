@@ -40,6 +40,7 @@ struct link {
 	uint8_t key[BOX_KEY_SIZE];
 	uint8_t route[ROUTE_BYTES];
 	bool up;
+	bool refused;    /* its key was turned away: as in ZeroMQ, only a new socket tries again */
 	bool deaf;       /* half open: what is sent either way goes nowhere */
 	uint64_t cut_ns; /* then that is noticed */
 	uint64_t dial_ns;
