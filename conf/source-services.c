@@ -75,6 +75,44 @@ static int compile_times(const struct source *source, const struct yaml_service 
 	return r;
 }
 
+/* Enquiries need both figures, and nothing else may have them. */
+static int compile_enquiry(const struct source *source, const struct yaml_service *from, size_t n,
+	Dienstweg__Service *service)
+{
+	static const struct param within = {
+		.type = PARAM_TIME, .min = 1000, .max = REGISTRY_ANSWER_S_MAX * UINT64_C(1000)};
+	struct param_context context = {.file = source->files[SOURCE_SERVICES],
+		.error = source->error,
+		.arena = source->arena};
+	uint64_t within_ms = 0, pending = 0;
+	int enquiry = 0;
+	int r = choose(source, FIELD("services[%zu].pattern", n), from->pattern, "free", "enquiry",
+		&enquiry);
+	if (r == 0 && !enquiry && (from->answer_within || from->pending))
+		return source_fail(source, SOURCE_SERVICES,
+			from->pending ? FIELD("services[%zu].pending", n)
+				      : FIELD("services[%zu].answer_within", n),
+			"answer_within and pending are for enquiries: write pattern: enquiry, or "
+			"leave them out");
+	if (r || !enquiry)
+		return r;
+	if (!from->answer_within || !from->pending)
+		return source_fail(source, SOURCE_SERVICES, FIELD("services[%zu].pattern", n),
+			"an enquiry needs answer_within (e.g. 30 s) and pending (e.g. 16)");
+	r = param_value(&context, &within, FIELD("services[%zu].answer_within", n),
+		from->answer_within, &within_ms);
+	if (r == 0 && within_ms % 1000 != 0)
+		return source_fail(source, SOURCE_SERVICES, FIELD("services[%zu].answer_within", n),
+			"must be whole seconds");
+	if (r == 0)
+		r = source_number(source, SOURCE_SERVICES, FIELD("services[%zu].pending", n),
+			from->pending, 1, REGISTRY_PENDING_MAX, &pending);
+	service->pattern = DIENSTWEG__PATTERN__PATTERN_ENQUIRY;
+	service->answer_s = (uint32_t)(within_ms / 1000);
+	service->pending_max = (uint32_t)pending;
+	return r;
+}
+
 static int check_name(const struct source *source, const struct yaml_service *from, size_t n)
 {
 	struct source_field field = source_field("services[%zu].name", n);
@@ -108,6 +146,8 @@ static int compile_service(struct source *source, const struct yaml_service *fro
 			&service->retention);
 	if (r == 0)
 		r = compile_times(source, from, n, service);
+	if (r == 0)
+		r = compile_enquiry(source, from, n, service);
 	service->confidentiality = (Dienstweg__Confidentiality)readable;
 	service->event = event;
 	if (r == 0 && from->schema)

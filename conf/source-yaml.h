@@ -84,6 +84,9 @@ struct yaml_service {
 	char *attempts;
 	char *overdue;
 	char *event;
+	char *pattern;
+	char *answer_within;
+	char *pending;
 	struct words message_types;
 	struct yaml_schema *schema; /* NULL: none */
 };

@@ -271,6 +271,23 @@ static void mistakes_in_services(void)
 		"services[7].event", "false or true");
 	bad("services.yaml", "retention: figures", "retention: figures\n    attempts: 0", 1,
 		"services[7].attempts", "from 1 to 1000");
+	bad("services.yaml", "retention: figures", "retention: figures\n    pattern: question", 1,
+		"services[7].pattern", "free or enquiry");
+	bad("services.yaml", "retention: figures", "retention: figures\n    pending: 3", 1,
+		"services[7].pending", "write pattern: enquiry");
+	bad("services.yaml", "retention: figures", "retention: figures\n    pattern: enquiry", 1,
+		"services[7].pattern", "needs answer_within");
+	bad("services.yaml",
+		"retention: figures", "retention: figures\n    pattern: enquiry\n    answer_within: 2 days\n    pending: 3",
+		2, "services[7].answer_within", "");
+	bad("services.yaml", "retention: figures",
+		"retention: figures\n    pattern: enquiry\n    answer_within: 1500 ms\n    "
+		"pending: "
+		"3",
+		2, "services[7].answer_within", "whole seconds");
+	bad("services.yaml", "retention: figures",
+		"retention: figures\n    pattern: enquiry\n    answer_within: 30 s\n    pending: 0",
+		3, "services[7].pending", "from 1 to 10000");
 	bad("services.yaml", "      - administration.quittung.0020", "      - a b", 0,
 		"services[10].message_types[1]", "printable");
 	struct world w = world();

@@ -36,6 +36,7 @@ static const char help[] =
 	"them\n"
 	"\n"
 	"  send      send a document as a party\n"
+	"  ask       ask as a party, and wait for the answer\n"
 	"  receive   receive documents as a party\n"
 	"  evidence  the receipt of a message, as a file that others can verify\n"
 	"  access    what the bus holds of a case, for the person it is about\n"
@@ -70,7 +71,7 @@ struct neighbour {
 
 static const struct neighbour neighbours[] = {{"registry", ADMIN}, {"status", ADMIN},
 	{"queue", ADMIN}, {"dead", ADMIN}, {"case", ADMIN}, {"audit", ADMIN}, {"hold", ADMIN},
-	{"release", ADMIN}, {"erase", ADMIN}, {"backup", ADMIN}, {"send", PARTY},
+	{"release", ADMIN}, {"erase", ADMIN}, {"backup", ADMIN}, {"send", PARTY}, {"ask", PARTY},
 	{"receive", PARTY}, {"evidence", PARTY}, {"access", PARTY}};
 
 /* Folder of the running program: neither PATH nor the working folder decide what is started. */

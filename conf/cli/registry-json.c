@@ -85,12 +85,15 @@ static json_t *schema_json(const Dienstweg__Service *service)
 
 static json_t *service_json(const Dienstweg__Service *service)
 {
-	return json_pack("{s:o, s:o, s:o, s:s, s:i, s:b, s:o, s:o}", "name", word(service->name),
-		"title", word(service->title), "dvdv_prefix", word(service->dvdv_prefix),
-		"confidentiality", service->confidentiality ? "broker-readable" : "end-to-end",
-		"retention", (int)service->retention, "event", (int)service->event, "message_types",
+	bool enquiry = service->pattern == DIENSTWEG__PATTERN__PATTERN_ENQUIRY;
+	return json_pack("{s:o, s:o, s:o, s:s, s:i, s:b, s:o, s:o, s:s, s:i, s:i}", "name",
+		word(service->name), "title", word(service->title), "dvdv_prefix",
+		word(service->dvdv_prefix), "confidentiality",
+		service->confidentiality ? "broker-readable" : "end-to-end", "retention",
+		(int)service->retention, "event", (int)service->event, "message_types",
 		words(service->message_types, service->n_message_types), "schema",
-		schema_json(service));
+		schema_json(service), "pattern", enquiry ? "enquiry" : "free", "answer_seconds",
+		(int)service->answer_s, "pending", (int)service->pending_max);
 }
 
 static json_t *flow_json(const Dienstweg__Flow *flow)

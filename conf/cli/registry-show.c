@@ -91,6 +91,9 @@ static void print_services(const Dienstweg__RegistryContent *content)
 		printf("\n    %s, class %u%s\n",
 			service->confidentiality ? "readable by the broker" : "end to end",
 			service->retention, service->event ? ", event" : "");
+		if (service->pattern == DIENSTWEG__PATTERN__PATTERN_ENQUIRY)
+			printf("    enquiry, answered within %u s, at most %u pending\n",
+				service->answer_s, service->pending_max);
 		for (size_t t = 0; t < service->n_message_types; t++)
 			printf("    means %.*s\n", NAME(service->message_types[t]));
 		for (size_t f = 0; f < service->n_schema_files; f++)

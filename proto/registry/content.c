@@ -256,6 +256,32 @@ static int check_schema(
 	return 0;
 }
 
+static int check_pattern(
+	const struct content_check *check, const Dienstweg__Service *service, const char *name)
+{
+	bool enquiry = service->pattern == DIENSTWEG__PATTERN__PATTERN_ENQUIRY;
+	if (service->pattern > DIENSTWEG__PATTERN__PATTERN_ENQUIRY)
+		return content_fail(check, "service %s: its pattern is unknown", name);
+	if (!enquiry && (service->answer_s != 0 || service->pending_max != 0))
+		return content_fail(check,
+			"service %s: answer_within and pending are for the pattern enquiry", name);
+	if (!enquiry)
+		return 0;
+	if (service->event || service->overdue_ms != 0)
+		return content_fail(check,
+			"service %s: an enquiry is no event, and its answer_within is its only "
+			"deadline: leave out event and overdue",
+			name);
+	if (service->answer_s < 1 || service->answer_s > REGISTRY_ANSWER_S_MAX ||
+		service->pending_max < 1 || service->pending_max > REGISTRY_PENDING_MAX)
+		return content_fail(check,
+			"service %s: an enquiry is answered within 1 to %d seconds, and 1 to %d "
+			"may "
+			"be pending",
+			name, REGISTRY_ANSWER_S_MAX, REGISTRY_PENDING_MAX);
+	return 0;
+}
+
 static int check_service(const struct content_check *check, size_t i)
 {
 	const Dienstweg__Service *service = check->content->services[i];
@@ -283,6 +309,8 @@ static int check_service(const struct content_check *check, size_t i)
 				check, "service %s: message type %zu must be 1 to 127 printable characters",
 				name, t + 1);
 	int r = check_schema(check, service, name);
+	if (r == 0)
+		r = check_pattern(check, service, name);
 	return r ? r : check_title(check, "service", service->name, service->title);
 }
 

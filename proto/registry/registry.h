@@ -322,6 +322,7 @@ struct resolve_query {
 	struct bytes region;
 	struct bytes service;
 	struct bytes agreement; /* empty: any; else only this one counts */
+	bool answer; /* of kind answer: on an enquiry's service it goes back where its enquiry may come from */
 	uint64_t at_ms;
 };
 
@@ -341,6 +342,7 @@ struct resolve_result {
  * @query:    what is asked
  * @ret:      filled for every verdict
  *
+ * An answer needs no flow of its own: what lets its recipient ask its sender lets it answer, by name.
  * Longest region prefix wins; two parties with equally long ones are ambiguous. Among agreements that
  * cover a flow, a valid one is preferred, and of several valid ones the first by id; otherwise the
  * verdict is that of the best near miss (an ended agreement before one that has not begun).

@@ -142,8 +142,11 @@ static int resolve_recipient(struct resolving *r)
 		return refuse(r->ret, RESOLVE_UNKNOWN_RECIPIENT,
 			"%s is no party of this bus: check the name, or fetch a newer registry",
 			content_show(r->query->recipient).text);
-	size_t i = permission_bound(r->index, r->service, r->from, number);
-	size_t end = permission_bound(r->index, r->service, r->from, number + 1);
+	bool back = r->query->answer &&
+		    r->ret->service->pattern == DIENSTWEG__PATTERN__PATTERN_ENQUIRY;
+	uint32_t from = back ? number : r->from, towards = back ? r->from : number;
+	size_t i = permission_bound(r->index, r->service, from, towards);
+	size_t end = permission_bound(r->index, r->service, from, towards + 1);
 	for (; i < end; i++) {
 		const Dienstweg__Agreement *agreement = in_force(
 			r, r->index->permissions[i].agreement);

@@ -106,6 +106,20 @@ static void services(void)
 	BREAK(w.status->dvdv_prefix = word("UVS"), "dvdv_prefix");
 	BREAK(w.status->dvdv_prefix = word("uvsx"), "dvdv_prefix");
 	BREAK(w.status->attempts_max = 1001, "attempts");
+	BREAK(w.status->pattern = (Dienstweg__Pattern)2, "pattern");
+	BREAK(w.status->answer_s = 30, "service alg2.status: answer_within");
+	BREAK(w.status->pending_max = 1, "for the pattern enquiry");
+	BREAK(w.status->pattern = DIENSTWEG__PATTERN__PATTERN_ENQUIRY, "1 to 86400 seconds");
+	BREAK((w.status->pattern = DIENSTWEG__PATTERN__PATTERN_ENQUIRY, w.status->answer_s = 86401,
+		      w.status->pending_max = 1),
+		"1 to 86400 seconds");
+	BREAK((w.status->pattern = DIENSTWEG__PATTERN__PATTERN_ENQUIRY, w.status->answer_s = 1,
+		      w.status->pending_max = 10001),
+		"1 to 10000 may be pending");
+	BREAK((w.status->pattern = DIENSTWEG__PATTERN__PATTERN_ENQUIRY, w.status->event = true),
+		"an enquiry is no event");
+	BREAK((w.status->pattern = DIENSTWEG__PATTERN__PATTERN_ENQUIRY, w.status->overdue_ms = 1000),
+		"only deadline");
 	BREAK(w.status->confidentiality = (Dienstweg__Confidentiality)7, "confidentiality");
 	types[0] = word("has space");
 	BREAK((w.status->n_message_types = 1, w.status->message_types = types), "message type 1");

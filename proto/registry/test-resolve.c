@@ -29,10 +29,14 @@ static struct registry_fixture *world(void)
 	registry_fixture_party(f, "state", NULL);
 	registry_fixture_service(f, "application");
 	registry_fixture_service(f, "status");
+	Dienstweg__Service *question = registry_fixture_service(f, "question");
+	question->pattern = DIENSTWEG__PATTERN__PATTERN_ENQUIRY;
+	question->answer_s = question->pending_max = 1;
 	registry_fixture_service(f, "death")->event = true;
 	Dienstweg__Agreement *a = registry_fixture_agreement(f, "a1", "2021-07-01", NULL);
 	registry_fixture_flow(f, a, "application", "portal", "city", "05124");
 	registry_fixture_flow(f, a, "status", "city", "portal", NULL);
+	registry_fixture_flow(f, a, "question", "portal", "city", "05124");
 	a = registry_fixture_agreement(f, "a2", "2021-07-01", NULL);
 	registry_fixture_flow(f, a, "application", "portal", "state", "05");
 	a = registry_fixture_agreement(f, "a3", "2020-01-01", "2022-01-01");
@@ -44,6 +48,7 @@ static struct registry_fixture *world(void)
 
 struct ask {
 	const char *sender, *recipient, *region, *service, *agreement, *at;
+	bool answer;
 };
 
 static struct resolve_result asked(const struct registry *registry, struct ask ask, int expected)
@@ -54,6 +59,7 @@ static struct resolve_result asked(const struct registry *registry, struct ask a
 		.region = BYTES_STR(ask.region ? ask.region : ""),
 		.service = BYTES_STR(ask.service),
 		.agreement = BYTES_STR(ask.agreement ? ask.agreement : ""),
+		.answer = ask.answer,
 		.at_ms = day(ask.at ? ask.at : "2026-11-21")};
 	int v = registry_resolve(registry, &query, &result);
 	if (v != expected)
@@ -103,6 +109,23 @@ static void by_name(void)
 	ASK(RESOLVE_NO_AGREEMENT, "city", "portal", .service = "application");
 	ASK(RESOLVE_NO_AGREEMENT, "portal", "city", .service = "status");
 	ASK(RESOLVE_NO_AGREEMENT, "portal", "portal", .service = "application");
+}
+
+static void an_answer_goes_back(void)
+{
+	_cleanup_(registry_fixture_free) struct registry_fixture *f = world();
+	_cleanup_(registry_unref) struct registry *registry = registry_fixture_load(f, 1, NULL);
+	GOES("city", "a1", "portal", .region = "051240000000", .service = "question");
+	GOES("portal", "a1", "city", "portal", .service = "question", .answer = true);
+	GOES("portal", "a1", "city", "portal", .service = "question", .answer = true,
+		.agreement = "a1");
+	/* Nobody else may answer, the asker does not answer itself, and nothing but an answer goes back. */
+	ASK(RESOLVE_NO_AGREEMENT, "state", "portal", .service = "question", .answer = true);
+	ASK(RESOLVE_NO_AGREEMENT, "portal", "city", .service = "question", .answer = true);
+	ASK(RESOLVE_NO_AGREEMENT, "city", "portal", .service = "question");
+	ASK(RESOLVE_NO_AGREEMENT, "city", "portal", .service = "application", .answer = true);
+	ASK(RESOLVE_NOT_YET, "city", "portal", .service = "question", .answer = true,
+		.at = "2021-06-30");
 }
 
 static void in_time(void)
@@ -241,8 +264,8 @@ static void hostile_names(void)
 	CHECK_INT(registry_resolve(registry, &query, &result), RESOLVE_UNKNOWN_SENDER);
 }
 
-CHECK_MAIN(CHECK_CASE(names_must_be_known), CHECK_CASE(by_name), CHECK_CASE(in_time),
-	CHECK_CASE(by_region), CHECK_CASE(ended_agreements_do_not_shadow),
+CHECK_MAIN(CHECK_CASE(names_must_be_known), CHECK_CASE(by_name), CHECK_CASE(an_answer_goes_back),
+	CHECK_CASE(in_time), CHECK_CASE(by_region), CHECK_CASE(ended_agreements_do_not_shadow),
 	CHECK_CASE(two_parties_for_one_region), CHECK_CASE(one_party_twice_is_not_ambiguous),
 	CHECK_CASE(events_reach_all_subscribers), CHECK_CASE(an_event_has_an_end),
 	CHECK_CASE(hostile_names))
