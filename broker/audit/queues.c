@@ -134,7 +134,7 @@ static int add_delayed(
 	uint8_t what, lane;
 	if (timer_key_decode(key, &due_ms, &sequence, &number, &what))
 		return -EBADMSG;
-	if (what == TIMER_EXPIRE || what == TIMER_SUMMARY)
+	if (what == TIMER_EXPIRE || what == TIMER_SUMMARY || what == TIMER_ASKED)
 		return 0;
 	struct queue_figures *party = figures_of(list, number);
 	bool parked = what != TIMER_RELEASE;

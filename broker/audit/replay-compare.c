@@ -142,6 +142,8 @@ static void name_counter(struct replayer *p, struct words *words, struct bytes k
 	} else if (key.len >= TOTAL_KEY_SIZE) {
 		words_add(words, "%s ",
 			kind == COUNTER_QUEUE      ? "what is open for"
+			: kind == COUNTER_ASKED    ? "an enquiry of"
+			: kind == COUNTER_PENDING  ? "unanswered enquiries of"
 			: kind == COUNTER_REFUSALS ? "refusals of"
 			: kind == COUNTER_NAME     ? "the name of"
 						   : "an unknown count of");
@@ -157,6 +159,7 @@ static const char *timer_name(uint8_t what)
 		[TIMER_SUMMARY] = "sum of refusals",
 		[TIMER_DEAD] = "dead letter",
 		[TIMER_HELD] = "held message",
+		[TIMER_ASKED] = "end of an enquiry's time",
 	};
 	return names[what];
 }

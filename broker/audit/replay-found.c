@@ -13,6 +13,7 @@
 #include <inttypes.h>
 
 #include "broker/audit/replayer.h"
+#include "broker/routing/asked.h"
 #include "broker/routing/common.h"
 #include "broker/routing/place.h"
 #include "broker/routing/total.h"
@@ -198,7 +199,8 @@ static int row_of(struct replayer *p, uint64_t sequence, struct queue_row *ret, 
 	*ret = (struct queue_row){
 		.sharing = shares(entry.decision),
 		.bytes = (uint32_t)entry.header_bytes.len + header->content_length,
-		.expires_ms = header->expires_ms,
+		.expires_ms = entry.decision->expires_ms ? entry.decision->expires_ms
+							 : header->expires_ms,
 	};
 	*ret_lane = (uint8_t)header->priority;
 	memcpy(ret->h, entry.disclosed.digest, HASH_SIZE);
@@ -338,6 +340,27 @@ static int put_totals(struct replayer *p, const Dienstweg__State *state)
 	return r;
 }
 
+static int put_asked(struct replayer *p, const Dienstweg__State *state)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < state->n_asked; i++) {
+		const Dienstweg__StateAsked *asked = state->asked[i];
+		struct asked_row row = {
+			.sequence = asked->sequence,
+			.answerer = asked->answerer,
+			.due_ms = asked->due_ms,
+			.over = asked->over,
+			.service_len = (uint8_t)asked->service.len,
+		};
+		if (asked->token.len != ASKED_TOKEN_SIZE || asked->service.len == 0 ||
+			asked->service.len > sizeof(row.service))
+			return -EBADMSG;
+		memcpy(row.service, asked->service.data, asked->service.len);
+		r = asked_put(p->rules.state, asked->party, asked->token.data, &row);
+	}
+	return r;
+}
+
 static int put_open(struct replayer *p, const Dienstweg__State *state)
 {
 	int r = 0;
@@ -349,6 +372,8 @@ static int put_open(struct replayer *p, const Dienstweg__State *state)
 			&(struct rules_item){.party = waiting->party, .sequence = waiting->sequence},
 			waiting);
 	}
+	if (r == 0)
+		r = put_asked(p, state);
 	return r ? r : put_totals(p, state);
 }
 

@@ -141,6 +141,34 @@ static int add_quota(struct state_maker *maker, struct bytes key, struct bytes v
 	return 0;
 }
 
+/* Those that wait add up to the totals of COUNTER_PENDING: these are not told. */
+static int add_asked(struct state_maker *maker, struct bytes key, struct bytes value)
+{
+	Dienstweg__State *state = &maker->state;
+	Dienstweg__StateAsked *asked = arena_alloc(maker->arena, sizeof(*asked));
+	struct asked_row row;
+	struct bytes token, service;
+	if (key.len != ASKED_KEY_SIZE || asked_row_decode(value, &row))
+		return -EBADMSG;
+	state->asked = state_grow(maker->arena, state->asked, state->n_asked, sizeof(*state->asked));
+	if (!asked || !state->asked ||
+		arena_copy(maker->arena, BYTES(key.data + TOTAL_KEY_SIZE, ASKED_TOKEN_SIZE), &token) ||
+		arena_copy(maker->arena, BYTES(row.service, row.service_len), &service))
+		return -ENOMEM;
+	dienstweg__state_asked__init(asked);
+	asked->party = be32_get(key.data + 1);
+	asked->token = (ProtobufCBinaryData){
+		.len = token.len, .data = (uint8_t *)(uintptr_t)token.data};
+	asked->sequence = row.sequence;
+	asked->answerer = row.answerer;
+	asked->due_ms = row.due_ms;
+	asked->over = row.over;
+	asked->service = (ProtobufCBinaryData){
+		.len = service.len, .data = (uint8_t *)(uintptr_t)service.data};
+	state->asked[state->n_asked++] = asked;
+	return 0;
+}
+
 static int add_refusals(struct state_maker *maker, struct bytes key, struct bytes value)
 {
 	Dienstweg__State *state = &maker->state;
@@ -225,7 +253,7 @@ static int take_timer(
 	if (what == TIMER_SUMMARY)
 		return 0;
 	state_digest_row(maker, STATE_TIMER, key, value);
-	return what == TIMER_EXPIRE ? 0 : find_waiting(maker, &item, what);
+	return what == TIMER_EXPIRE || what == TIMER_ASKED ? 0 : find_waiting(maker, &item, what);
 }
 
 static int take_counter(
@@ -238,6 +266,8 @@ static int take_counter(
 	state_digest_row(maker, STATE_COUNTER, key, value);
 	if (kind == COUNTER_QUEUE)
 		return add_total(maker, key, value);
+	if (kind == COUNTER_ASKED)
+		return add_asked(maker, key, value);
 	return kind == COUNTER_QUOTA ? add_quota(maker, key, value) : 0;
 }
 

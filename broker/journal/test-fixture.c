@@ -140,6 +140,19 @@ void journal_fixture_subscribe(struct journal_fixture *fixture, size_t count)
 	fixture->registry = registry_fixture_load(fixture->parties, 1, NULL);
 }
 
+void journal_fixture_ask(struct journal_fixture *fixture)
+{
+	Dienstweg__Service *question = registry_fixture_service(fixture->parties, "question");
+	question->confidentiality = DIENSTWEG__CONFIDENTIALITY__CONFIDENTIALITY_BROKER_READABLE;
+	question->pattern = DIENSTWEG__PATTERN__PATTERN_ENQUIRY;
+	question->answer_s = 30;
+	question->pending_max = 2;
+	registry_fixture_flow(
+		fixture->parties, fixture->agreement, "question", "city", "jobcenter", NULL);
+	registry_unref(fixture->registry);
+	fixture->registry = registry_fixture_load(fixture->parties, 1, NULL);
+}
+
 static void fixture_init(
 	struct journal_fixture *fixture, const char *dir, const char *name, uint32_t quorum)
 {
@@ -304,9 +317,15 @@ static void make_envelope(struct journal_fixture *fixture, const struct fixture_
 	header.kind = DIENSTWEG__KIND__KIND_SUBMISSION;
 	header.sender = pb_text(load->sender ? load->sender : "city");
 	header.recipient = pb_text(event ? "" : notice ? "jobcenter" : "ministry");
+	if (load->recipient)
+		header.recipient = pb_text(load->recipient);
 	header.service = pb_text(load->service ? load->service : "figures");
 	if (event)
 		header.kind = DIENSTWEG__KIND__KIND_EVENT;
+	if (load->kind != DIENSTWEG__KIND__KIND_UNSPECIFIED)
+		header.kind = load->kind;
+	if (load->in_reply_to)
+		header.in_reply_to = pb_bytes(load->in_reply_to, HASH_SIZE);
 	header.case_id = pb_bytes(need(parcel, 16), 16);
 	random_fill(header.case_id.data, 16);
 	if (load->case_id)

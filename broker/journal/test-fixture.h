@@ -47,14 +47,20 @@ DEFINE_CLEANUP_PTR(struct journal_fixture, journal_fixture_deinit);
 /* Before it is opened: so many parties more, named subscriber-00 and on, that subscribe to the event. */
 void journal_fixture_subscribe(struct journal_fixture *fixture, size_t count);
 
+/* Before it is opened: a service "question" for enquiries of city to jobcenter, two at a time, for 30 seconds each. */
+void journal_fixture_ask(struct journal_fixture *fixture);
+
 int journal_fixture_open(struct journal_fixture *fixture);   /* what journal_open() said */
 void journal_fixture_start(struct journal_fixture *fixture); /* open, which must succeed, and start */
 void journal_fixture_stop(struct journal_fixture *fixture); /* PARCEL_STOP, wait for it, free */
 
 struct fixture_load {
-	const char *sender;  /* NULL: city */
-	const char *service; /* NULL: figures */
-	size_t count;        /* messages, one batch signature per 32 */
+	const char *sender;         /* NULL: city */
+	const char *service;        /* NULL: figures */
+	const char *recipient;      /* NULL: who the service above is for */
+	Dienstweg__Kind kind;       /* 0: submission, or event */
+	const uint8_t *in_reply_to; /* h, or NULL */
+	size_t count;               /* messages, one batch signature per 32 */
 	size_t content_bytes;
 	size_t padding; /* bytes that make the header larger */
 	uint64_t not_before_ms, expires_ms;

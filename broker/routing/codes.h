@@ -82,6 +82,24 @@
 		"it under a new message id",                                                       \
 		"the content that the broker may read breaks the schema that the registry pins; "  \
 		"the field is the place in the document")                                          \
+	X(CODE_KIND, "wrong-kind", "kind",                                                         \
+		"this kind of message is not sent under {}: an enquiry's service takes enquiries " \
+		"and answers, every other one the other kinds",                                    \
+		"the service's pattern does not have this kind of message")                        \
+	X(CODE_PENDING, "too-many-pending", "service",                                             \
+		"as many enquiries of {} as the registry allows wait for their answers: wait for " \
+		"one of these, then ask again under a new message id",                             \
+		"the sender has as many unanswered enquiries as the service allows")               \
+	X(CODE_NO_ENQUIRY, "no-enquiry", "in_reply_to",                                            \
+		"no enquiry of {} waits for this answer: name the h of one that this recipient "   \
+		"asked, under its service and case; each is answered once",                        \
+		"the answer names no enquiry that its recipient asked its sender, or one that "    \
+		"was "                                                                             \
+		"answered before")                                                                 \
+	X(CODE_ANSWER_LATE, "answer-late", "in_reply_to",                                          \
+		"the time for answers to this enquiry of {} is over: the asker was told so, "      \
+		"and asks again when it still wants to know",                                      \
+		"the answer came after the enquiry's time")                                        \
 	X(CODE_QUOTA, "quota-exhausted", "agreement",                                              \
 		"the quota of agreement {} is used up for this month: send again next "            \
 		"month, or have the parties raise it",                                             \

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "broker/routing/asked.h"
 #include "broker/routing/common.h"
 #include "broker/routing/decision.h"
 #include "broker/routing/total.h"
@@ -56,6 +57,17 @@ static int remove_expiry(
 	return r == STATE_NOT_FOUND ? -EBADMSG : r;
 }
 
+/* What its recipient took may be answered, and what expired was its own time: no answer will come to the others. */
+static int forget_asked(
+	struct rules *rules, const struct rules_item *item, const struct place *place, int state)
+{
+	uint8_t token[ASKED_TOKEN_SIZE];
+	if (rules->version < 1 || state == END_ACCEPTED || state == END_EXPIRED)
+		return 0;
+	asked_token(place->row.h, place->row.case_id, token);
+	return asked_forget(rules->state, place->row.sender, token, item->sequence);
+}
+
 int ending_add(struct ending *ending, const struct rules_item *item, const struct place *place,
 	enum end_state state, uint8_t index)
 {
@@ -69,6 +81,8 @@ int ending_add(struct ending *ending, const struct rules_item *item, const struc
 	if (r < 0)
 		return r;
 	r = write_end(rules, item, state, index);
+	if (r == 0)
+		r = forget_asked(rules, item, place, state);
 	if (r < 0)
 		return r;
 	if (ending->party != item->party) {

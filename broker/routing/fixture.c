@@ -158,6 +158,10 @@ static void fill_header(
 	header->message_id = copy(f, BYTES(id, sizeof(id)));
 	header->kind = m->recipient || m->region ? DIENSTWEG__KIND__KIND_SUBMISSION
 						 : DIENSTWEG__KIND__KIND_EVENT;
+	if (m->kind != DIENSTWEG__KIND__KIND_UNSPECIFIED)
+		header->kind = m->kind;
+	if (m->in_reply_to)
+		header->in_reply_to = copy(f, BYTES(m->in_reply_to, HASH_SIZE));
 	header->sender = word(f, m->sender ? m->sender : "city");
 	header->recipient = word(f, m->recipient);
 	header->region = word(f, m->region);

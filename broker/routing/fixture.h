@@ -48,6 +48,8 @@ struct fixture_message {
 	uint32_t content_length; /* 0: 1000 */
 	uint32_t priority;
 	uint32_t retention;
+	Dienstweg__Kind kind;       /* 0: submission, or event without an address */
+	const uint8_t *in_reply_to; /* h, or NULL */
 };
 
 /* One acknowledgement to make. */

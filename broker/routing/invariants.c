@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "broker/routing/asked.h"
 #include "broker/routing/common.h"
 #include "broker/routing/place.h"
 #include "proto/base/cleanup.h"
@@ -143,6 +144,18 @@ static int visit_parked(
 	return count_open(walk, item, &row);
 }
 
+static int visit_asked_timer(
+	const struct walk *walk, const struct rules_item *item, uint64_t due_ms, struct bytes token)
+{
+	struct asked_row row;
+	if (token.len != ASKED_TOKEN_SIZE ||
+		asked_get(walk->state, item->party, token.data, &row) != 0 ||
+		row.sequence != item->sequence || row.due_ms != due_ms)
+		return contradict(
+			walk, "the time of enquiry %" PRIu64 " finds none", item->sequence);
+	return 0;
+}
+
 static int visit_timer(const struct walk *walk, struct bytes key, struct bytes value)
 {
 	struct rules_item item;
@@ -159,6 +172,8 @@ static int visit_timer(const struct walk *walk, struct bytes key, struct bytes v
 			       ? visit_parked(walk, &item, what, value)
 			       : contradict(walk, "message %" PRIu64 " is parked and due",
 					 item.sequence);
+	if (what == TIMER_ASKED)
+		return visit_asked_timer(walk, &item, due_ms, value);
 	if (what == TIMER_SUMMARY) {
 		refusals_key_encode(item.party, item.sequence, counter);
 		return exists(walk, STATE_COUNTER, counter, sizeof(counter))
@@ -270,12 +285,51 @@ static int visit_refusals(const struct walk *walk, struct bytes key, struct byte
 		       : contradict(walk, "refusals of minute %" PRIu64 " have no timer", minute);
 }
 
+static int visit_asked(const struct walk *walk, struct bytes key, struct bytes value)
+{
+	struct asked_row row;
+	uint8_t timer[TIMER_KEY_SIZE];
+	if (key.len != ASKED_KEY_SIZE || asked_row_decode(value, &row) != 0)
+		return contradict(walk, "an enquiry is none");
+	timer_key_encode(row.due_ms, row.sequence, be32_get(key.data + 1), TIMER_ASKED, timer);
+	return exists(walk, STATE_TIMER, timer, sizeof(timer))
+		       ? 0
+		       : contradict(walk, "enquiry %" PRIu64 " has no timer", row.sequence);
+}
+
+/* Enquiries of one asker and service that are not over: the rows behind their asker's number. */
+static int visit_pending(const struct walk *walk, struct bytes key, struct bytes value)
+{
+	uint8_t from[ASKED_KEY_SIZE + 1] = {};
+	size_t len = TOTAL_KEY_SIZE;
+	uint64_t counted = 0, told = value.len == 8 ? be64_get(value.data) : 0;
+	struct bytes found, row_bytes,
+		service = BYTES(key.data + TOTAL_KEY_SIZE, key.len - TOTAL_KEY_SIZE);
+	struct asked_row row;
+	total_key_encode(COUNTER_ASKED, be32_get(key.data + 1), from);
+	while (state_seek(walk->state, STATE_COUNTER, BYTES(from, len), &found, &row_bytes) == 0 &&
+		found.len == ASKED_KEY_SIZE && memcmp(found.data, from, TOTAL_KEY_SIZE) == 0 &&
+		asked_row_decode(row_bytes, &row) == 0) {
+		counted += !row.over && bytes_equal(BYTES(row.service, row.service_len), service);
+		memcpy(from, found.data, ASKED_KEY_SIZE);
+		len = sizeof(from);
+	}
+	return counted == told && told != 0
+		       ? 0
+		       : contradict(walk, "%" PRIu64 " enquiries wait, their total says %" PRIu64,
+				 counted, told);
+}
+
 static int visit_counter(const struct walk *walk, struct bytes key, struct bytes value)
 {
 	if (key.len > 0 && key.data[0] == COUNTER_QUEUE)
 		return visit_total(walk, key, value);
 	if (key.len > 0 && key.data[0] == COUNTER_REFUSALS)
 		return visit_refusals(walk, key, value);
+	if (key.len > 0 && key.data[0] == COUNTER_ASKED)
+		return visit_asked(walk, key, value);
+	if (key.len > TOTAL_KEY_SIZE && key.data[0] == COUNTER_PENDING)
+		return visit_pending(walk, key, value);
 	return 0;
 }
 

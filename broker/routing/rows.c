@@ -60,7 +60,7 @@ void timer_key_encode(uint64_t due_ms, uint64_t sequence, uint32_t party, uint8_
 int timer_key_decode(
 	struct bytes key, uint64_t *due_ms, uint64_t *sequence, uint32_t *party, uint8_t *what)
 {
-	if (key.len != TIMER_KEY_SIZE || key.data[20] < TIMER_RELEASE || key.data[20] > TIMER_HELD)
+	if (key.len != TIMER_KEY_SIZE || key.data[20] < TIMER_RELEASE || key.data[20] > TIMER_ASKED)
 		return 1;
 	*due_ms = be64_get(key.data);
 	*sequence = be64_get(key.data + 8);
@@ -137,7 +137,45 @@ size_t quota_key_encode(uint32_t month, struct bytes agreement, uint8_t buf[QUOT
 	return 5 + agreement.len;
 }
 
+void asked_key_encode(
+	uint32_t asker, const uint8_t token[ASKED_TOKEN_SIZE], uint8_t buf[ASKED_KEY_SIZE])
+{
+	total_key_encode(COUNTER_ASKED, asker, buf);
+	memcpy(buf + TOTAL_KEY_SIZE, token, ASKED_TOKEN_SIZE);
+}
+
+size_t pending_key_encode(uint32_t asker, struct bytes service, uint8_t buf[PENDING_KEY_MAX])
+{
+	assert(service.len <= PENDING_KEY_MAX - TOTAL_KEY_SIZE);
+	total_key_encode(COUNTER_PENDING, asker, buf);
+	memcpy(buf + TOTAL_KEY_SIZE, service.data, service.len);
+	return TOTAL_KEY_SIZE + service.len;
+}
+
 /* ---- values ---- */
+
+size_t asked_row_encode(const struct asked_row *row, uint8_t buf[ASKED_ROW_MAX])
+{
+	be64_put(buf, row->sequence);
+	be32_put(buf + 8, row->answerer);
+	be64_put(buf + 12, row->due_ms);
+	buf[20] = row->over;
+	memcpy(buf + ASKED_ROW_MIN, row->service, row->service_len);
+	return ASKED_ROW_MIN + (size_t)row->service_len;
+}
+
+int asked_row_decode(struct bytes value, struct asked_row *ret)
+{
+	if (value.len <= ASKED_ROW_MIN || value.len > ASKED_ROW_MAX || value.data[20] > 1)
+		return 1;
+	ret->sequence = be64_get(value.data);
+	ret->answerer = be32_get(value.data + 8);
+	ret->due_ms = be64_get(value.data + 12);
+	ret->over = value.data[20] == 1;
+	ret->service_len = (uint8_t)(value.len - ASKED_ROW_MIN);
+	memcpy(ret->service, value.data + ASKED_ROW_MIN, ret->service_len);
+	return ret->answerer == 0;
+}
 
 /* Most rows are of messages that were never tried and have no limit of their own: these are shorter. */
 size_t queue_row_encode(const struct queue_row *row, uint8_t buf[QUEUE_ROW_MAX])

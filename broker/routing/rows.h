@@ -42,6 +42,7 @@ enum timer_what {
 	TIMER_SUMMARY = 3, /* sequence is the minute; value empty: sum up refusals of that minute */
 	TIMER_DEAD = 4,    /* a dead letter: due is PARKED_MS, value is lane | 0 | queue row */
 	TIMER_HELD = 5, /* held: due is PARKED_MS, value is lane | u64 due when released | queue row */
+	TIMER_ASKED = 6, /* party is the asker; value: its token: an enquiry's time is over */
 };
 #define PARKED_MS UINT64_MAX /* never due by itself */
 
@@ -58,6 +59,8 @@ enum counter_kind {
 	COUNTER_REFUSALS = 'r', /* u32 party | u64 minute -> u64 journaled | u64 summed; gone with its TIMER_SUMMARY */
 	COUNTER_PARTIES = 'p', /* -> u32 last number given */
 	COUNTER_NAME = 'n',    /* u32 party -> its name: `party` the other way round */
+	COUNTER_ASKED = 'e',   /* u32 asker | token -> struct asked_row (an enquiry) */
+	COUNTER_PENDING = 'w', /* u32 asker | service -> u64 enquiries that wait for an answer, never 0 */
 };
 
 enum {
@@ -77,8 +80,13 @@ enum {
 	TOTAL_KEY_SIZE = 1 + 4, /* COUNTER_QUEUE, COUNTER_NAME */
 	REFUSALS_KEY_SIZE = 1 + 4 + 8,
 	QUOTA_KEY_MAX = 1 + 4 + 63,
-	TOTAL_ROW_SIZE = 8 + 8,                 /* COUNTER_QUEUE, COUNTER_REFUSALS */
-	RELEASE_ROW_MAX = 1 + QUEUE_ROW_MAX,    /* value of TIMER_RELEASE */
+	TOTAL_ROW_SIZE = 8 + 8,              /* COUNTER_QUEUE, COUNTER_REFUSALS */
+	RELEASE_ROW_MAX = 1 + QUEUE_ROW_MAX, /* value of TIMER_RELEASE */
+	ASKED_TOKEN_SIZE = 16,
+	ASKED_KEY_SIZE = 1 + 4 + ASKED_TOKEN_SIZE,
+	ASKED_ROW_MIN = 8 + 4 + 8 + 1, /* and the service's name behind it */
+	ASKED_ROW_MAX = ASKED_ROW_MIN + 63,
+	PENDING_KEY_MAX = 1 + 4 + 63,
 	PARKED_ROW_MAX = 1 + 8 + QUEUE_ROW_MAX, /* value of TIMER_DEAD, TIMER_HELD */
 };
 
@@ -137,6 +145,16 @@ struct end_row {
 	uint8_t index; /* of the ack or the affected item in that entry; END_DELAYED: its lane */
 };
 
+/* An enquiry that was asked: what an answer must fit. */
+struct asked_row {
+	uint64_t sequence;
+	uint32_t answerer; /* party number */
+	uint64_t due_ms;   /* of its TIMER_ASKED row */
+	bool over;         /* no answer counts any more */
+	uint8_t service_len;
+	uint8_t service[63];
+};
+
 /* Two totals: messages and bytes (COUNTER_QUEUE), journaled and summed up (COUNTER_REFUSALS). */
 struct total_row {
 	uint64_t first;
@@ -163,6 +181,12 @@ void hold_service_key_encode(struct bytes service, uint8_t buf[HOLD_SERVICE_SIZE
 /* An agreement id is a name, at most 63 bytes. Return: length of the key. */
 size_t quota_key_encode(uint32_t month, struct bytes agreement, uint8_t buf[QUOTA_KEY_MAX]);
 
+/* Of COUNTER_ASKED. */
+void asked_key_encode(
+	uint32_t asker, const uint8_t token[ASKED_TOKEN_SIZE], uint8_t buf[ASKED_KEY_SIZE]);
+/* A service's name is at most 63 bytes. Return: length of the key. */
+size_t pending_key_encode(uint32_t asker, struct bytes service, uint8_t buf[PENDING_KEY_MAX]);
+
 /* Where the common row of a message stands in `queue`. */
 void common_key_encode(uint64_t sequence, uint8_t buf[QUEUE_KEY_SIZE]);
 
@@ -177,6 +201,8 @@ int release_row_decode(struct bytes value, uint8_t *lane, struct queue_row *ret)
 size_t parked_row_encode(
 	uint8_t lane, uint64_t due_ms, const struct queue_row *row, uint8_t buf[PARKED_ROW_MAX]);
 int parked_row_decode(struct bytes value, uint8_t *lane, uint64_t *due_ms, struct queue_row *ret);
+size_t asked_row_encode(const struct asked_row *row, uint8_t buf[ASKED_ROW_MAX]);
+int asked_row_decode(struct bytes value, struct asked_row *ret);
 void outcome_item_encode(const struct outcome_item *item, uint8_t buf[OUTCOME_ITEM_SIZE]);
 /* The @nth item of an outcome row, from 0; 1 also past its last. */
 int outcome_item_decode(struct bytes value, size_t nth, struct outcome_item *ret);

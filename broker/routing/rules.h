@@ -128,7 +128,7 @@ struct submit_decision {
  * @facts:  the input
  * @ret:    the decision
  *
- * Order: form; bus; speaker; key and signature; seen; clock; expiry; resolve(); retention class;
+ * Order: form; bus; speaker; key and signature; seen; clock; expiry; resolve(); pattern; retention class;
  * confidentiality; wraps; schema; quota; queue room; room in a record row. `seen` is written only for messages
  * whose signature is their sender's, so nobody can spoil another's ids. A refusal beyond the speaker's
  * refusals_per_minute has `append` false and leaves no trace but a count. Codes: broker/routing/codes.h.

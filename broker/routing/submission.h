@@ -17,7 +17,8 @@ struct submission {
 	bool authentic; /* header and signature are the sender's: `seen` may be written */
 	bool reused;    /* ... but the id is taken: `seen` stays as it is */
 	struct resolve_result route;
-	bool held; /* its service is, by this entry */
+	uint64_t expires_ms; /* by the header, and by the pattern of its service */
+	bool held;           /* its service is, by this entry */
 	uint64_t held_by;
 	uint32_t month;
 	uint64_t quota_used;
@@ -64,6 +65,7 @@ int submission_check_seen(struct submission *s);
 int submission_check_clock(struct submission *s);
 int submission_check_expiry(struct submission *s);
 int submission_check_route(struct submission *s);
+int submission_check_pattern(struct submission *s);
 int submission_check_class(struct submission *s);
 int submission_check_confidentiality(struct submission *s);
 int submission_check_wraps(struct submission *s);
@@ -72,4 +74,5 @@ int submission_check_quota(struct submission *s);
 int submission_check_room(struct submission *s);
 int submission_check_row(struct submission *s);
 int submission_check_attachments(struct submission *s);
+int submission_write_pattern(struct submission *s); /* of submission_accept() */
 int submission_accept(struct submission *s);

@@ -41,7 +41,7 @@ static struct queue_row row_of(const struct submission *s)
 		.sharing = s->rules->version >= 1 && s->route.count > 1,
 		.sender = s->sender,
 		.bytes = (uint32_t)s->facts->header_bytes.len + s->facts->content_length,
-		.expires_ms = s->header->expires_ms,
+		.expires_ms = s->expires_ms,
 	};
 	if (s->rules->version >= 1)
 		row.attempts_max = (uint16_t)s->route.service->attempts_max;
@@ -54,7 +54,7 @@ static struct queue_row row_of(const struct submission *s)
 static int write_expiry(struct submission *s, const struct rules_item *item, uint8_t lane)
 {
 	uint8_t key[TIMER_KEY_SIZE];
-	timer_key_encode(s->header->expires_ms, item->sequence, item->party, TIMER_EXPIRE, key);
+	timer_key_encode(s->expires_ms, item->sequence, item->party, TIMER_EXPIRE, key);
 	return state_put(s->rules->state, STATE_TIMER, BYTES(key, sizeof(key)), BYTES(&lane, 1));
 }
 
@@ -137,6 +137,8 @@ static int accept_decision(struct submission *s)
 			return r;
 	}
 	decision->due_ms = s->ret->due_ms;
+	if (s->expires_ms != s->header->expires_ms)
+		decision->expires_ms = s->expires_ms;
 	decision->recipients = arena_alloc(
 		rules->arena, s->route.count * sizeof(*decision->recipients));
 	if (!decision->recipients)
@@ -166,6 +168,8 @@ int submission_accept(struct submission *s)
 	if (r < 0)
 		return r;
 	r = write_quota(s);
+	if (r == 0)
+		r = submission_write_pattern(s);
 	if (r == 0)
 		r = find_hold(s, &s->held, &s->held_by);
 	if (r < 0)

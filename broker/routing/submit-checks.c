@@ -143,6 +143,7 @@ int submission_check_route(struct submission *s)
 		.region = BYTES_PB(s->header->region),
 		.service = BYTES_PB(s->header->service),
 		.agreement = BYTES_PB(s->header->agreement),
+		.answer = s->rules->version >= 1 && s->header->kind == DIENSTWEG__KIND__KIND_ANSWER,
 		.at_ms = s->rules->batch_ms,
 	};
 	int r = registry_resolve(s->rules->registry, &query, &s->route);

@@ -23,6 +23,7 @@ static int (*const steps[])(struct submission *s) = {
 	submission_check_clock,
 	submission_check_expiry,
 	submission_check_route,
+	submission_check_pattern,
 	submission_check_class,
 	submission_check_confidentiality,
 	submission_check_wraps,

@@ -138,7 +138,7 @@ static void test_timer(void)
 	CHECK_INT(what, TIMER_EXPIRE);
 	key[TIMER_KEY_SIZE - 1] = 0;
 	CHECK_INT(timer_key_decode(BYTES(key, sizeof(key)), &due, &sequence, &party, &what), 1);
-	key[TIMER_KEY_SIZE - 1] = TIMER_HELD + 1;
+	key[TIMER_KEY_SIZE - 1] = TIMER_ASKED + 1;
 	CHECK_INT(timer_key_decode(BYTES(key, sizeof(key)), &due, &sequence, &party, &what), 1);
 
 	struct queue_row row = sample_row(), got;
@@ -270,6 +270,41 @@ static void test_counters(void)
 	CHECK_INT(total_row_decode(BYTES(value, sizeof(value) - 1), &got), 1);
 }
 
+static void test_asked(void)
+{
+	uint8_t key[ASKED_KEY_SIZE], pending[PENDING_KEY_MAX], value[ASKED_ROW_MAX];
+	uint8_t token[ASKED_TOKEN_SIZE];
+	fill(token, sizeof(token), 0x10);
+	asked_key_encode(9, token, key);
+	check_hex(key, sizeof(key), "6500000009101112131415161718191a1b1c1d1e1f");
+	CHECK_INT(pending_key_encode(9, BYTES_STR("ab"), pending), 7);
+	check_hex(pending, 7, "77000000096162");
+	struct asked_row row = {.sequence = 258,
+		.answerer = 7,
+		.due_ms = 513,
+		.over = true,
+		.service_len = 2,
+		.service = "ab"};
+	struct asked_row got;
+	size_t len = asked_row_encode(&row, value);
+	check_hex(value, len,
+		"00000000000001020000000700000000000002010161"
+		"62");
+	CHECK_INT(asked_row_decode(BYTES(value, len), &got), 0);
+	CHECK_INT(got.sequence, 258);
+	CHECK_INT(got.answerer, 7);
+	CHECK_INT(got.due_ms, 513);
+	CHECK(got.over);
+	CHECK_INT(got.service_len, 2);
+	CHECK_MEM(got.service, "ab", 2);
+	CHECK_INT(asked_row_decode(BYTES(value, ASKED_ROW_MIN), &got), 1);
+	value[20] = 2;
+	CHECK_INT(asked_row_decode(BYTES(value, len), &got), 1);
+	value[20] = 0;
+	memset(value + 8, 0, 4);
+	CHECK_INT(asked_row_decode(BYTES(value, len), &got), 1);
+}
+
 static void test_month(void)
 {
 	static const struct {
@@ -299,4 +334,4 @@ static void test_month(void)
 
 CHECK_MAIN(CHECK_CASE(test_queue), CHECK_CASE(test_common), CHECK_CASE(test_timer),
 	CHECK_CASE(test_holds), CHECK_CASE(test_outcome), CHECK_CASE(test_seen_end),
-	CHECK_CASE(test_counters), CHECK_CASE(test_month))
+	CHECK_CASE(test_counters), CHECK_CASE(test_asked), CHECK_CASE(test_month))

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "broker/routing/asked.h"
 #include "broker/routing/common.h"
 #include "broker/routing/decision.h"
 #include "broker/routing/place.h"
@@ -97,6 +98,8 @@ static int handle(struct rules *rules, const struct due *due, struct items_decis
 		return release(rules, due);
 	case TIMER_EXPIRE:
 		return announce(rules, due);
+	case TIMER_ASKED:
+		return asked_due(rules->state, due->item.party, due->value);
 	default:
 		return sum_up(rules, due, ret);
 	}

@@ -8,16 +8,22 @@ from proto import journal_pb2 as pb
 
 ACCEPTED, REJECTED, EXPIRED, CANCELLED, DISCARDED = 1, 2, 3, 4, 5
 DELAYED, DEAD, HELD = 0, 6, 7  # states in `end` of what has not ended
-RELEASE, SUMMARY, PARKED, OUTCOMES = 1, 3, {4: DEAD, 5: HELD}, 3
+RELEASE, SUMMARY, PARKED, ASKED, OUTCOMES = 1, 3, {4: DEAD, 5: HELD}, 6, 3
 NEVER = 2 ** 64 - 1
+ENQUIRY = 4  # kind of message
 COMMON = 0  # under this number stands what the rows of several recipients of a message have in common
 
 
 def check(verifier):
     tables = Tables(verifier)
-    for part in (tables.parties, tables.seen, tables.ends, tables.open, tables.totals, tables.holds, tables.order,
-                 tables.instructed, tables.seals, tables.marks, tables.states):
+    for part in (tables.parties, tables.seen, tables.ends, tables.open, tables.totals, tables.asked, tables.holds,
+                 tables.order, tables.instructed, tables.seals, tables.marks, tables.states):
         verifier.guarded(verifier.journal.size, part)
+
+
+def expires(header, decision):
+    """When a message expires: the rules may have said another time than its header."""
+    return decision.expires_ms or header.expires_ms
 
 
 class Tables:
@@ -99,10 +105,10 @@ class Tables:
         """What a row of `queue` holds of a message behind the attempts, or None when it is not read."""
         if sequence not in self.verifier.messages:
             return None
-        h, header, *_ = self.verifier.messages[sequence]
+        h, header, decision, *_ = self.verifier.messages[sequence]
         sender = u32(self.numbers.get(header.sender, 0))
         size = u32(self.verifier.header_bytes[sequence] + header.content_length)
-        return sender + size + u64(header.expires_ms) + h + header.message_id + header.case_id
+        return sender + size + u64(expires(header, decision)) + h + header.message_id + header.case_id
 
     def recipient_row(self, sequence):
         """The same of one recipient's row: nothing where the row of several has a common one."""
@@ -185,9 +191,13 @@ class Tables:
                 self.park(key, due, sequence, party, what, value)
             elif what == 2:
                 lane = message and (0 if party == COMMON else message[1].priority)
-                if message and (message[1].expires_ms != due or value != u8(lane) or
+                if message and (expires(message[1], message[2]) != due or value != u8(lane) or
                                 (party == COMMON) != (self.recipient_row(sequence) == b"")):
                     self.find(sequence, "timer", "expires at another time, or in another lane")
+            elif what == ASKED:
+                row = self.journal.get("counter", b"e" + u32(party) + value) or b""
+                if len(value) != 16 or row[:8] != u64(sequence) or row[12:20] != u64(due):
+                    self.find(sequence, "timer", "ends the time of an enquiry that is none")
             elif what != SUMMARY or value or due != 60_000 * (sequence + 1) or \
                     self.journal.get("counter", b"r" + u32(party) + u64(sequence)) is None:
                 self.find(self.journal.size, "timer", f"sums up nothing: {key.hex()}")
@@ -234,6 +244,26 @@ class Tables:
         refusals = {key[1:]: number(value[8:]) for key, value in self.journal.rows("counter", b"r")}
         if set(refusals) != timers:
             self.find(self.journal.size, "counter", "refusals without a time at which they are summed up")
+
+    def asked(self):
+        """Counter `e`: enquiries, each with its time in `timer`; `w`: how many of them wait for an answer."""
+        timers = {(key[8:16], key[16:20], value): key[:8] for key, value in self.journal.rows("timer")
+                  if key[20] == ASKED}
+        waiting = {}
+        for key, value in self.journal.rows("counter", b"e"):
+            sequence, asker, over, service = number(value[:8]), key[1:5], value[20], value[21:]
+            message = self.verifier.messages.get(sequence)
+            if timers.get((value[:8], asker, key[5:])) != value[12:20] or message and (
+                    message[1].kind != ENQUIRY or self.numbers.get(message[1].sender) != number(asker) or
+                    message[1].service != service or
+                    self.numbers.get(message[2].recipients[0]) != number(value[8:12]) or
+                    sha256(b"dienstweg/v1/asked\0", message[0], message[1].case_id)[:16] != key[5:]):
+                self.find(sequence, "counter", "is not an enquiry that was asked so")
+            if not over:
+                waiting[asker + service] = waiting.get(asker + service, 0) + 1
+        told = {key[1:]: number(value) for key, value in self.journal.rows("counter", b"w")}
+        if told != waiting:
+            self.find(self.journal.size, "counter", "another number of enquiries waits for answers")
 
     def unread_open(self):
         """Does something wait that cannot be read?"""

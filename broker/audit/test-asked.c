@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Enquiries in the journal: what was answered, what is waited for, what was too late and what was refused follow from
+ * the entries, also from a state entry when the records before it are gone.
+ */
+#include "broker/audit/replay.h"
+#include "broker/audit/test-life.h"
+#include "test/kit/check.h"
+
+enum { ANSWER_MS = 30000 };
+
+struct world {
+	struct journal_fixture journal;
+	struct audit_paths paths;
+};
+
+static const uint8_t case_id[16] = {0xca, 0x5e};
+
+static struct parcel *send(struct world *w, const struct fixture_load *load, int expected)
+{
+	struct parcel *parcel = journal_fixture_submit(&w->journal, load);
+	journal_fixture_run(&w->journal, parcel);
+	CHECK_INT(parcel->submits[0].decision.result, expected);
+	return parcel;
+}
+
+static struct parcel *ask(struct world *w, int expected)
+{
+	return send(w,
+		&(struct fixture_load){.service = "question",
+			.recipient = "jobcenter",
+			.kind = DIENSTWEG__KIND__KIND_ENQUIRY,
+			.case_id = case_id,
+			.content_bytes = 100,
+			.count = 1},
+		expected);
+}
+
+static void answer(struct world *w, const struct parcel *asked, int expected, const char *code)
+{
+	struct parcel *parcel = send(w,
+		&(struct fixture_load){.sender = "jobcenter",
+			.recipient = "city",
+			.service = "question",
+			.kind = DIENSTWEG__KIND__KIND_ANSWER,
+			.in_reply_to = asked->submits[0].facts.h,
+			.case_id = case_id,
+			.content_bytes = 100,
+			.count = 1},
+		expected);
+	if (code)
+		CHECK_STR(parcel->submits[0].decision.code, code);
+	parcel_free(parcel);
+}
+
+static void take(struct world *w, const struct parcel *asked)
+{
+	struct parcel *acks = journal_fixture_acks(&w->journal, "jobcenter", asked);
+	journal_fixture_run(&w->journal, acks);
+	parcel_free(acks);
+}
+
+static struct audit_replay_result replay(const struct world *w, struct found *found)
+{
+	struct audit_replay_result result;
+	struct audit_replay_options options = {.work = check_memdir(), .findings_max = 100};
+	_cleanup_(audit_close) struct audit audit;
+	char error[256] = "";
+	CHECK_INT(audit_open(&w->paths, &audit, error, sizeof(error)), 0);
+	found_init(found);
+	CHECK_INT(audit_replay(&audit, &options, &found->report, &result), 0);
+	return result;
+}
+
+static void erase_record(const struct world *w, uint64_t sequence)
+{
+	struct key key = key_u64(sequence);
+	life_remove(w->journal.dir, "record", KEY_BYTES_OF(key));
+}
+
+static void world_init(struct world *w, const char *name)
+{
+	struct journal_fixture *f = &w->journal;
+	journal_fixture_init(f, check_memdir(), name);
+	journal_fixture_ask(f);
+	w->paths = (struct audit_paths){
+		.journal = f->dir, .keyring = f->keys, .master_key = f->master};
+	journal_fixture_start(f);
+}
+
+static void it_replays_also_from_a_state(void)
+{
+	struct world w;
+	struct found found;
+	world_init(&w, "asked");
+	struct journal_fixture *f = &w.journal;
+	struct parcel *answered = ask(&w, SUBMIT_ACCEPTED), *late = ask(&w, SUBMIT_ACCEPTED);
+	take(&w, answered);
+	take(&w, late);
+	struct parcel *refused = ask(&w, SUBMIT_REFUSED);
+	answer(&w, answered, SUBMIT_ACCEPTED, NULL);
+	clock_fake_advance(&f->clock, ANSWER_MS);
+	answer(&w, late, SUBMIT_REFUSED, "answer-late");
+	struct parcel *open = ask(&w, SUBMIT_ACCEPTED);
+	take(&w, open);
+	/* The state knows one that waits and one that is remembered. */
+	journal_state_request(f->journal);
+	journal_fixture_wait_state(f, open->submits[0].proof.sequence + 2);
+	answer(&w, open, SUBMIT_ACCEPTED, NULL);
+	answer(&w, open, SUBMIT_REFUSED, "no-enquiry");
+	parcel_free(ask(&w, SUBMIT_ACCEPTED));
+	parcel_free(ask(&w, SUBMIT_ACCEPTED));
+	parcel_free(ask(&w, SUBMIT_REFUSED));
+	journal_fixture_stop(f);
+
+	struct audit_replay_result result = replay(&w, &found);
+	found_none(&found);
+	CHECK(result.complete);
+	CHECK_INT(result.from, 0);
+
+	/* What nobody waits for: outcomes that their sender has not confirmed need the others' records. */
+	erase_record(&w, refused->submits[0].proof.sequence);
+	result = replay(&w, &found);
+	found_none(&found);
+	CHECK(result.complete);
+	CHECK(result.from > open->submits[0].proof.sequence);
+
+	parcel_free(refused);
+	parcel_free(answered);
+	parcel_free(late);
+	parcel_free(open);
+	journal_fixture_deinit(f);
+}
+
+/* A row that somebody took away or put there is found. */
+static void a_changed_row_is_found(void)
+{
+	struct world w;
+	struct found found;
+	world_init(&w, "changed");
+	struct parcel *asked = ask(&w, SUBMIT_ACCEPTED);
+	uint64_t sequence = asked->submits[0].proof.sequence;
+	parcel_free(asked);
+	journal_fixture_stop(&w.journal);
+	uint8_t key[PENDING_KEY_MAX], value[8];
+	size_t len = pending_key_encode(1, BYTES_STR("question"), key);
+	be64_put(value, 2);
+	life_put(w.journal.dir, "counter", BYTES(key, len), BYTES(value, sizeof(value)));
+	replay(&w, &found);
+	found_one(&found, "row-differs", sequence + 1);
+	CHECK(strstr(found.items[0].reason, "unanswered enquiries of city"));
+	journal_fixture_deinit(&w.journal);
+}
+
+CHECK_MAIN(CHECK_CASE(it_replays_also_from_a_state), CHECK_CASE(a_changed_row_is_found))

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * An answer names h alone, and h is in no key of the other tables: an index of all messages by it would cost every
+ * one of them a random write. Enquiries are few at a time (a limit for each asker, a time of at most a day), so
+ * theirs is small, and only they pay for it. What an answer that comes too late is told needs a memory beyond that
+ * time; an hour, because a clerk who is told "never asked" of what stands on the desk would believe in a fault.
+ */
+#include "broker/routing/asked.h"
+
+#include <assert.h>
+#include <errno.h>
+
+enum { REMEMBERED_MS = 3600 * 1000 };
+
+static struct bytes service_of(const struct asked_row *row)
+{
+	return BYTES(row->service, row->service_len);
+}
+
+int asked_pending(struct state *state, uint32_t asker, struct bytes service, uint64_t *ret)
+{
+	uint8_t key[PENDING_KEY_MAX];
+	struct bytes value;
+	size_t len = pending_key_encode(asker, service, key);
+	*ret = 0;
+	int r = state_get(state, STATE_COUNTER, BYTES(key, len), &value);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (value.len != 8 || be64_get(value.data) == 0)
+		return -EBADMSG;
+	*ret = be64_get(value.data);
+	return 0;
+}
+
+void asked_token(const uint8_t h[HASH_SIZE], const uint8_t case_id[CASE_ID_BYTES],
+	uint8_t ret[ASKED_TOKEN_SIZE])
+{
+	static const char domain[] = "dienstweg/v1/asked";
+	uint8_t hash[HASH_SIZE];
+	struct sha256 state;
+	sha256_init(&state);
+	sha256_add(&state, BYTES((const uint8_t *)domain, sizeof(domain)));
+	sha256_add(&state, BYTES(h, HASH_SIZE));
+	sha256_add(&state, BYTES(case_id, CASE_ID_BYTES));
+	sha256_finish(&state, hash);
+	memcpy(ret, hash, ASKED_TOKEN_SIZE);
+}
+
+/* One more, or one less that waits. */
+static int pending_add(struct state *state, uint32_t asker, struct bytes service, int step)
+{
+	uint8_t key[PENDING_KEY_MAX], value[8];
+	size_t len = pending_key_encode(asker, service, key);
+	uint64_t count;
+	int r = asked_pending(state, asker, service, &count);
+	if (r < 0)
+		return r;
+	if (step < 0 && count == 0)
+		return -EBADMSG;
+	count += (uint64_t)(int64_t)step;
+	if (count == 0)
+		return state_del(state, STATE_COUNTER, BYTES(key, len));
+	be64_put(value, count);
+	return state_put(state, STATE_COUNTER, BYTES(key, len), BYTES(value, sizeof(value)));
+}
+
+static int row_put(struct state *state, uint32_t asker, const uint8_t token[ASKED_TOKEN_SIZE],
+	const struct asked_row *row)
+{
+	uint8_t key[ASKED_KEY_SIZE], value[ASKED_ROW_MAX], timer[TIMER_KEY_SIZE];
+	asked_key_encode(asker, token, key);
+	size_t len = asked_row_encode(row, value);
+	int r = state_put(state, STATE_COUNTER, BYTES(key, sizeof(key)), BYTES(value, len));
+	if (r < 0)
+		return r;
+	timer_key_encode(row->due_ms, row->sequence, asker, TIMER_ASKED, timer);
+	return state_put(
+		state, STATE_TIMER, BYTES(timer, sizeof(timer)), BYTES(token, ASKED_TOKEN_SIZE));
+}
+
+int asked_put(struct state *state, uint32_t asker, const uint8_t token[ASKED_TOKEN_SIZE],
+	const struct asked_row *row)
+{
+	int r = row_put(state, asker, token, row);
+	return r < 0 || row->over ? r : pending_add(state, asker, service_of(row), 1);
+}
+
+int asked_get(struct state *state, uint32_t asker, const uint8_t token[ASKED_TOKEN_SIZE],
+	struct asked_row *ret)
+{
+	uint8_t key[ASKED_KEY_SIZE];
+	struct bytes value;
+	asked_key_encode(asker, token, key);
+	int r = state_get(state, STATE_COUNTER, BYTES(key, sizeof(key)), &value);
+	return r == 0 && asked_row_decode(value, ret) != 0 ? -EBADMSG : r;
+}
+
+static int timer_del(struct state *state, uint32_t asker, const struct asked_row *row)
+{
+	uint8_t timer[TIMER_KEY_SIZE];
+	timer_key_encode(row->due_ms, row->sequence, asker, TIMER_ASKED, timer);
+	int r = state_del(state, STATE_TIMER, BYTES(timer, sizeof(timer)));
+	return r == STATE_NOT_FOUND ? -EBADMSG : r;
+}
+
+static int remove_row(struct state *state, uint32_t asker, const uint8_t token[ASKED_TOKEN_SIZE],
+	const struct asked_row *row)
+{
+	uint8_t key[ASKED_KEY_SIZE];
+	asked_key_encode(asker, token, key);
+	int r = state_del(state, STATE_COUNTER, BYTES(key, sizeof(key)));
+	return r < 0 ? r : timer_del(state, asker, row);
+}
+
+int asked_forget(struct state *state, uint32_t asker, const uint8_t token[ASKED_TOKEN_SIZE],
+	uint64_t sequence)
+{
+	struct asked_row row;
+	int r = asked_get(state, asker, token, &row);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (row.sequence != sequence)
+		return 0;
+	r = remove_row(state, asker, token, &row);
+	return r < 0 || row.over ? r : pending_add(state, asker, service_of(&row), -1);
+}
+
+int asked_due(struct state *state, uint32_t asker, struct bytes token)
+{
+	struct asked_row row;
+	uint8_t copy[ASKED_TOKEN_SIZE]; /* a view dies with the first write */
+	if (token.len != ASKED_TOKEN_SIZE)
+		return -EBADMSG;
+	memcpy(copy, token.data, sizeof(copy));
+	int r = asked_get(state, asker, copy, &row);
+	if (r != 0)
+		return r < 0 ? r : -EBADMSG;
+	if (row.over)
+		return remove_row(state, asker, copy, &row);
+	r = timer_del(state, asker, &row);
+	if (r == 0)
+		r = pending_add(state, asker, service_of(&row), -1);
+	row.over = true;
+	row.due_ms += REMEMBERED_MS;
+	return r < 0 ? r : row_put(state, asker, copy, &row);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: EUPL-1.2 */
+
+/*
+ * Enquiries and answers: the time begins when the enquiry is recorded, one answer counts, by whom it was asked and in
+ * its case, and nobody has more of them waiting than the service allows. After every act the tables must agree.
+ */
+#include "broker/routing/asked.h"
+#include "broker/routing/fixture.h"
+#include "broker/routing/invariants.h"
+#include "broker/routing/place.h"
+#include "test/kit/check.h"
+
+enum { ANSWER_MS = 30000, PENDING = 2, CASE = 7 };
+
+static void start(struct rules_fixture *f)
+{
+	rules_fixture_init(f);
+	Dienstweg__Service *service = registry_fixture_service(f->parties, "benefit.question");
+	service->pattern = DIENSTWEG__PATTERN__PATTERN_ENQUIRY;
+	service->answer_s = ANSWER_MS / 1000;
+	service->pending_max = PENDING;
+	Dienstweg__Agreement *a = registry_fixture_agreement(
+		f->parties, "e-question", "2021-07-01", NULL);
+	registry_fixture_flow(f->parties, a, "benefit.question", "city", "jobcenter", "05124");
+	rules_fixture_adopt(f);
+}
+
+static void check_state(struct rules_fixture *f)
+{
+	char why[200] = "";
+	CHECK_INT(state_invariants(f->rules.state, why, sizeof(why)), 0);
+	CHECK_STR(why, "");
+}
+
+static struct fixture_message question(uint8_t id)
+{
+	return (struct fixture_message){.region = "051240000000",
+		.service = "benefit.question",
+		.sealed_for = "jobcenter",
+		.id = id,
+		.case_id = CASE,
+		.kind = DIENSTWEG__KIND__KIND_ENQUIRY};
+}
+
+static struct fixture_message reply(uint8_t id, const uint8_t *h)
+{
+	return (struct fixture_message){.sender = "jobcenter",
+		.recipient = "city",
+		.service = "benefit.question",
+		.sealed_for = "city",
+		.id = id,
+		.case_id = CASE,
+		.kind = DIENSTWEG__KIND__KIND_ANSWER,
+		.in_reply_to = h};
+}
+
+static const struct submit_facts *ask(struct rules_fixture *f, uint8_t id)
+{
+	const struct fixture_message m = question(id);
+	const struct submit_facts *facts = rules_fixture_message(f, &m);
+	CHECK_INT(rules_fixture_submit(f, facts).result, SUBMIT_ACCEPTED);
+	check_state(f);
+	return facts;
+}
+
+static void submits(struct rules_fixture *f, const struct fixture_message *m, const char *code)
+{
+	struct submit_decision decision = rules_fixture_submit(f, rules_fixture_message(f, m));
+	CHECK_INT(decision.result, *code ? SUBMIT_REFUSED : SUBMIT_ACCEPTED);
+	if (*code)
+		CHECK_STR(decision.code, code);
+	check_state(f);
+}
+
+static uint64_t pending(struct rules_fixture *f)
+{
+	uint64_t count;
+	CHECK_INT(asked_pending(f->rules.state, rules_fixture_number(f, "city"),
+			  BYTES_STR("benefit.question"), &count),
+		0);
+	return count;
+}
+
+static void pass(struct rules_fixture *f, uint64_t ms)
+{
+	f->rules.batch_ms += ms;
+	rules_fixture_tick(f);
+	check_state(f);
+}
+
+static void an_answer_counts_once(void)
+{
+	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
+	start(&f);
+	const struct submit_facts *asked = ask(&f, 1);
+	struct fixture_message first = reply(2, asked->h), again = reply(3, asked->h);
+	CHECK_INT(pending(&f), 1);
+	pass(&f, ANSWER_MS - 1);
+	submits(&f, &first, "");
+	CHECK_INT(pending(&f), 0);
+	submits(&f, &again, "no-enquiry");
+}
+
+static void the_time_begins_when_it_is_recorded(void)
+{
+	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
+	start(&f);
+	struct rules_item item = {
+		.party = rules_fixture_number(&f, "jobcenter"), .sequence = f.rules.sequence};
+	struct fixture_message m = question(1);
+	struct place place;
+	m.expires_ms = FIXTURE_NOW_MS + 100 * ANSWER_MS;
+	struct submit_decision decision = rules_fixture_submit(&f, rules_fixture_message(&f, &m));
+	CHECK_INT(decision.decision->expires_ms, FIXTURE_NOW_MS + ANSWER_MS);
+	CHECK_INT(place_find(f.rules.state, &item, &place), 0);
+	CHECK_INT(place.row.expires_ms, FIXTURE_NOW_MS + ANSWER_MS);
+	/* A header can only shorten it, and then says it itself. */
+	m = question(2);
+	m.expires_ms = FIXTURE_NOW_MS + 1000;
+	decision = rules_fixture_submit(&f, rules_fixture_message(&f, &m));
+	CHECK_INT(decision.decision->expires_ms, 0);
+	check_state(&f);
+	CHECK_INT(pending(&f), 2);
+	pass(&f, 1000);
+	CHECK_INT(pending(&f), 1);
+}
+
+static void an_answer_that_comes_too_late_is_told_so(void)
+{
+	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
+	start(&f);
+	const struct submit_facts *asked = ask(&f, 1);
+	struct fixture_message late = reply(2, asked->h), much_later = reply(3, asked->h);
+	pass(&f, ANSWER_MS);
+	CHECK_INT(pending(&f), 0);
+	submits(&f, &late, "answer-late");
+	pass(&f, 3600 * 1000);
+	submits(&f, &much_later, "no-enquiry");
+}
+
+static void no_more_wait_than_the_service_allows(void)
+{
+	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
+	start(&f);
+	const struct submit_facts *first = ask(&f, 1);
+	ask(&f, 2);
+	struct fixture_message third = question(3), fourth = question(4), fifth = question(5);
+	submits(&f, &third, "too-many-pending");
+	struct fixture_message answer = reply(6, first->h);
+	submits(&f, &answer, "");
+	submits(&f, &fourth, "");
+	submits(&f, &fifth, "too-many-pending");
+	pass(&f, ANSWER_MS);
+	fifth.id = 7;
+	submits(&f, &fifth, "");
+	CHECK_INT(pending(&f), 1);
+}
+
+/* What was sent back is not waited for; what was taken is. */
+static void who_sends_it_back_will_not_answer(void)
+{
+	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
+	start(&f);
+	uint64_t first = f.rules.sequence;
+	const struct submit_facts *one = ask(&f, 1), *two = ask(&f, 2);
+	struct fixture_ack acks[] = {{.sequence = first, .h = one->h, .rejected = true},
+		{.sequence = first + 1, .h = two->h}};
+	CHECK(rules_fixture_acknowledge(&f, rules_fixture_acks(&f, "jobcenter", acks, 2)).append);
+	check_state(&f);
+	CHECK_INT(pending(&f), 1);
+	struct fixture_message to_one = reply(3, one->h), to_two = reply(4, two->h);
+	submits(&f, &to_one, "no-enquiry");
+	submits(&f, &to_two, "");
+}
+
+static void only_who_was_asked_answers_in_its_case(void)
+{
+	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
+	start(&f);
+	f.limits.refusals_per_minute = 100;
+	const struct submit_facts *asked = ask(&f, 1);
+	struct fixture_message m = reply(2, asked->h);
+	m.case_id = CASE + 1;
+	submits(&f, &m, "no-enquiry");
+	m = reply(3, NULL);
+	submits(&f, &m, "no-enquiry");
+	m = reply(4, asked->h);
+	m.sender = "town";
+	submits(&f, &m, "no-agreement");
+	m = reply(5, asked->h);
+	m.kind = DIENSTWEG__KIND__KIND_REPLY;
+	submits(&f, &m, "no-agreement"); /* only an answer goes back along the flow of its enquiry */
+	/* Nor does the flow let the answerer ask. */
+	m = reply(6, NULL);
+	m.kind = DIENSTWEG__KIND__KIND_ENQUIRY;
+	submits(&f, &m, "no-agreement");
+	m = question(7);
+	m.kind = DIENSTWEG__KIND__KIND_SUBMISSION;
+	submits(&f, &m, "wrong-kind");
+	m = question(8);
+	m.service = "alg2.application";
+	submits(&f, &m, "wrong-kind");
+	m = reply(9, asked->h);
+	m.service = "alg2.decision";
+	submits(&f, &m, "wrong-kind");
+	CHECK_INT(pending(&f), 1);
+	m = reply(10, asked->h);
+	submits(&f, &m, "");
+}
+
+/* As the stored journal of version 0 was decided. */
+static void version_0_knows_no_patterns(void)
+{
+	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
+	start(&f);
+	f.rules.version = 0;
+	struct fixture_message m = question(1);
+	m.kind = DIENSTWEG__KIND__KIND_SUBMISSION;
+	submits(&f, &m, "");
+	ask(&f, 2);
+	CHECK_INT(pending(&f), 0);
+}
+
+CHECK_MAIN(CHECK_CASE(an_answer_counts_once), CHECK_CASE(the_time_begins_when_it_is_recorded),
+	CHECK_CASE(an_answer_that_comes_too_late_is_told_so),
+	CHECK_CASE(no_more_wait_than_the_service_allows),
+	CHECK_CASE(who_sends_it_back_will_not_answer),
+	CHECK_CASE(only_who_was_asked_answers_in_its_case), CHECK_CASE(version_0_knows_no_patterns))
