@@ -20,6 +20,7 @@ enum {
 	TURNS_IN_A_ROW_MAX = 16,
 	AGAIN_STEP = 128, /* messages put back into the outbox in one turn */
 	ACKS_SLACK = 1024,
+	FEW = 8,
 	BUS_KEYS_MAX = 16,
 	REDIAL_MS = 5000, /* a broker that is there answers a Hello sooner */
 };
@@ -98,6 +99,12 @@ static int op_end(struct dw_adapter *adapter, const char *op, int r)
 static int call_to_agency(void *context, const struct dw_delivery *delivery, struct dw_verdict *ret)
 {
 	struct dw_adapter *adapter = context;
+	bool taken;
+	int r = asking_take(adapter, delivery, &taken);
+	if (r || taken) {
+		ret->disposition = DW_ACCEPTED;
+		return r;
+	}
 	adapter->depth++;
 	return op_end(adapter, "to_agency",
 		adapter->ops->to_agency(adapter, adapter->context, delivery, ret));
@@ -124,6 +131,9 @@ static int call_replay_ended(void *context, uint64_t next)
 static int call_report(void *context, const struct dw_report *report)
 {
 	struct dw_adapter *adapter = context;
+	int r = asking_report(adapter, report);
+	if (r || !adapter->ops->report)
+		return r;
 	adapter->depth++;
 	return op_end(adapter, "report", adapter->ops->report(adapter, adapter->context, report));
 }
@@ -201,11 +211,20 @@ static int commit(struct dw_adapter *adapter)
 	return r ? r : turn_tell(adapter->turn, call_submitted, adapter);
 }
 
+/* A few messages go before the acknowledgements of their turn: somebody may wait for an answer, which would otherwise
+   wait for the commit that these get. Many go behind them, so that what was taken is known soon. */
+static int flush_few(struct dw_adapter *adapter)
+{
+	return adapter->outbox.count <= FEW ? sender_flush(adapter->sender, adapter->client) : 0;
+}
+
 static int flush(struct dw_adapter *adapter)
 {
 	if (adapter->untrusted || client_state(adapter->client) != CLIENT_READY)
 		return 0;
-	int r = adapter->witness ? witness_flush(adapter->witness, adapter->client) : 0;
+	int r = flush_few(adapter);
+	if (r == 0 && adapter->witness)
+		r = witness_flush(adapter->witness, adapter->client);
 	if (r == 0)
 		r = acks_flush(adapter->acks, adapter->client);
 	if (r == 0)
@@ -540,7 +559,8 @@ static int incoming_open(struct dw_adapter *adapter)
 
 static int rooms_open(struct dw_adapter *adapter, char *reterr, size_t size)
 {
-	struct reporter reporter = {adapter->ops->report ? call_report : NULL, adapter};
+	bool reports = adapter->ops->report || adapter->ops->answered;
+	struct reporter reporter = {reports ? call_report : NULL, adapter};
 	int r = outgoing_open(adapter, &reporter);
 	if (r == 0)
 		r = incoming_open(adapter);

@@ -191,6 +191,51 @@ struct dw_report {
 	struct bytes proof;     /* recorded: the receipt as a C2SP tlog-proof file */
 };
 
+/* ---- enquiries ---- */
+
+/* What became of an enquiry. */
+struct dw_answer {
+	struct bytes key; /* as submitted */
+	uint8_t message_id[16];
+	uint8_t case_id[16];
+	const struct dw_delivery *delivery; /* the answer; NULL: none comes, and why: */
+	struct bytes code; /* refused: the broker's; "rejected": its recipient took it back to us; "expired",
+			      "cancelled", "discarded": nobody took it; "unanswered": its time is over */
+	struct bytes text; /* a sentence, where there is one */
+};
+
+/**
+ * dw_ask() - submit an enquiry and be told its answer, or why none comes, by ops->answered()
+ * @adapter:     inside one of its ops only; ops->answered is set
+ * @message:     kind DW_ENQUIRY; expires_ms 0: when patience ends
+ * @patience_ms: wait no longer; 0: as long as its service gives for an answer
+ * @ret:         ids
+ * @reterr:      a sentence for people
+ * @size:        of @reterr
+ *
+ * Told once for each dw_ask() that returned 0, unless the process ends before: then an answer that comes after the
+ * next start is a delivery like any other. An enquiry outlives no crash on purpose: who asked has gone.
+ *
+ * Return: 0, DW_* (DW_FULL: also when too many are open), negative errno.
+ */
+int dw_ask(struct dw_adapter *adapter, const struct dw_message *message, uint32_t patience_ms,
+	struct dw_submitted *ret, char *reterr, size_t size);
+
+/**
+ * dw_answer() - answer an enquiry: submitted under a key made of it, so that it is answered once
+ * @adapter:      inside ops->to_agency(), or later
+ * @enquiry:      as delivered
+ * @content_type: of @body
+ * @body:         the answer
+ * @ret:          ids
+ * @reterr:       a sentence for people
+ * @size:         of @reterr
+ * Return: 0, DW_*, negative errno.
+ */
+int dw_answer(struct dw_adapter *adapter, const struct dw_delivery *enquiry,
+	struct bytes content_type, struct bytes body, struct dw_submitted *ret, char *reterr,
+	size_t size);
+
 /* How an attachment gets on. */
 enum dw_stage { DW_SEALED = 1, DW_SENT = 2, DW_FETCHED = 3, DW_OPENED = 4 };
 struct dw_progress {
@@ -240,6 +285,10 @@ struct dw_adapter_ops {
 	   again, its receipt is told once more, with the entry it has now; a message that is still open may
 	   be refused then. May be NULL. */
 	int (*report)(struct dw_adapter *adapter, void *context, const struct dw_report *report);
+
+	/* What dw_ask() asked was answered, or will not be. The answer counts as accepted when this returns 0; it may
+	   come again after a crash, and then goes to to_agency(). NULL: this adapter asks nothing. */
+	int (*answered)(struct dw_adapter *adapter, void *context, const struct dw_answer *answer);
 
 	/* For who watches: a piece of an attachment was sealed, sent, fetched or opened. May be NULL. */
 	void (*progress)(void *context, const struct dw_progress *progress);

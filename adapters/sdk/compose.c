@@ -28,6 +28,7 @@ static int resolve(const struct composer *composer, const Dienstweg__Header *hea
 		.region = BYTES_PB(header->region),
 		.service = BYTES_PB(header->service),
 		.agreement = BYTES_PB(header->agreement),
+		.answer = header->kind == DIENSTWEG__KIND__KIND_ANSWER,
 		.at_ms = clock_wall_ms(composer->clock),
 	};
 	if (registry_resolve(composer->registry, &query, ret) == RESOLVE_OK)

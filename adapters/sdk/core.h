@@ -8,6 +8,7 @@
 #include "adapters/sdk/acks.h"
 #include "adapters/sdk/adapter.h"
 #include "adapters/sdk/again.h"
+#include "adapters/sdk/asking.h"
 #include "adapters/sdk/client.h"
 #include "adapters/sdk/fetch.h"
 #include "adapters/sdk/final.h"
@@ -66,6 +67,8 @@ struct dw_adapter {
 	const struct key_secret *transport_key;
 	size_t dial;
 	uint64_t down_since_ns; /* 0: a session is open */
+
+	struct asking asking;
 
 	bool stop;      /* asked to end */
 	bool untrusted; /* the log key is not in our registry: nothing is sent until it is */

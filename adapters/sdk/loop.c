@@ -81,6 +81,7 @@ static int wait_ms(const struct loop *loop)
 		ms = sooner(sooner(ms, sender_timeout_ms(adapter->sender)),
 			rerun_timeout_ms(adapter->replay));
 	ms = sooner(ms, core_attachments_timeout_ms(adapter));
+	ms = sooner(ms, asking_timeout_ms(adapter));
 	return sooner(ms, WAIT_MAX_MS);
 }
 
@@ -179,6 +180,8 @@ static int step(struct loop *loop)
 	int r = client_step(adapter->client);
 	if (r == 0 && adapter->failed == 0)
 		r = ask(loop);
+	if (r == 0 && adapter->failed == 0)
+		r = asking_step(adapter);
 	if (r == 0)
 		r = forget(loop);
 	if (r == 0 && adapter->failed == 0)

@@ -271,6 +271,10 @@ static void header_fill(struct party *party, const struct party_draft *draft,
 	header->bus = pb(BYTES_STR("test.demo"));
 	header->message_id = pb(BYTES(draft->message_id ? draft->message_id : id, 16));
 	header->kind = draft->event ? DIENSTWEG__KIND__KIND_EVENT : DIENSTWEG__KIND__KIND_SUBMISSION;
+	if (draft->kind)
+		header->kind = (Dienstweg__Kind)draft->kind;
+	if (draft->in_reply_to)
+		header->in_reply_to = pb(BYTES(draft->in_reply_to, 32));
 	header->sender = pb(BYTES_STR(party->name));
 	if (draft->recipient)
 		header->recipient = pb(BYTES_STR(draft->recipient));
@@ -304,6 +308,7 @@ static size_t recipients_of(struct party *party, const struct party_draft *draft
 		.recipient = BYTES_PB(header->recipient),
 		.region = BYTES_PB(header->region),
 		.service = BYTES_PB(header->service),
+		.answer = header->kind == DIENSTWEG__KIND__KIND_ANSWER,
 		.at_ms = header->created_ms};
 
 	if (draft->clear)

@@ -88,7 +88,9 @@ struct party_draft {
 	uint64_t not_before_ms;
 	const char *seal_for; /* party whose seal key to use; NULL: the recipients of the registry */
 	bool clear;           /* do not seal */
-	bool event;           /* for all who subscribe to the service */
+	int kind;             /* Kind; 0: submission, or event */
+	const uint8_t *in_reply_to; /* h, or NULL */
+	bool event;                 /* for all who subscribe to the service */
 	void (*twist)(Dienstweg__Header *header);
 };
 
