@@ -9,9 +9,10 @@
 
 #include "adapters/cli/verb.h"
 
-static const char help[] = "usage: dienstweg send|receive|evidence [OPTION...]\n"
+static const char help[] = "usage: dienstweg send|ask|receive|evidence [OPTION...]\n"
 			   "\n"
 			   "  send      send a document as a party\n"
+			   "  ask       ask as a party, and wait for the answer\n"
 			   "  receive   receive documents as a party\n"
 			   "  evidence  print the receipt of a message\n"
 			   "  access    ask what the bus holds of a case (Art. 15 GDPR)\n"
@@ -22,7 +23,7 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } verbs[] = {{"send", verb_send}, {"receive", verb_receive}, {"evidence", verb_evidence},
-	{"access", verb_access}};
+	{"access", verb_access}, {"ask", verb_ask}};
 
 int main(int argc, char **argv)
 {

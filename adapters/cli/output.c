@@ -240,6 +240,39 @@ void output_replayed(
 				: "Received although it was not sent to us then.");
 }
 
+/* As text where it is one. */
+static void put_body(json_t *object, struct bytes body)
+{
+	json_t *text = json_stringn((const char *)body.data, body.len);
+	_cleanup_(heap_free) char *encoded = text ? NULL : malloc(TEXT_BASE64_SIZE(body.len));
+	if (text) {
+		json_object_set_new(object, "body", text);
+	} else if (encoded) {
+		text_base64(body, encoded);
+		json_object_set_new(object, "body_base64", json_string(encoded));
+	}
+}
+
+void output_answer(const struct output *output, const struct dw_answer *answer, const char *file,
+	const char *why)
+{
+	const struct dw_delivery *delivery = answer->delivery;
+	json_t *object = delivery ? delivery_object(delivery) : json_object();
+	json_object_set_new(object, "event", json_string(delivery ? "answered" : "unanswered"));
+	if (delivery && file)
+		json_object_set_new(object, "file", json_string(file));
+	else if (delivery)
+		put_body(object, delivery->body);
+	if (!delivery) {
+		put_uuid(object, "message_id", answer->message_id);
+		put_hex(object, "case_id", BYTES(answer->case_id, sizeof(answer->case_id)));
+		put_text(object, "code", answer->code);
+		put_text(object, "text", answer->text);
+		json_object_set_new(object, "why", json_string(why));
+	}
+	print(output, object, "");
+}
+
 char *output_describe(const struct dw_delivery *delivery)
 {
 	json_t *object = delivery_object(delivery);

@@ -37,6 +37,16 @@ void output_report(const struct output *output, const struct dw_report *report);
 void output_delivery(const struct output *output, const struct dw_delivery *delivery,
 	const struct dw_verdict *verdict, const char (*files)[PATH_MAX]);
 
+/**
+ * output_answer() - the answer to an enquiry, or why there is none, as a JSON object
+ * @output: how
+ * @answer: what was told
+ * @file:   where the answer was written; NULL: it stands in the object
+ * @why:    no answer: in words
+ */
+void output_answer(const struct output *output, const struct dw_answer *answer, const char *file,
+	const char *why);
+
 /* One that came once more, because it was asked for. */
 void output_replayed(
 	const struct output *output, const struct dw_delivery *delivery, const char *file);

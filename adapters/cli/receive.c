@@ -17,6 +17,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/file.h"
 #include "proto/base/text.h"
+#include "proto/envelope/envelope.h"
 #include "proto/identity/uuid.h"
 
 enum { TICK_MS = 100 };
@@ -28,6 +29,8 @@ struct receive {
 	uint64_t timeout_s;
 	const char *reject_code; /* NULL: accept */
 	const char *reject_text;
+	struct bytes answer; /* to each enquiry; nothing: none */
+	const char *answer_type;
 	uint64_t received;
 	uint64_t since_ns; /* of the last one */
 	bool timed_out;
@@ -104,6 +107,25 @@ static int keep(
 	return r ? r : file_replace(beside, BYTES_STR(text), 0600);
 }
 
+/* With the enquiry's acknowledgement, in one commit. One that cannot be answered now comes again. */
+static int answer(struct dw_adapter *adapter, const struct receive *receive,
+	const struct dw_delivery *delivery, struct dw_verdict *ret)
+{
+	struct dw_submitted ids;
+	char why[256] = "";
+	if (receive->answer.len == 0 || delivery->kind != DW_ENQUIRY)
+		return 0;
+	int r = dw_answer(adapter, delivery, BYTES_STR(receive->answer_type), receive->answer, &ids,
+		why, sizeof(why));
+	if (r <= 0)
+		return r;
+	verb_fail(VERB_NEGATIVE, "an enquiry cannot be answered: %s", why);
+	*ret = (struct dw_verdict){.disposition = DW_REJECTED, .code = "no-answer"};
+	if (r == DW_FULL)
+		*ret = (struct dw_verdict){.disposition = DW_LATER, .code = "unavailable"};
+	return 0;
+}
+
 static int op_to_agency(struct dw_adapter *adapter, void *context,
 	const struct dw_delivery *delivery, struct dw_verdict *ret)
 {
@@ -126,6 +148,9 @@ static int op_to_agency(struct dw_adapter *adapter, void *context,
 			verb_fail(VERB_FAILED, "%s: %s", receive->out, strerrordesc_np(-r));
 			return r;
 		}
+		r = answer(adapter, receive, delivery, ret);
+		if (r || ret->disposition == DW_LATER)
+			return r;
 	}
 	output_delivery(&receive->output, delivery, ret,
 		receive->reject_code ? NULL : (const char(*)[PATH_MAX])files);
@@ -195,6 +220,8 @@ static const char help[] =
 	"  --timeout SECONDS    end when nothing came for so long (10; 0: never)\n"
 	"  --accept             accept everything (usual)\n"
 	"  --reject CODE TEXT   reject everything for this reason; nothing is written\n"
+	"  --answer FILE        answer each enquiry with this document\n"
+	"  --answer-type TYPE   its media type (application/octet-stream)\n"
 	"  --replay-from WHEN   first have what was taken before delivered once more, and "
 	"readable\n"
 	"                       events of before the party subscribed: from a number of the "
@@ -207,7 +234,8 @@ static const char help[] =
 	"Exit code: 0 as many as wished, 1 fewer, 2 wrong usage, 3 failure.\n";
 
 struct arguments {
-	const char *config, *out, *count, *timeout, *reject, *replay_from, *party;
+	const char *config, *out, *count, *timeout, *reject, *replay_from, *party, *answer,
+		*answer_type;
 	bool accept, json, demo, help;
 };
 
@@ -222,6 +250,8 @@ static int parse(int argc, char **argv, struct arguments *ret)
 		{"reject", required_argument, NULL, 'r'},
 		{"replay-from", required_argument, NULL, 'f'},
 		{"party", required_argument, NULL, 'p'},
+		{"answer", required_argument, NULL, 'w'},
+		{"answer-type", required_argument, NULL, 'y'},
 		{"json", no_argument, NULL, 'j'},
 		{"demo", no_argument, NULL, 'd'},
 		{"help", no_argument, NULL, 'h'},
@@ -253,6 +283,12 @@ static int parse(int argc, char **argv, struct arguments *ret)
 			break;
 		case 'p':
 			ret->party = optarg;
+			break;
+		case 'w':
+			ret->answer = optarg;
+			break;
+		case 'y':
+			ret->answer_type = optarg;
 			break;
 		case 'j':
 			ret->json = true;
@@ -305,6 +341,10 @@ static int fill(int argc, char **argv, const struct arguments *arguments, struct
 				? "--reject CODE TEXT: one sentence behind the code is wanted"
 				: "%s: options only",
 			left > 0 ? argv[optind] : "");
+	if (arguments->reject && arguments->answer)
+		return verb_fail(VERB_USAGE, "--answer or --reject, not both");
+	receive->answer_type = arguments->answer_type ? arguments->answer_type
+						      : "application/octet-stream";
 	receive->output.json = arguments->json;
 	receive->out = arguments->out ? arguments->out : ".";
 	receive->timeout_s = 10;
@@ -330,6 +370,8 @@ int verb_receive(int argc, char **argv)
 	struct config_adapter config;
 	struct arguments arguments = {};
 	struct receive receive = {};
+	_cleanup_(heap_free) uint8_t *document = NULL;
+	size_t len = 0;
 	int r = parse(argc, argv, &arguments);
 	if (r == 0 && arguments.help) {
 		fputs(help, stdout);
@@ -341,6 +383,13 @@ int verb_receive(int argc, char **argv)
 		r = verb_config(arguments.config, arguments.demo, &config, &owner);
 	if (r)
 		return r;
+	r = arguments.answer ? file_read(arguments.answer, CONTENT_BYTES_MAX, &document, &len) : 0;
+	if (r || (arguments.answer && len == 0))
+		return verb_fail(VERB_FAILED, "%s: %s", arguments.answer,
+			r < 0   ? strerrordesc_np(-r)
+			: r > 0 ? "larger than 256 KiB"
+				: "is empty: an answer has at least one byte");
+	receive.answer = BYTES(document, len);
 	r = dir_make(receive.out, 0700);
 	if (r)
 		return verb_fail(VERB_FAILED, "%s: %s", receive.out, strerrordesc_np(-r));

@@ -64,6 +64,7 @@ static size_t recipients_count(const struct dw_adapter *adapter, const struct se
 		.recipient = send->message.recipient,
 		.region = send->message.region,
 		.service = send->message.service,
+		.answer = send->message.kind == DW_ANSWER,
 		.at_ms = clock_wall_ms(clock_system()),
 	};
 	if (registry_resolve(dw_adapter_registry(adapter), &query, &route) != RESOLVE_OK)

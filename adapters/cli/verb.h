@@ -12,6 +12,7 @@
 enum { VERB_DONE = 0, VERB_NEGATIVE = 1, VERB_USAGE = 2, VERB_FAILED = 3 };
 
 /* The verbs; each parses its own arguments and gives the exit code. */
+int verb_ask(int argc, char **argv);
 int verb_send(int argc, char **argv);
 int verb_receive(int argc, char **argv);
 int verb_evidence(int argc, char **argv);
