@@ -20,7 +20,13 @@
 #include "proto/receipt/receipt.h"
 #include "test/kit/check.h"
 
-enum { IN_FLIGHT_MAX = 4096, ARENA_BYTES = 64 << 20, FRAME_ROOM = 900000, SETTLE_MS = 20000 };
+enum {
+	IN_FLIGHT_MAX = 4096,
+	ARENA_BYTES = 64 << 20,
+	FRAME_ROOM = 900000,
+	SETTLE_MS = 20000,
+	DELAYED_IN_FLIGHT = 1024
+};
 
 static uint64_t mono_ns(void)
 {
@@ -190,6 +196,8 @@ struct sender {
 	size_t log_keys_count;
 	struct flight flights[IN_FLIGHT_MAX];
 	uint64_t sent, answered;
+	uint64_t not_before_ms; /* 0: at once */
+	uint64_t count;         /* send no more than so many; 0: no end */
 	size_t in_flight;
 	struct samples *receipts;
 	uint8_t *body;
@@ -244,7 +252,7 @@ static void sender_frame(void *context, const Dienstweg__Frame *frame)
 
 static void send_some(struct sender *s, size_t count)
 {
-	struct party_draft draft = {.region = "051240000000"};
+	struct party_draft draft = {.region = "051240000000", .not_before_ms = s->not_before_ms};
 	uint64_t now = mono_ns();
 
 	arena_reset(s->arena);
@@ -267,6 +275,8 @@ static void fill_flight(struct sender *s, size_t frame_max)
 {
 	size_t room = s->in_flight - (size_t)(s->sent - s->answered);
 
+	if (s->count && room > s->count - s->sent)
+		room = (size_t)(s->count - s->sent);
 	while (room > 0) {
 		size_t count = room < frame_max ? room : frame_max;
 		send_some(s, count);
@@ -301,15 +311,38 @@ static void sender_deinit(struct sender *s)
 	party_deinit(&s->party);
 }
 
+static size_t frame_messages(size_t body)
+{
+	size_t fit = FRAME_ROOM / (body + 1024);
+	return fit > BATCH_MAX ? BATCH_MAX : fit;
+}
+
+double flow_delay(const struct bus *bus, const char *sender, uint64_t count, size_t body,
+	uint64_t not_before_ms)
+{
+	struct sender *s = malloc(sizeof(*s));
+	CHECK(s);
+	sender_init(s, bus, sender, DELAYED_IN_FLIGHT, body);
+	s->not_before_ms = not_before_ms;
+	s->count = count;
+	uint64_t start = mono_ns();
+	while (s->answered < count) {
+		fill_flight(s, frame_messages(body));
+		party_step(&s->party, 100);
+	}
+	double rate = (double)count / ((double)(mono_ns() - start) / 1e9);
+	sender_deinit(s);
+	free(s);
+	return rate;
+}
+
 void flow_run(const struct bus *bus, const char *sender, struct flow_receiver *receiver,
 	size_t in_flight, size_t body, double seconds, struct flow_result *ret)
 {
 	struct sender *s = malloc(sizeof(*s));
 	CHECK(s && in_flight <= IN_FLIGHT_MAX);
 	sender_init(s, bus, sender, in_flight, body);
-	size_t frame_max = FRAME_ROOM / (body + 1024);
-	if (frame_max > BATCH_MAX)
-		frame_max = BATCH_MAX;
+	size_t frame_max = frame_messages(body);
 
 	samples_clear(receiver->through);
 	double cpu_self = process_cpu_s(getpid()), cpu_receiver = process_cpu_s(receiver->pid);
