@@ -366,6 +366,11 @@ enum client_state client_state(const struct client *client)
 	return client->state;
 }
 
+uint64_t client_heard_ns(const struct client *client)
+{
+	return client->heard_at_ns;
+}
+
 bool client_refused(const struct client *client)
 {
 	return client->refused;

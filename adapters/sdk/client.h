@@ -72,6 +72,9 @@ int client_fd(const struct client *client);
 int client_timeout_ms(const struct client *client);
 int client_step(struct client *client); /* 0 or negative errno */
 
+/* When the broker last said something in this session, on the monotone clock; 0: never. */
+uint64_t client_heard_ns(const struct client *client);
+
 /**
  * client_refused() - does the broker not let our key in?
  * @client: since it was made

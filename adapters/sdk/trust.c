@@ -278,11 +278,17 @@ static int proofs_step(struct trust *trust, struct client *client)
 		return 0;
 	if (trust->asked_at_ns && ms_since(trust, trust->asked_at_ns) < PROOF_PATIENCE_MS)
 		return 0;
-	if (trust->asked_at_ns)
+	if (trust->asked_at_ns) {
+		/* Of a broker that says nothing at all the session will tell. */
+		if (client_heard_ns(client) <
+			trust->asked_at_ns + PROOF_PATIENCE_MS / 2 * UINT64_C(1000000))
+			return 0;
 		log_error("trust",
 			"ALARM: the broker does not answer a demand for a consistency proof",
 			F_U64("from", trust->question.old_size),
 			F_U64("to", trust->question.new_size));
+		trust->asked_at_ns = 0;
+	}
 	(void)heads_question(&trust->heads, &trust->question);
 	return trust_ask(trust, client);
 }
