@@ -10,6 +10,7 @@
 #include "broker/test-house.h"
 #include "proto/base/file.h"
 #include "proto/note/cosignature.h"
+#include "proto/note/epoch.h"
 #include "test/kit/check.h"
 
 static void cosign_say(struct peer *peer, struct bytes note)
@@ -310,6 +311,7 @@ static void hello_with(struct peer *peer, const char *party, const struct checkp
 	hello.parties = &name;
 	hello.n_parties = 1;
 	if (seen) {
+		CHECK_INT(epoch_of(seen->origin, BYTES_STR("test.demo"), &hello.newest_epoch), 0);
 		hello.newest_size = seen->size;
 		hello.newest_root = field_bytes(BYTES(seen->root.bytes, HASH_SIZE));
 	}
@@ -423,6 +425,37 @@ static void a_witness_that_saw_more_keeps_it_closed(void)
 	house_deinit(&house);
 }
 
+/* Of a later epoch, and of fewer entries than there are: sizes say nothing across epochs. */
+static void a_witness_of_a_later_epoch_keeps_it_closed(void)
+{
+	struct house house;
+	struct peer city, jobcenter, ministry;
+	struct checkpoint seen = without_mark(&house, "later", 2), later = seen;
+	snprintf(later.origin, sizeof(later.origin), "test.demo/3");
+	peer_init(&city, &house, "city");
+	peer_init(&jobcenter, &house, "jobcenter");
+	peer_init(&ministry, &house, "ministry");
+	hello_with(&ministry, "ministry", &later);
+	peer_hear_error(&ministry, "busy");
+	for (size_t i = 0; i < 2; i++) {
+		hello_with(&city, "city", &seen);
+		peer_hear_error(&city, "busy");
+		hello_with(&jobcenter, "jobcenter", &seen);
+		peer_hear_error(&jobcenter, "busy");
+	}
+	peer_deinit(&city);
+	peer_deinit(&jobcenter);
+	peer_deinit(&ministry);
+	house_stop(&house);
+	/* What the witness saw tells which number may follow; the journal itself does not know. */
+	house.orders.accept = "order of the district";
+	house_start(&house);
+	peer_init(&city, &house, "city");
+	(void)peer_open(&city, "city");
+	peer_deinit(&city);
+	house_deinit(&house);
+}
+
 CHECK_MAIN(CHECK_CASE(two_witnesses_make_a_quorum_that_all_can_see),
 	CHECK_CASE(candidates_follow_one_another), CHECK_CASE(who_is_no_witness_is_told_so),
 	CHECK_CASE(bad_cosignatures_are_refused), CHECK_CASE(foreign_words_are_refused),
@@ -430,4 +463,5 @@ CHECK_MAIN(CHECK_CASE(two_witnesses_make_a_quorum_that_all_can_see),
 	CHECK_CASE(what_nobody_asked_for_is_not_kept), CHECK_CASE(a_new_session_is_asked_again),
 	CHECK_CASE(enough_witnesses_release_a_journal_in_doubt),
 	CHECK_CASE(fewer_than_a_quorum_release_nothing),
-	CHECK_CASE(a_witness_that_saw_more_keeps_it_closed))
+	CHECK_CASE(a_witness_that_saw_more_keeps_it_closed),
+	CHECK_CASE(a_witness_of_a_later_epoch_keeps_it_closed))

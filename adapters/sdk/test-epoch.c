@@ -193,6 +193,35 @@ static void a_second_loss_is_followed(void)
 	recorded(world, "k4");
 }
 
+/* It was away over two of them, the second from a copy that knows of the first: both are shown, and followed at once. */
+static void who_was_away_over_two_follows_both(void)
+{
+	_cleanup_(world_free) struct world *world = world_new();
+	world_connect(world);
+	recorded(world, "k0");
+	proven(world);
+	size_t kept = world->desk->size;
+	recorded(world, "k1");
+	recorded(world, "k2");
+	world_stop(world);
+	desk_lose(world->desk, kept, 1, DESK_EPOCH_HONEST);
+	desk_grow(world->desk, 5);
+	desk_lose(world->desk, world->desk->size - 2, 4, DESK_EPOCH_HONEST);
+	desk_grow(world->desk, 3);
+	world_connect(world);
+	world_until(world, trust_loss(world->adapter.trust)->epoch == 4 && settled(world));
+	const struct epochs *epochs = trust_epochs(world->adapter.trust);
+	CHECK_INT(epochs->count, 2);
+	CHECK_INT(epochs->all[0].epoch, 1);
+	CHECK_INT(epochs->all[0].size, kept);
+	CHECK_INT(world->desk->messages[0].times, 1); /* before either */
+	CHECK_INT(world_count(world, "recorded k1"), 2);
+	CHECK_INT(world_count(world, "recorded k2"), 2);
+	CHECK_INT(world->failed, 0);
+	CHECK(!world_alarmed(world));
+	recorded(world, "k3");
+}
+
 /* A lying broker that says an entry was kept, and knows it elsewhere. */
 static void what_was_kept_stays_where_it_was(void)
 {
@@ -350,8 +379,9 @@ static void a_delivery_is_handed_over_once(void)
 
 CHECK_MAIN(CHECK_CASE(what_may_be_lost_is_sent_again), CHECK_CASE(nothing_lost_is_nothing_sent),
 	CHECK_CASE(a_new_origin_needs_proof), CHECK_CASE(there_is_no_way_back),
-	CHECK_CASE(a_second_loss_is_followed), CHECK_CASE(what_was_kept_stays_where_it_was),
-	CHECK_CASE(an_outcome_is_told_once), CHECK_CASE(what_the_bus_takes_no_more_is_told),
+	CHECK_CASE(a_second_loss_is_followed), CHECK_CASE(who_was_away_over_two_follows_both),
+	CHECK_CASE(what_was_kept_stays_where_it_was), CHECK_CASE(an_outcome_is_told_once),
+	CHECK_CASE(what_the_bus_takes_no_more_is_told),
 	CHECK_CASE(what_cannot_be_sealed_anew_is_told),
 	CHECK_CASE(kept_is_what_was_sent_and_not_for_ever),
 	CHECK_CASE(beyond_its_bound_the_oldest_go), CHECK_CASE(a_delivery_is_handed_over_once))

@@ -252,4 +252,147 @@ static void a_journal_that_lost_entries(void)
 	the_old_checkpoint_stays(&loss);
 }
 
-CHECK_MAIN(CHECK_CASE(a_journal_that_lost_entries), CHECK_CASE(proofs_and_exports_go_on))
+/* ---- a chain of them ---- */
+
+/* A checkpoint that somebody kept, and what an audit says of it. */
+struct kept {
+	uint8_t note[CHECKPOINT_NOTE_MAX];
+	size_t len;
+};
+
+static void keep(const struct life *life, struct kept *ret)
+{
+	ret->len = checkpoint(life, ret->note);
+}
+
+static struct audit_verify_result holds(
+	const struct life *life, const struct kept *kept, uint64_t lost_from)
+{
+	struct found found;
+	struct audit_verify_result result = verify(life, life->journal.dir,
+		(struct audit_verify_options){.held = BYTES(kept->note, kept->len)}, &found);
+	if (lost_from == 0)
+		found_none(&found);
+	else
+		found_one(&found, "entries-lost", lost_from);
+	return result;
+}
+
+/* More is written and lost; what is left goes on under a new origin. @lost: the checkpoint of what was lost. */
+static void lose(struct life *life, const char *copy, uint32_t epoch, struct kept *lost)
+{
+	struct journal_order order = {epoch, 1000, "order 8"};
+	life_grow(life, 1, 20);
+	keep(life, lost);
+	data_copy(copy, life->journal.dir);
+	life->journal.options.order = &order;
+	life_grow(life, 2, 20);
+	life->journal.options.order = NULL;
+}
+
+static void proves_all(const struct loss *loss, const uint64_t *entries, size_t count)
+{
+	_cleanup_(audit_trust_close) struct audit_trust trust = {};
+	_cleanup_(arena_free) struct arena *arena = arena_new(8 << 20);
+	_cleanup_(audit_close) struct audit audit;
+	char policy[320], why[512] = "";
+	proven_policy(&loss->life, "test.demo/0", 1, policy);
+	CHECK_INT(audit_trust_open(policy, NULL, &trust, why, sizeof(why)), 0);
+	life_open(&loss->life, loss->life.journal.dir, &audit);
+	for (size_t i = 0; i < count; i++) {
+		struct audit_proof proof;
+		struct audit_checked checked;
+		struct proof_fault fault;
+		struct audit_held held = {};
+		CHECK_INT(audit_prove(&audit, entries[i], NULL, arena, &proof, why, sizeof(why)), 0);
+		CHECK_INT(audit_check_proof(&trust, proof.text, &held, arena, &checked, &fault), 0);
+		CHECK_STR(checked.checkpoint.origin, "test.demo/4");
+	}
+}
+
+static void replays(const struct life *life)
+{
+	_cleanup_(audit_close) struct audit audit;
+	struct audit_replay_result replayed;
+	struct audit_replay_options options = {.work = check_tmpdir(), .findings_max = 100};
+	struct found found;
+	life_open(life, life->journal.dir, &audit);
+	found_init(&found);
+	CHECK_INT(audit_replay(&audit, &options, &found.report, &replayed), 0);
+	found_none(&found);
+	CHECK(replayed.complete);
+}
+
+/* A second loss from a copy of the epoch before, and then one from a copy that knows of none. */
+static void a_log_that_lost_entries_again(void)
+{
+	_cleanup_(loss_deinit) struct loss loss = {};
+	struct life *life = &loss.life;
+	struct kept older, lost, first, lost_again, last;
+	struct found found;
+	char copies[2][300], folder[320], dir[300];
+	snprintf(folder, sizeof(folder), "%s/export-chain", check_tmpdir());
+	life_init(life, check_tmpdir(), "chain");
+	uint64_t left = life->size;
+	keep(life, &older);
+	export_to(&loss, folder, 0);
+	verify(life, life->journal.dir, (struct audit_verify_options){.remember = &loss.from},
+		&found);
+	life_copy(life, "chain-copy-0", copies[0]);
+	lose(life, copies[0], 1, &lost);
+	export_to(&loss, folder, 0);
+	keep(life, &first);
+	uint64_t again = life->size;
+	verify(life, life->journal.dir, (struct audit_verify_options){.remember = &loss.beyond},
+		&found);
+	life_copy(life, "chain-copy-1", copies[1]);
+	lose(life, copies[1], 4, &lost_again);
+
+	struct audit_verify_result result = holds(life, &older, 0);
+	CHECK_STR(result.newest.origin, "test.demo/4");
+	CHECK_INT(result.epochs.count, 2);
+	CHECK_INT(result.epochs.all[1].epoch, 4);
+	CHECK_INT(result.epochs.all[1].size, again);
+	holds(life, &first, 0);
+	holds(life, &lost, left);
+	holds(life, &lost_again, again);
+	/* What was verified in either epoch goes on, and so does an export. */
+	const struct verified *before[] = {&loss.from, &loss.beyond};
+	for (size_t i = 0; i < ARRAY_LEN(before); i++) {
+		result = verify(life, life->journal.dir,
+			(struct audit_verify_options){.from = before[i]}, &found);
+		found_none(&found);
+		CHECK_INT(result.epochs.count, 2);
+	}
+	export_to(&loss, folder, 0);
+	const uint64_t entries[] = {life->first_message, left, left + 3, again, again + 3};
+	proves_all(&loss, entries, ARRAY_LEN(entries));
+	replays(life);
+	/* The first of two is as bound as the last. */
+	life_copy(life, "chain-changed", dir);
+	life_flip(dir, "record", KEY_BYTES_OF(key_u64(left)), 150);
+	verify(life, dir, (struct audit_verify_options){}, &found);
+	found_some(&found, "epoch-wrong", left);
+	life_copy(life, "chain-gone", dir);
+	life_remove(dir, "checkpoint", KEY_BYTES_OF(key_u64(again)));
+	verify(life, dir, (struct audit_verify_options){}, &found);
+	found_one(&found, "checkpoint-missing", again - 1);
+
+	/* From before the first loss: the epochs between are of no history that is left. */
+	lose(life, copies[0], 5, &last);
+	result = holds(life, &older, 0);
+	CHECK_INT(result.epochs.count, 1);
+	CHECK_INT(result.epochs.all[0].epoch, 5);
+	holds(life, &lost, left);
+	holds(life, &first, left);
+	holds(life, &last, left);
+	replays(life);
+	/* A copy that knows nothing of an epoch is no newer for having no finding of its own. */
+	data_copy(copies[0], life->journal.dir);
+	verify(life, life->journal.dir,
+		(struct audit_verify_options){.held = BYTES(first.note, first.len)}, &found);
+	CHECK(found.report.findings > 0);
+}
+
+CHECK_MAIN(CHECK_CASE(a_journal_that_lost_entries), CHECK_CASE(proofs_and_exports_go_on),
+	CHECK_CASE(a_log_that_lost_entries_again))

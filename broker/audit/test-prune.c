@@ -136,8 +136,21 @@ static struct parcel *send(struct world *w, size_t count)
 	return sent;
 }
 
-/* Two years of it are over and erased; some entries are not. The journal is stopped. */
-static void world_init(struct world *w, const char *name)
+/* The log goes on under a new origin, as after a loss. */
+static void begin_epoch(struct world *w, uint32_t epoch)
+{
+	struct journal_fixture *f = &w->e.journal;
+	struct journal_order order = {epoch, 1000, "order 7"};
+	if (epoch == 0)
+		return;
+	journal_fixture_stop(f);
+	f->options.order = &order;
+	journal_fixture_start(f);
+	f->options.order = NULL;
+}
+
+/* Two years of it are over and erased; some entries are not. The journal is stopped. @epochs: two, or 0. */
+static void world_init_in(struct world *w, const char *name, const uint32_t epochs[2])
 {
 	char why[512];
 	*w = (struct world){};
@@ -145,18 +158,25 @@ static void world_init(struct world *w, const char *name)
 	journal_fixture_start(&w->e.journal);
 	parcel_free(send(w, COUNT));
 	erasing_later(&w->e, 22);
+	begin_epoch(w, epochs[0]);
 	parcel_free(send(w, COUNT));
 	erasing_later(&w->e, 760);
 	struct parcel *left = send(w, LATER);
 	w->first_left = left->submits[0].proof.sequence;
 	w->before = w->first_left / 32 * 32;
 	parcel_free(left);
+	begin_epoch(w, epochs[1]);
 	journal_state_request(w->e.journal.journal);
 	journal_fixture_wait_state(&w->e.journal, w->first_left + LATER);
 	journal_fixture_stop(&w->e.journal);
 	CHECK(snprintf(w->archive, sizeof(w->archive), "%s-archive", w->e.journal.dir) < 320);
 	CHECK_INT(export(w, w->archive, why), 0);
 	measure(w);
+}
+
+static void world_init(struct world *w, const char *name)
+{
+	world_init_in(w, name, (const uint32_t[2]){});
 }
 
 static void world_deinit(struct world *w)
@@ -293,12 +313,13 @@ static void indexes(struct world *w)
 
 /* ---- cases ---- */
 
+/* In a log that lost entries twice: once in what is pruned, and once behind it. */
 static void is_left_whole(void)
 {
 	_cleanup_(world_deinit) struct world w;
 	struct found found;
 	char elsewhere[400], why[512];
-	world_init(&w, "whole");
+	world_init_in(&w, "whole", (const uint32_t[2]){2, 5});
 	indexes(&w);
 	verify(&w, w.e.journal.dir, NULL, &found);
 	found_none(&found);

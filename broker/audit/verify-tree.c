@@ -41,34 +41,45 @@ static int take_newest(struct verifier *v)
 	return 0;
 }
 
-/* Was it signed in an epoch of this log, of more than was kept of that? */
-static bool lost_from(const struct verifier *v, const struct checkpoint *held, uint64_t *ret)
+/*
+ * Was it signed in an epoch of this log, of more than was kept of that? Or in one between, which is of a history that is
+ * no part of this log: then it went when the next epoch began.
+ */
+static bool lost_from(
+	const struct verifier *v, const struct checkpoint *held, uint64_t *ret, bool *ret_whole)
 {
-	const struct audit *audit = v->audit;
+	const struct epochs *epochs = &v->audit->epochs;
 	uint32_t epoch;
-	if (epoch_of(held->origin, BYTES_STR(audit->bus), &epoch) != 0 ||
-		epoch >= epochs_newest(&audit->epochs))
+	size_t next = 0;
+	if (epoch_of(held->origin, BYTES_STR(v->audit->bus), &epoch) != 0 ||
+		epoch >= epochs_newest(epochs))
 		return false;
-	*ret = epochs_kept(&audit->epochs, epoch);
-	return held->size > *ret;
+	while (epochs->all[next].epoch <= epoch)
+		next++;
+	*ret = epochs->all[next].size;
+	*ret_whole = epochs_kept(epochs, epoch) == 0;
+	return *ret_whole || held->size > *ret;
 }
 
 static void take_held(struct verifier *v)
 {
 	struct bytes note = v->options->held;
 	uint64_t lost;
+	bool whole;
 	if (note.len == 0)
 		return;
 	if (parse_unjudged(note, &v->held) || v->held.size == 0) {
 		v->held = (struct checkpoint){};
 		audit_report_finding(
 			v->report, 0, "held-checkpoint", "the given checkpoint cannot be read");
-	} else if (lost_from(v, &v->held, &lost)) {
+	} else if (lost_from(v, &v->held, &lost, &whole)) {
 		audit_report_finding(v->report, lost, "entries-lost",
 			"the given checkpoint %s is of %" PRIu64
-			" entries: those from this one on were lost when the log went on under a "
+			" entries: %s when the log went on under a "
 			"new origin",
-			v->held.origin, v->held.size);
+			v->held.origin, v->held.size,
+			whole ? "all that was signed under that origin was lost"
+			      : "those from this one on were lost");
 		v->held = (struct checkpoint){};
 	} else if (v->held.size > v->size) {
 		audit_report_finding(v->report, v->size, "entries-missing",
