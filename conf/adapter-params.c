@@ -69,7 +69,9 @@ static const struct param rows[] = {
 	{"attachments.bytes", PARAM_BYTES, .offset = AT(spool.bytes_max), .min = 1 * MIB,
 		.max = 16 * TIB, .fallback = "16 GiB",
 		.doc = "Attachments waiting to be sent, as files in STATE/attachments, and as much "
-		       "again on arrival; beyond it, messages with attachments wait."},
+		       "again on arrival; beyond it, messages with attachments wait. As much again "
+		       "of those that were sent is kept for outbox.again; beyond it the oldest "
+		       "go."},
 
 	{"flight.messages", PARAM_COUNT, .offset = AT(flight.messages), .min = 1, .max = 1000000,
 		.fallback = "1024", .doc = "Messages sent and not yet answered."},

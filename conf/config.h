@@ -156,7 +156,7 @@ struct config_reconnect {
 
 /* Attachments on their way, as files in STATE/attachments. */
 struct config_spool {
-	uint64_t bytes_max; /* sealed and not yet recorded; and again, arriving and not yet handed over */
+	uint64_t bytes_max; /* sealed and not yet recorded; again, arriving and not handed over; again, kept */
 };
 
 struct config_adapter {

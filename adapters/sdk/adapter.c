@@ -521,7 +521,8 @@ static int outgoing_open(struct dw_adapter *adapter, const struct reporter *repo
 	struct outcomes_options outcomes = {
 		adapter->store, adapter->trust, adapter->parties, *reporter};
 	if (r == 0)
-		r = again_open(&adapter->again, adapter->config, &adapter->outbox, adapter->clock);
+		r = again_open(&adapter->again, adapter->config, &adapter->outbox, adapter->spool,
+			adapter->clock);
 	if (r == 0)
 		r = turn_new(&turn, &adapter->turn);
 	if (r)

@@ -15,6 +15,7 @@
 
 #include "adapters/sdk/evidence.h"
 #include "adapters/sdk/fields.h"
+#include "adapters/sdk/spool.h"
 #include "proto/base/log.h"
 #include "proto/frame.pb-c.h"
 
@@ -75,10 +76,12 @@ static int kept_get(struct again *again, uint64_t number, struct kept_row *ret)
 int again_keep(struct again *again, uint64_t number, const struct outbox_row *row, uint64_t sequence)
 {
 	uint8_t key[8], buf[FIXED + ROW_INLINE_MAX];
-	if (again->bytes_max == 0)
-		return outbox_remove(again->outbox, number, row);
-	int r = outbox_take(again->outbox, number, row);
-	if (r)
+	bool keep = again->bytes_max > 0;
+	int r = keep ? outbox_take(again->outbox, number, row)
+		     : outbox_remove(again->outbox, number, row);
+	if (r == 0)
+		r = spool_message(again->spool, row->header, keep ? SPOOL_RETAIN : SPOOL_DROP);
+	if (r || !keep)
 		return r;
 	struct outbox_row bare = *row;
 	bare.bare = true;
@@ -95,13 +98,13 @@ int again_keep(struct again *again, uint64_t number, const struct outbox_row *ro
 		again->store, STORE_AGAIN, number_key(key, number), BYTES(buf, FIXED + len));
 }
 
-/* The row goes; large content stays where it is when the message goes back into the outbox. */
+/* The row goes; large content and attachments stay where they are when the message goes back into the outbox. */
 static int kept_delete(struct again *again, uint64_t number, const struct kept_row *kept, bool all)
 {
 	uint8_t key[8];
 	uint64_t bytes = row_bytes(&kept->row);
-	int r = 0;
-	if (all && kept->row.chunked)
+	int r = all ? spool_message(again->spool, kept->row.header, SPOOL_FORGET) : 0;
+	if (r == 0 && all && kept->row.chunked)
 		r = store_chunks_delete(
 			again->store, number, STORE_PART_CONTENT, kept->row.content.len);
 	if (r == 0)
@@ -112,6 +115,28 @@ static int kept_delete(struct again *again, uint64_t number, const struct kept_r
 }
 
 /* ---- going through them ---- */
+
+struct visitor {
+	int (*visit)(void *context, uint64_t number, const struct outbox_row *row);
+	void *context;
+};
+
+static int visit_row(void *context, struct bytes key, struct bytes value)
+{
+	const struct visitor *visitor = context;
+	struct kept_row kept;
+	if (key.len != 8 || kept_decode(value, &kept))
+		return -EBADMSG;
+	return visitor->visit(visitor->context, be64_get(key.data), &kept.row);
+}
+
+int again_scan(struct store *store,
+	int (*visit)(void *context, uint64_t number, const struct outbox_row *row), void *context)
+{
+	struct visitor visitor = {.visit = visit, .context = context};
+	uint8_t key[8];
+	return store_scan(store, STORE_AGAIN, number_key(key, 0), visit_row, &visitor);
+}
 
 struct batch {
 	uint64_t numbers[STEP_MAX];
@@ -201,6 +226,8 @@ static int put_back(struct again *again, uint64_t number)
 		r = outbox_row_decode(BYTES(buf, len), &kept.row);
 	if (r == 0)
 		r = outbox_restore(again->outbox, number, &kept.row);
+	if (r == 0)
+		r = spool_message(again->spool, kept.row.header, SPOOL_RETURN);
 	again->returned++;
 	return r;
 }
@@ -297,8 +324,14 @@ static void full_tell(struct again *again)
 	again->told_ns = now_ns;
 	log_warn("outbox",
 		"messages are kept for less than outbox.again, for there are more than "
-		"outbox.again_bytes: should the bus lose its journal, they cannot be sent again",
+		"outbox.again_bytes, or more attachments than attachments.bytes: should the bus "
+		"lose its journal, they cannot be sent again",
 		F_U64("bytes", again->bytes));
+}
+
+static bool is_over(const struct again *again)
+{
+	return again->bytes > again->bytes_max || spool_keeps_too_much(again->spool);
 }
 
 /* At least as fast as receipts come in: a turn brings no more than are in flight. */
@@ -308,7 +341,7 @@ static int tidy_some(struct again *again, size_t *ret_count)
 	struct kept_row kept;
 	int r = batch_read(again, 0, &batch);
 	*ret_count = batch.count;
-	for (size_t i = 0; i < batch.count && r == 0 && again->bytes > again->bytes_max; i++) {
+	for (size_t i = 0; i < batch.count && r == 0 && is_over(again); i++) {
 		r = kept_get(again, batch.numbers[i], &kept);
 		if (r == 0)
 			r = kept_delete(again, batch.numbers[i], &kept, true);
@@ -321,8 +354,7 @@ static int tidy_bytes(struct again *again)
 	size_t count = 1;
 	int r = 0;
 	full_tell(again);
-	for (size_t i = 0; i < OVER_STEPS && r == 0 && count > 0 && again->bytes > again->bytes_max;
-		i++)
+	for (size_t i = 0; i < OVER_STEPS && r == 0 && count > 0 && is_over(again); i++)
 		r = tidy_some(again, &count);
 	if (r == 0 && count == 0)
 		again->bytes = 0;
@@ -332,7 +364,7 @@ static int tidy_bytes(struct again *again)
 int again_tidy(struct again *again)
 {
 	uint64_t now_ns = clock_mono_ns(again->clock);
-	int r = again->bytes > again->bytes_max ? tidy_bytes(again) : 0;
+	int r = is_over(again) ? tidy_bytes(again) : 0;
 	if (r || (again->tidied_ns && again->tidy_from == 0 &&
 			 now_ns - again->tidied_ns < TIDY_PAUSE_MS * UINT64_C(1000000)))
 		return r;
@@ -352,12 +384,13 @@ int again_save(struct again *again)
 }
 
 int again_open(struct again *again, const struct config_adapter *config, struct outbox *outbox,
-	const struct clock *clock)
+	struct spool *spool, const struct clock *clock)
 {
 	struct bytes row;
 	*again = (struct again){
 		.store = outbox->store,
 		.outbox = outbox,
+		.spool = spool,
 		.clock = clock,
 		.keep_ms = config->outbox.again_ms,
 		.bytes_max = config->outbox.again_bytes,

@@ -13,12 +13,16 @@
  * What has a receipt and might have to be sent again: should the bus lose its journal and go on from an older copy
  * (trust.h, crossing), every message that the copy may lack goes back into the outbox, byte for byte. A message is
  * kept for `outbox.again` after its receipt, and longer while no outcome of it has come; beyond `outbox.again_bytes`,
- * or a quarter of the store, the oldest go first. Kept is what was sent: header, signature and content, not what the content was sealed from.
+ * or a quarter of the store, or `attachments.bytes` of attachments, the oldest go first. Kept is what was sent: header,
+ * signature, content and sealed attachments, not what any of it was sealed from.
  * All within the store's turn; one thread.
  */
+struct spool;
+
 struct again {
 	struct store *store;
 	struct outbox *outbox;
+	struct spool *spool;
 	const struct clock *clock;
 	uint64_t keep_ms;
 	uint64_t bytes_max; /* 0: nothing is kept */
@@ -41,14 +45,25 @@ struct again {
  * @again:  to set up
  * @config: outbox.again, outbox.again_bytes
  * @outbox: open; its store, too
+ * @spool:  open; has what is attached
  * @clock:  borrowed
  * Return: 0 or negative errno.
  */
 int again_open(struct again *again, const struct config_adapter *config, struct outbox *outbox,
-	const struct clock *clock);
+	struct spool *spool, const struct clock *clock);
 
 /**
- * again_keep() - a message of the outbox has its receipt: it leaves that one, and is kept here
+ * again_scan() - go through what is kept
+ * @store:   open
+ * @visit:   called with each; non-zero ends the scan
+ * @context: for @visit
+ * Return: 0 at the end, what @visit gave, negative errno.
+ */
+int again_scan(struct store *store,
+	int (*visit)(void *context, uint64_t number, const struct outbox_row *row), void *context);
+
+/**
+ * again_keep() - a message of the outbox has its receipt: it leaves that one with all that is attached, and is kept here
  * @again:    open
  * @number:   of the message
  * @row:      as outbox_get() gave it, with copies of header, core and content; large content as its length

@@ -118,20 +118,6 @@ static struct dw_report report_of(const struct answered *answered, enum dw_event
 	return report;
 }
 
-/* The broker's answer is final, so it can be done before our commit: what comes again has the same answer. */
-static int sealed_drop(struct settle *settle, const struct answered *answered)
-{
-	Dienstweg__Header *header;
-	const char *field;
-	int r = envelope_header_parse(settle->arena, answered->row.header, &header, &field);
-	if (r)
-		return r < 0 ? r : -EBADMSG; /* we wrote it */
-	for (size_t i = 0; i < header->n_attachments; i++)
-		spool_drop(settle->options.spool, SPOOL_OUT, header->attachments[i]->digest.data,
-			header->attachments[i]->size);
-	return 0;
-}
-
 static int answered_end(struct settle *settle, struct answered *answered)
 {
 	uint8_t buf[SENT_ROW_MAX];
@@ -141,11 +127,13 @@ static int answered_end(struct settle *settle, struct answered *answered)
 	size_t len = sent_row_encode(&answered->sent, buf);
 	int r = store_put(options->store, STORE_SENT, BYTES(answered->row.message_id, UUID_SIZE),
 		BYTES(buf, len));
+	if (r == 0 && recorded)
+		return again_keep(
+			options->again, answered->number, &answered->row, answered->sent.sequence);
 	if (r == 0)
-		r = recorded ? again_keep(options->again, answered->number, &answered->row,
-				       answered->sent.sequence)
-			     : outbox_remove(options->outbox, answered->number, &answered->row);
-	return r ? r : sealed_drop(settle, answered);
+		r = outbox_remove(options->outbox, answered->number, &answered->row);
+	/* The answer is final, so it can be done before our commit: what comes again has the same answer. */
+	return r ? r : spool_message(options->spool, answered->row.header, SPOOL_DROP);
 }
 
 struct early {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
 /*
- * What belongs to what is not written down here: at start a file stays when the outbox names it. What arrives
- * is taken up again when its message is delivered again; when that does not happen for a week, it goes.
+ * What belongs to what is not written down here: at start a file stays when a message in the outbox names it, or
+ * one that is kept. What arrives is taken up again when its message is delivered again; when that does not happen
+ * for a week, it goes.
  */
 #include "adapters/sdk/spool.h"
 
@@ -16,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "adapters/sdk/again.h"
 #include "proto/base/arena.h"
 #include "proto/base/clock.h"
 #include "proto/base/file.h"
@@ -27,15 +29,27 @@ enum { IN_AGE_S = 7 * 24 * 3600, NAME_SIZE = 2 * HASH_SIZE + 24, ARENA_BUDGET = 
 struct spool {
 	char dirs[2][PATH_MAX];
 	uint64_t bytes_max;
-	uint64_t bytes;
+	uint64_t bytes; /* waiting to be sent */
+	uint64_t kept;  /* bytes, too */
+	struct arena *arena;
 };
 
-/* Digests that the outbox names. */
+/* ---- whose it is ---- */
+
+/* Digests that messages name. */
 struct named {
-	struct arena *arena;
+	struct spool *spool;
 	uint8_t (*digests)[HASH_SIZE];
 	size_t count, size;
 };
+
+static int header_read(struct spool *spool, struct bytes header, Dienstweg__Header **ret)
+{
+	const char *field;
+	arena_reset(spool->arena);
+	int r = envelope_header_parse(spool->arena, header, ret, &field);
+	return r > 0 ? -EBADMSG : r; /* we wrote it */
+}
 
 static int named_add(struct named *named, const uint8_t *digest)
 {
@@ -55,35 +69,54 @@ static int named_row(void *context, uint64_t number, const struct outbox_row *ro
 {
 	struct named *named = context;
 	Dienstweg__Header *header;
-	const char *field;
 	(void)number;
-	arena_reset(named->arena);
-	int r = envelope_header_parse(named->arena, row->header, &header, &field);
-	if (r)
-		return r < 0 ? r : -EBADMSG;
-	for (size_t i = 0; i < header->n_attachments && r == 0; i++)
+	int r = header_read(named->spool, row->header, &header);
+	for (size_t i = 0; r == 0 && i < header->n_attachments; i++)
 		r = named_add(named, header->attachments[i]->digest.data);
 	return r;
+}
+
+static int by_digest(const void *a, const void *b)
+{
+	return memcmp(a, b, HASH_SIZE);
 }
 
 static bool named_has(const struct named *named, const char *name)
 {
 	uint8_t digest[HASH_SIZE];
-	if (text_unhex(name, digest, sizeof(digest)) != 0)
-		return false;
-	for (size_t i = 0; i < named->count; i++) {
-		if (memcmp(named->digests[i], digest, HASH_SIZE) == 0)
-			return true;
-	}
-	return false;
+	return named->count > 0 && text_unhex(name, digest, sizeof(digest)) == 0 &&
+	       bsearch(digest, named->digests, named->count, HASH_SIZE, by_digest);
 }
 
-/* Remove what is not wanted. @named NULL: by age, and whatever was opened. */
-static int tidy(struct spool *spool, enum spool_side side, const struct named *named)
+/* ---- opening ---- */
+
+static void tidy_in(int dir, const char *name, const struct stat *st)
+{
+	time_t now = (time_t)(clock_wall_ms(clock_system()) / 1000);
+	if (strchr(name, '.') || now - st->st_mtime >= IN_AGE_S)
+		unlinkat(dir, name, 0);
+}
+
+struct owners {
+	struct named waiting, kept;
+};
+
+static void tidy_out(struct spool *spool, const struct owners *owners, int dir, const char *name,
+	const struct stat *st)
+{
+	if (named_has(&owners->waiting, name))
+		spool->bytes += (uint64_t)st->st_size;
+	else if (named_has(&owners->kept, name))
+		spool->kept += (uint64_t)st->st_size;
+	else
+		unlinkat(dir, name, 0);
+}
+
+/* Remove what is not wanted, and count the rest. @owners: NULL on the side of what arrives. */
+static int tidy(struct spool *spool, enum spool_side side, const struct owners *owners)
 {
 	DIR *dir = opendir(spool->dirs[side]);
 	struct dirent *entry;
-	time_t now = (time_t)(clock_wall_ms(clock_system()) / 1000);
 	if (!dir)
 		return -errno;
 	while ((entry = readdir(dir)) != NULL) {
@@ -91,26 +124,40 @@ static int tidy(struct spool *spool, enum spool_side side, const struct named *n
 		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 			!S_ISREG(st.st_mode))
 			continue;
-		bool wanted = named ? named_has(named, entry->d_name)
-				    : !strchr(entry->d_name, '.') && now - st.st_mtime < IN_AGE_S;
-		if (!wanted)
-			unlinkat(dirfd(dir), entry->d_name, 0);
-		else if (side == SPOOL_OUT)
-			spool->bytes += (uint64_t)st.st_size;
+		if (side == SPOOL_OUT)
+			tidy_out(spool, owners, dirfd(dir), entry->d_name, &st);
+		else
+			tidy_in(dirfd(dir), entry->d_name, &st);
 	}
 	closedir(dir);
 	return 0;
 }
 
-static int tidy_out(struct spool *spool, struct outbox *outbox)
+static void named_sort(struct named *named)
 {
-	struct named named = {.arena = arena_new(ARENA_BUDGET)};
-	int r = named.arena ? outbox_scan(outbox, 0, named_row, &named) : -ENOMEM;
+	if (named->count > 0)
+		qsort(named->digests, named->count, HASH_SIZE, by_digest);
+}
+
+static int owners_read(struct owners *owners, struct outbox *outbox)
+{
+	int r = outbox_scan(outbox, 0, named_row, &owners->waiting);
 	if (r == 0)
-		r = tidy(spool, SPOOL_OUT, &named);
-	free(named.digests);
-	arena_free(named.arena);
+		r = again_scan(outbox->store, named_row, &owners->kept);
+	named_sort(&owners->waiting);
+	named_sort(&owners->kept);
 	return r;
+}
+
+static int spool_tidy(struct spool *spool, struct outbox *outbox)
+{
+	struct owners owners = {.waiting = {.spool = spool}, .kept = {.spool = spool}};
+	int r = owners_read(&owners, outbox);
+	if (r == 0)
+		r = tidy(spool, SPOOL_OUT, &owners);
+	free(owners.waiting.digests);
+	free(owners.kept.digests);
+	return r ? r : tidy(spool, SPOOL_IN, NULL);
 }
 
 int spool_open(const char *state, uint64_t bytes_max, struct outbox *outbox, struct spool **ret)
@@ -119,6 +166,9 @@ int spool_open(const char *state, uint64_t bytes_max, struct outbox *outbox, str
 	if (!spool)
 		return -ENOMEM;
 	spool->bytes_max = bytes_max;
+	spool->arena = arena_new(ARENA_BUDGET);
+	if (!spool->arena)
+		return -ENOMEM;
 	int r = path_join(spool->dirs[SPOOL_OUT], PATH_MAX, state, "attachments/out");
 	if (r == 0)
 		r = path_join(spool->dirs[SPOOL_IN], PATH_MAX, state, "attachments/in");
@@ -127,9 +177,7 @@ int spool_open(const char *state, uint64_t bytes_max, struct outbox *outbox, str
 	if (r == 0)
 		r = dir_make(spool->dirs[SPOOL_IN], 0700);
 	if (r == 0)
-		r = tidy_out(spool, outbox);
-	if (r == 0)
-		r = tidy(spool, SPOOL_IN, NULL);
+		r = spool_tidy(spool, outbox);
 	if (r == 0)
 		*ret = steal(&spool);
 	return r;
@@ -137,8 +185,13 @@ int spool_open(const char *state, uint64_t bytes_max, struct outbox *outbox, str
 
 void spool_free(struct spool *spool)
 {
+	if (!spool)
+		return;
+	arena_free(spool->arena);
 	free(spool);
 }
+
+/* ---- files ---- */
 
 int spool_path(const struct spool *spool, enum spool_side side, const uint8_t *digest,
 	uint64_t number, char buf[PATH_MAX])
@@ -171,13 +224,49 @@ int spool_keep(struct spool *spool, const uint8_t digest[HASH_SIZE], uint64_t by
 	return r;
 }
 
+static void less(uint64_t *total, uint64_t bytes)
+{
+	*total -= bytes < *total ? bytes : *total;
+}
+
 void spool_drop(struct spool *spool, enum spool_side side, const uint8_t *digest, uint64_t bytes)
 {
 	char path[PATH_MAX];
 	if (spool_path(spool, side, digest, 0, path) != 0 || unlink(path) != 0)
 		return;
 	if (side == SPOOL_OUT)
-		spool->bytes -= bytes < spool->bytes ? bytes : spool->bytes;
+		less(&spool->bytes, bytes);
+}
+
+static void decide(
+	struct spool *spool, const Dienstweg__Attachment *attachment, enum spool_fate fate)
+{
+	char path[PATH_MAX];
+	if (spool_path(spool, SPOOL_OUT, attachment->digest.data, 0, path) != 0)
+		return;
+	bool gone = fate == SPOOL_DROP || fate == SPOOL_FORGET;
+	if ((gone ? unlink(path) : access(path, F_OK)) != 0)
+		return; /* it was never sealed here, or is gone already */
+	less(fate == SPOOL_DROP || fate == SPOOL_RETAIN ? &spool->bytes : &spool->kept,
+		attachment->size);
+	if (fate == SPOOL_RETAIN)
+		spool->kept += attachment->size;
+	else if (fate == SPOOL_RETURN)
+		spool->bytes += attachment->size;
+}
+
+int spool_message(struct spool *spool, struct bytes header, enum spool_fate fate)
+{
+	Dienstweg__Header *parsed;
+	int r = header_read(spool, header, &parsed);
+	for (size_t i = 0; r == 0 && i < parsed->n_attachments; i++)
+		decide(spool, parsed->attachments[i], fate);
+	return r;
+}
+
+bool spool_keeps_too_much(const struct spool *spool)
+{
+	return spool->kept > spool->bytes_max;
 }
 
 uint64_t spool_bytes(const struct spool *spool)

@@ -12,6 +12,7 @@
 #include "adapters/sdk/sealer.h"
 #include "adapters/sdk/transfer.h"
 #include "proto/base/file.h"
+#include "proto/identity/uuid.h"
 #include "test/kit/check.h"
 
 enum { SIZE = 5 * 1000 * 1000 + 3 };
@@ -186,6 +187,64 @@ static void it_goes_on_after_a_crash(void)
 	world_deinit(&w);
 }
 
+static bool is_there(const struct world *w, const struct sent *sent)
+{
+	char path[PATH_MAX];
+	CHECK_INT(spool_path(w->spool, SPOOL_OUT, sent->digest, 0, path), 0);
+	return access(path, F_OK) == 0;
+}
+
+static ProtobufCBinaryData pb(const void *data, size_t len)
+{
+	return (ProtobufCBinaryData){.len = len, .data = (uint8_t *)(uintptr_t)data};
+}
+
+/* Of a message with this one attachment. */
+static struct bytes header_of(struct sent *sent, uint8_t *buf, size_t size)
+{
+	Dienstweg__Header header = DIENSTWEG__HEADER__INIT;
+	Dienstweg__Attachment *attached[] = {&sent->attachment};
+	uint8_t id[UUID_SIZE], hash[HASH_SIZE] = {1};
+	uuid_next(&(struct uuid_source){}, 1, id);
+	header.bus = pb("test.demo", 9);
+	header.message_id = header.case_id = pb(id, sizeof(id));
+	header.sender = pb("city", 4);
+	header.recipient = pb("jobcenter", 9);
+	header.service = pb("alg2.application", 16);
+	header.content_type = pb("text/plain", 10);
+	header.content_hash = header.body_commitment = pb(hash, sizeof(hash));
+	header.kind = DIENSTWEG__KIND__KIND_SUBMISSION;
+	header.content_length = header.created_ms = 1;
+	header.attachments = attached;
+	header.n_attachments = 1;
+	CHECK(dienstweg__header__get_packed_size(&header) <= size);
+	return BYTES(buf, dienstweg__header__pack(&header, buf));
+}
+
+/* Should the bus lose it, it is sent once more; until then it is in nobody's way. */
+static void what_was_sent_is_kept_with_its_message(void)
+{
+	struct world w;
+	struct sent sent = {};
+	uint8_t bytes[512];
+	world_init(&w);
+	send(&w, &sent);
+	const struct bytes packed = header_of(&sent, bytes, sizeof(bytes));
+	CHECK_INT(spool_message(w.spool, packed, SPOOL_RETAIN), 0);
+	CHECK_INT(spool_bytes(w.spool), 0);
+	CHECK(is_there(&w, &sent) && !spool_keeps_too_much(w.spool));
+	CHECK_INT(spool_message(w.spool, packed, SPOOL_RETURN), 0);
+	CHECK_INT(spool_bytes(w.spool), sent.attachment.size);
+	CHECK_INT(spool_message(w.spool, packed, SPOOL_RETAIN), 0);
+	CHECK_INT(spool_message(w.spool, packed, SPOOL_FORGET), 0);
+	CHECK(!is_there(&w, &sent));
+	/* What is gone is not counted. */
+	CHECK_INT(spool_message(w.spool, packed, SPOOL_RETURN), 0);
+	CHECK_INT(spool_bytes(w.spool), 0);
+	free(sent.cipher);
+	world_deinit(&w);
+}
+
 /* Once it may have been our disk; the second time it is not what was sealed. */
 static void other_bytes_are_found_out(void)
 {
@@ -247,4 +306,5 @@ static void what_cannot_be_sealed_is_told(void)
 }
 
 CHECK_MAIN(CHECK_CASE(it_comes_back_as_it_was), CHECK_CASE(it_goes_on_after_a_crash),
-	CHECK_CASE(other_bytes_are_found_out), CHECK_CASE(what_cannot_be_sealed_is_told))
+	CHECK_CASE(what_was_sent_is_kept_with_its_message), CHECK_CASE(other_bytes_are_found_out),
+	CHECK_CASE(what_cannot_be_sealed_is_told))

@@ -6,20 +6,29 @@
  * its recipient once.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "proto/base/file.h"
 #include "test/kit/check.h"
 #include "test/scenario/tools.h"
 #include "test/scenario/town.h"
 
-enum { BEFORE = 2, LOST = 3, OPEN = 1, AGAIN = 1, ALL = BEFORE + LOST + OPEN + AGAIN };
+enum {
+	BEFORE = 2,
+	LOST = 3,
+	OPEN = 1,
+	AGAIN = 1,
+	ALL = BEFORE + LOST + OPEN + AGAIN,
+	PLAN_BYTES = 600000
+};
 
-static void apply(const struct town *town, int number)
+static void write_application(const char *path, int number)
 {
-	char path[TOWN_PATH], text[512];
-	path_to(town, path, "city/in/antrag-%d.json", number);
+	char text[512];
 	snprintf(text, sizeof(text),
 		"{\"service\": \"alg2.application\", \"region\": \"051240000000\", "
 		"\"reference\": "
@@ -29,6 +38,63 @@ static void apply(const struct town *town, int number)
 		"  \"date_of_birth\": \"1964-08-12\"}, \"fields\": {\"rent\": \"480.00\"}}\n",
 		number);
 	put_text(path, text);
+}
+
+static void apply(const struct town *town, int number)
+{
+	char path[TOWN_PATH];
+	path_to(town, path, "city/in/antrag-%d.json", number);
+	write_application(path, number);
+}
+
+/* With a document that goes beside the message, as an attachment. */
+static void apply_with_plan(const struct town *town, int number)
+{
+	_cleanup_(heap_free) uint8_t *plan = malloc(PLAN_BYTES);
+	char folder[TOWN_PATH], path[TOWN_PATH];
+	CHECK(plan);
+	random_fill(plan, PLAN_BYTES);
+	path_to(town, path, "plan-%d.pdf", number);
+	put(path, BYTES(plan, PLAN_BYTES));
+	path_to(town, folder, "city/in/.antrag-%d", number);
+	CHECK_INT(dir_make(folder, 0755), 0);
+	path_to(town, path, "city/in/.antrag-%d/application.json", number);
+	write_application(path, number);
+	path_to(town, path, "city/in/.antrag-%d/plan.pdf", number);
+	put(path, BYTES(plan, PLAN_BYTES));
+	path_to(town, path, "city/in/antrag-%d", number);
+	CHECK_INT(rename(folder, path), 0);
+}
+
+static bool has_bytes(const char *path, const uint8_t *bytes, size_t len)
+{
+	_cleanup_(heap_free) uint8_t *found = NULL;
+	size_t found_len;
+	return file_read(path, len, &found, &found_len) == 0 && found_len == len &&
+	       memcmp(found, bytes, len) == 0;
+}
+
+/* In the letter of one case. */
+static void plan_is_there(const struct town *town, int number)
+{
+	_cleanup_(heap_free) uint8_t *plan = NULL;
+	char out[TOWN_PATH], path[TOWN_PATH], name[256];
+	size_t len, found = 0;
+	path_to(town, path, "plan-%d.pdf", number);
+	CHECK_INT(file_read(path, PLAN_BYTES, &plan, &len), 0);
+	path_to(town, out, "jobcenter/out");
+	DIR *dir = opendir(out);
+	CHECK(dir);
+	for (const struct dirent *e; (e = readdir(dir));) {
+		if (e->d_name[0] == '.')
+			continue;
+		path_to(town, path, "jobcenter/out/%s", e->d_name);
+		name_in(path, "-application", name);
+		path_to(town, path, "jobcenter/out/%s/%s/plan.pdf", e->d_name, name);
+		found += has_bytes(path, plan, len);
+	}
+	closedir(dir);
+	CHECK_INT(found, 1);
 }
 
 static void receipts_are(const struct town *town, const char *suffix, size_t count)
@@ -57,11 +123,17 @@ static void broker_run(struct town *town, const char *until, const char *epoch)
 
 static void restore(const struct town *town, const char *backup)
 {
-	char journal[TOWN_PATH], lost[TOWN_PATH];
+	char journal[TOWN_PATH], lost[TOWN_PATH], files[TOWN_PATH], saved[TOWN_PATH];
 	path_to(town, journal, "broker/journal");
 	path_to(town, lost, "%s-lost", strrchr(backup, '/') + 1);
 	CHECK_INT(rename(journal, lost), 0);
 	CHECK_INT(rename(backup, journal), 0);
+	/* The files of attachments lay on that disk, too; those of the backup are not all. */
+	path_to(town, files, "broker/blobs");
+	path_to(town, lost, "%s-lost-files", strrchr(backup, '/') + 1);
+	path_to(town, saved, "broker/journal/blobs");
+	CHECK_INT(rename(files, lost), 0);
+	CHECK(rename(saved, files) == 0 || errno == ENOENT);
 	free(tool_admin(&town->bus, 0, "audit", "rebuild", NULL));
 }
 
@@ -144,14 +216,17 @@ static void what_had_a_receipt_is_there_again(void)
 		apply(&town, i);
 	receipts_are(&town, ".ended.json", BEFORE);
 	free(tool_admin(&town.bus, 0, "backup", backups[0], NULL));
-	for (int i = BEFORE + 1; i <= BEFORE + LOST; i++)
+	for (int i = BEFORE + 1; i < BEFORE + LOST; i++)
 		apply(&town, i);
+	apply_with_plan(&town, BEFORE + LOST);
 	receipts_are(&town, ".ended.json", BEFORE + LOST);
 	CHECK_INT(process_end(&town.jobcenter, SIGTERM), 0);
+	CHECK_INT(process_end(&town.city, SIGTERM), 0);
+	adapter_start(&town, &town.city, "city");
 	/* A restart: from here on the mark beside the keyring is beyond the backup, however little time went by. */
 	CHECK_INT(bus_end(&town.bus, SIGTERM), 0);
 	bus_start(&town.bus);
-	apply(&town, ALL - AGAIN);
+	apply_with_plan(&town, ALL - AGAIN);
 	receipts_are(&town, ".recorded.json", ALL - AGAIN);
 	CHECK_INT(bus_end(&town.bus, SIGKILL), 128 + SIGKILL);
 	restore(&town, backups[0]);
@@ -177,6 +252,8 @@ static void what_had_a_receipt_is_there_again(void)
 	receipts_are(&town, ".ended.json", ALL);
 	nothing_is_missing(&town);
 	each_came_once(&town);
+	plan_is_there(&town, BEFORE + LOST);
+	plan_is_there(&town, ALL - AGAIN);
 	is_told(&town, "city", 1);
 	is_told(&town, "city", 2);
 	is_told(&town, "jobcenter", 2);
