@@ -5,6 +5,10 @@
  * more than one party was active within the last second: a lone sender gets the whole commit, and a
  * quiet one finds room the moment it speaks. Activity is counted in windows of a second, this one and
  * the last, which needs no list of times.
+ *
+ * Of whom more waits than one commit takes, the rest has to wait for the one after it anyway; of whom little waits is
+ * done with this one. So where there are both, those with little go alone, in a commit that is as short as it can be;
+ * and in the next one everybody, so that nobody starves.
  */
 #include "broker/journal/fair.h"
 
@@ -21,7 +25,8 @@ struct fair_party {
 	uint64_t window; /* it was last seen in */
 	uint64_t round;  /* `taken` counts for this one */
 	size_t taken;
-	uint32_t next; /* in the ring of parties with parcels */
+	size_t waiting; /* messages in its parcels */
+	uint32_t next;  /* in the ring of parties with parcels */
 };
 
 /* Parties by number, chained through fair_party.next. */
@@ -37,6 +42,7 @@ struct fair {
 	struct fair_ring ready;
 	size_t parcels;
 	uint64_t round;
+	bool ahead; /* the last commit was without those of whom more than a share waits */
 	uint64_t window;
 	size_t active, active_before; /* parties seen in this window and in the one before */
 	uint32_t first, first_before; /* the first of them */
@@ -111,6 +117,13 @@ static void fair_turn_window(struct fair *fair, uint64_t now_ns)
 	fair->window = window;
 }
 
+static size_t weight(const struct parcel *parcel)
+{
+	if (parcel->spoilt)
+		return 0;
+	return parcel->submits_count ? parcel->submits_count : 1;
+}
+
 int fair_push(struct fair *fair, struct parcel *parcel, uint64_t now_ns)
 {
 	uint32_t number = parcel->origin.speaker_number;
@@ -134,6 +147,7 @@ int fair_push(struct fair *fair, struct parcel *parcel, uint64_t now_ns)
 	if (party->head == parcel)
 		ring_push(fair, &fair->ready, number);
 	party->last = parcel;
+	party->waiting += weight(parcel);
 	fair->parcels++;
 	return 0;
 }
@@ -143,15 +157,13 @@ void fair_forget(struct fair *fair, uint32_t party, uint64_t session)
 	uint32_t number = party < PARTIES_MAX ? party : 0;
 	if (number >= fair->parties_count)
 		return;
-	for (struct parcel *parcel = fair->parties[number].head; parcel; parcel = parcel->next)
-		parcel->spoilt |= parcel->origin.session_serial == session;
-}
-
-static size_t weight(const struct parcel *parcel)
-{
-	if (parcel->spoilt)
-		return 0;
-	return parcel->submits_count ? parcel->submits_count : 1;
+	struct fair_party *waiting = &fair->parties[number];
+	for (struct parcel *parcel = waiting->head; parcel; parcel = parcel->next) {
+		if (parcel->origin.session_serial != session)
+			continue;
+		waiting->waiting -= weight(parcel);
+		parcel->spoilt = true;
+	}
 }
 
 /* May this party have one more in this commit? The first always, or a large parcel would never go. */
@@ -167,6 +179,7 @@ static struct parcel *party_pop(struct fair *fair, struct fair_party *party)
 	struct parcel *parcel = party->head;
 	party->taken = (party->round == fair->round ? party->taken : 0) + weight(parcel);
 	party->round = fair->round;
+	party->waiting -= weight(parcel);
 	party->head = parcel->next;
 	parcel->next = NULL;
 	fair->parcels--;
@@ -180,6 +193,25 @@ static bool fair_contended(const struct fair *fair)
 	       (both && fair->first != fair->first_before);
 }
 
+/* More than one commit's share of it waits. */
+static bool is_crowd(const struct fair *fair, const struct fair_party *party)
+{
+	return party->waiting > fair->limits.party_messages;
+}
+
+static bool somebody_waits_for_a_crowd(const struct fair *fair)
+{
+	bool crowd = false, other = false;
+	uint32_t number = fair->ready.head;
+	for (size_t i = 0; i < fair->ready.count; i++) {
+		const struct fair_party *party = &fair->parties[number];
+		crowd |= is_crowd(fair, party);
+		other |= !is_crowd(fair, party);
+		number = party->next;
+	}
+	return crowd && other;
+}
+
 struct parcel **fair_take(struct fair *fair, uint64_t now_ns, struct parcel **tail)
 {
 	struct fair_ring resting = {}; /* had their share */
@@ -187,6 +219,8 @@ struct parcel **fair_take(struct fair *fair, uint64_t now_ns, struct parcel **ta
 	fair_turn_window(fair, now_ns);
 	fair->round++;
 	bool contended = fair_contended(fair);
+	fair->ahead = contended && !fair->ahead && fair->limits.parcels > 1 &&
+		      somebody_waits_for_a_crowd(fair);
 	while (fair->ready.count > 0 && parcels < fair->limits.parcels) {
 		uint32_t number = fair->ready.head;
 		struct fair_party *party = &fair->parties[number];
@@ -194,7 +228,7 @@ struct parcel **fair_take(struct fair *fair, uint64_t now_ns, struct parcel **ta
 		if (messages > 0 && messages + more > fair->limits.messages)
 			break;
 		ring_pop(fair, &fair->ready);
-		if (!party_may(fair, party, contended)) {
+		if ((fair->ahead && is_crowd(fair, party)) || !party_may(fair, party, contended)) {
 			ring_push(fair, &resting, number);
 			continue;
 		}

@@ -44,6 +44,10 @@ int fair_push(struct fair *fair, struct parcel *parcel, uint64_t now_ns);
  * @fair:   the queues
  * @now_ns: monotonic time
  * @tail:   where the list's next parcel is to be linked
+ *
+ * While several parties are active each gets its share. If of some more waits than that, and of others less, then those
+ * others go alone; but never twice in a row.
+ *
  * Return: where the one after it is to be linked.
  */
 struct parcel **fair_take(struct fair *fair, uint64_t now_ns, struct parcel **tail);

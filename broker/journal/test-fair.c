@@ -86,7 +86,9 @@ static void a_flooder_keeps_its_order_and_its_share(void)
 	push(fair, FLOODER, 90, 32, now_ns);
 	push(fair, QUIET, 1, 1, now_ns);
 	struct taken taken = take(fair, now_ns);
-	CHECK_INT(taken.quiet, 1); /* at once, behind nobody */
+	CHECK_INT(taken.quiet, 1); /* at once, behind nobody and beside nobody */
+	CHECK_INT(taken.flooder, 0);
+	taken = take(fair, now_ns + 50);
 	CHECK_INT(taken.flooder, 64);
 	taken = take(fair, now_ns + 100);
 	CHECK_INT(taken.flooder, 64); /* the quiet one may speak again any moment */
@@ -96,6 +98,23 @@ static void a_flooder_keeps_its_order_and_its_share(void)
 	while (fair_count(fair) > 0)
 		CHECK(take(fair, now_ns + 3 * (uint64_t)SECOND).parcels > 0);
 	fair_free(fair);
+}
+
+/* Quiet ones that always have something do not keep the flooder out. */
+static void who_needs_little_goes_first_every_second_time(void)
+{
+	_cleanup_(fair_free) struct fair *fair = NULL;
+	CHECK_INT(fair_new(&limits, &fair), 0);
+	push(fair, FLOODER, 40, 16, SECOND);
+	for (size_t i = 0; i < 9; i++) {
+		for (uint32_t party = 0; party < 3; party++)
+			push(fair, QUIET + party, 1, 1, SECOND);
+		struct taken taken = take(fair, SECOND);
+		CHECK_INT(taken.quiet, 3);
+		CHECK_INT(taken.flooder, i % 2 ? 64 : 0);
+	}
+	while (fair_count(fair) > 0)
+		CHECK(take(fair, SECOND).flooder > 0);
 }
 
 static void two_floods_share(void)
@@ -166,5 +185,6 @@ static void what_is_forgotten_waits_for_nobody(void)
 }
 
 CHECK_MAIN(CHECK_CASE(what_is_forgotten_waits_for_nobody), CHECK_CASE(a_lone_sender_gets_the_commit),
-	CHECK_CASE(a_flooder_keeps_its_order_and_its_share), CHECK_CASE(two_floods_share),
+	CHECK_CASE(a_flooder_keeps_its_order_and_its_share),
+	CHECK_CASE(who_needs_little_goes_first_every_second_time), CHECK_CASE(two_floods_share),
 	CHECK_CASE(a_large_parcel_goes_some_time), CHECK_CASE(strange_numbers_are_bounded))

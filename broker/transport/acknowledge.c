@@ -67,5 +67,5 @@ void acknowledge_handle(
 	}
 	transport->counters.acknowledgements += parcel->acks_count;
 	budget_charge(transport, session, parcel, bytes);
-	transport_pass_on(transport, parcel);
+	transport_pass_on(transport, session, parcel);
 }

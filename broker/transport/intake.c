@@ -196,6 +196,7 @@ static void frame_handle(struct transport *transport, const struct router_frame 
 int transport_receive(struct transport *transport)
 {
 	size_t bytes = 0;
+	transport->turn_verified = 0;
 	for (size_t i = 0; i < TURN_FRAMES_MAX && bytes < TURN_BYTES_MAX; i++) {
 		struct router_frame raw;
 		int r = router_receive(transport->options.router, &raw);

@@ -59,6 +59,7 @@ struct transport {
 	struct answer *answer;
 	struct parcel *turn[TURN_PARCELS_MAX];
 	size_t turn_count;
+	size_t turn_verified;          /* parcels, by this thread itself */
 	struct session *turn_sessions; /* with parcels in this turn */
 	struct budget budget;          /* over all sessions */
 	struct bars bars;              /* who flooded */
@@ -130,8 +131,9 @@ void transport_close(struct transport *transport, struct session *session, const
 /* Does the party of this session's key still speak for all its parties? */
 bool transport_may_speak(const struct transport *transport, const struct session *session);
 
-/* To verify, or straight on when all is idle and the frame is small. */
-void transport_pass_on(struct transport *transport, struct parcel *parcel);
+/* To verify, or straight on when it is small and all that its session has under way; @parcel is charged to it. */
+void transport_pass_on(
+	struct transport *transport, const struct session *session, struct parcel *parcel);
 
 /* ---- budget.c ---- */
 

@@ -128,7 +128,7 @@ static void parcels_pass_on(
 		parcels = parcel->next;
 		parcel->next = NULL;
 		budget_charge(transport, session, parcel, parcel->charge);
-		transport_pass_on(transport, parcel);
+		transport_pass_on(transport, session, parcel);
 	}
 }
 

@@ -12,22 +12,37 @@
 #include "proto/base/log.h"
 #include "proto/base/queue.h"
 
-enum { INLINE_BYTES_MAX = 64 * 1024, INLINE_ENVELOPES_MAX = 4 };
+enum { INLINE_BYTES_MAX = 64 * 1024, INLINE_ENVELOPES_MAX = 4, INLINE_TURN_MAX = 4 };
 
-/* A lone message should not pay for waking a thread. Nothing is pending, so nothing is overtaken. */
-static bool is_lone(const struct transport *transport, const struct parcel *parcel)
+static bool is_idle(const struct transport *transport)
 {
-	return parcel->charge <= INLINE_BYTES_MAX &&
-	       parcel->submits_count + parcel->acks_count <= INLINE_ENVELOPES_MAX &&
-	       verify_pool_pending(transport->options.verify) == 0 &&
+	return verify_pool_pending(transport->options.verify) == 0 &&
 	       journal_pending(transport->options.journal) == 0;
 }
 
-void transport_pass_on(struct transport *transport, struct parcel *parcel)
+/*
+ * A lone message should not pay for waking a thread, nor wait for one that is busy with its neighbours' thousands. Of
+ * its session nothing else is under way, so nothing is overtaken. With many such sessions at once workers are
+ * the quicker way again; and while others wait for this thread, it has no time for large contents.
+ */
+static bool is_lone(const struct transport *transport, const struct session *session,
+	const struct parcel *parcel)
+{
+	uint64_t under_way = session->budget.submits + session->budget.acknowledgements;
+	return parcel->submits_count + parcel->acks_count <= INLINE_ENVELOPES_MAX &&
+	       under_way == parcel->charge && transport->turn_verified < INLINE_TURN_MAX &&
+	       (parcel->charge <= BUDGET_FRAME_MIN ||
+		       (parcel->charge <= INLINE_BYTES_MAX && is_idle(transport)));
+}
+
+void transport_pass_on(
+	struct transport *transport, const struct session *session, struct parcel *parcel)
 {
 	int r = 0;
 	parcel->registry = registry_ref(transport->registry);
-	if (!is_lone(transport, parcel))
+	bool lone = is_lone(transport, session, parcel);
+	transport->turn_verified += lone;
+	if (!lone)
 		r = verify_pool_push(transport->options.verify, parcel);
 	else if (verify_parcel(transport->options.verify_here, parcel) == 0 &&
 		 !parcel_is_inflated(parcel, parcel->charge))

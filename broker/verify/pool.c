@@ -8,6 +8,9 @@
  * Behind its queue a worker keeps one line per party and takes from them in turn. A frame of a thousand
  * bad signatures costs a tenth of a second, and a party may have a hundred of them under way: in one line
  * everybody else would wait for all of them.
+ *
+ * What is small and alone does not come here (broker/transport/turn.c): what comes here is a crowd, and its
+ * signatures are checked when nobody is waiting for the processor.
  */
 #include "broker/verify/verify.h"
 
@@ -16,12 +19,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "broker/journal/fair.h"
 #include "broker/thread.h"
 #include "proto/base/clock.h"
 
-enum { VERIFY_TAKE_MAX = 64 };
+enum { VERIFY_TAKE_MAX = 64, VERIFY_NICE = 5 };
 
 struct verify_worker {
 	struct verify_pool *pool;
@@ -68,6 +73,9 @@ static void *worker_main(void *argument)
 {
 	struct verify_worker *worker = argument;
 	uint64_t now_ns;
+	/* Here is the bulk of the work, in the reactor and the journal what everybody waits for. Linux counts
+	   threads; failing, it is as pressing as the others. */
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + VERIFY_NICE);
 	while (worker_refill(worker, now_ns = clock_mono_ns(clock_system()))) {
 		struct parcel *parcel = NULL;
 		fair_take(worker->lines, now_ns, &parcel);

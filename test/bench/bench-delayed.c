@@ -81,8 +81,9 @@ int main(int argc, char **argv)
 	bus_start(&bus);
 	flow_receiver_start(&receiver, &bus, "jobcenter");
 	double before = live(&bus, &receiver, (double)seconds, 0, json);
-	double rate = flow_delay(
-		&bus, "city", delayed, DELAYED_BODY, clock_wall_ms(clock_system()) + DAY_MS);
+	const struct party_draft tomorrow = {
+		.region = "051240000000", .not_before_ms = clock_wall_ms(clock_system()) + DAY_MS};
+	double rate = flow_fill(&bus, "city", &tomorrow, delayed, DELAYED_BODY);
 	if (!json)
 		printf("%9llu messages for tomorrow, recorded at %.0f/s\n",
 			(unsigned long long)delayed, rate);

@@ -25,7 +25,7 @@ enum {
 	ARENA_BYTES = 64 << 20,
 	FRAME_ROOM = 900000,
 	SETTLE_MS = 20000,
-	DELAYED_IN_FLIGHT = 1024
+	FILL_IN_FLIGHT = 1024
 };
 
 static uint64_t mono_ns(void)
@@ -196,8 +196,8 @@ struct sender {
 	size_t log_keys_count;
 	struct flight flights[IN_FLIGHT_MAX];
 	uint64_t sent, answered;
-	uint64_t not_before_ms; /* 0: at once */
-	uint64_t count;         /* send no more than so many; 0: no end */
+	struct party_draft draft; /* all but the body */
+	uint64_t count;           /* send no more than so many; 0: no end */
 	size_t in_flight;
 	struct samples *receipts;
 	uint8_t *body;
@@ -252,7 +252,7 @@ static void sender_frame(void *context, const Dienstweg__Frame *frame)
 
 static void send_some(struct sender *s, size_t count)
 {
-	struct party_draft draft = {.region = "051240000000", .not_before_ms = s->not_before_ms};
+	struct party_draft draft = s->draft;
 	uint64_t now = mono_ns();
 
 	arena_reset(s->arena);
@@ -287,7 +287,8 @@ static void fill_flight(struct sender *s, size_t frame_max)
 static void sender_init(
 	struct sender *s, const struct bus *bus, const char *name, size_t in_flight, size_t body)
 {
-	*s = (struct sender){.in_flight = in_flight, .body_len = body};
+	*s = (struct sender){
+		.in_flight = in_flight, .body_len = body, .draft = {.region = "051240000000"}};
 	party_init(&s->party, bus, name);
 	s->arena = arena_new(ARENA_BYTES);
 	s->body = calloc(1, body);
@@ -317,13 +318,13 @@ static size_t frame_messages(size_t body)
 	return fit > BATCH_MAX ? BATCH_MAX : fit;
 }
 
-double flow_delay(const struct bus *bus, const char *sender, uint64_t count, size_t body,
-	uint64_t not_before_ms)
+double flow_fill(const struct bus *bus, const char *sender, const struct party_draft *draft,
+	uint64_t count, size_t body)
 {
 	struct sender *s = malloc(sizeof(*s));
 	CHECK(s);
-	sender_init(s, bus, sender, DELAYED_IN_FLIGHT, body);
-	s->not_before_ms = not_before_ms;
+	sender_init(s, bus, sender, FILL_IN_FLIGHT, body);
+	s->draft = *draft;
 	s->count = count;
 	uint64_t start = mono_ns();
 	while (s->answered < count) {

@@ -46,16 +46,16 @@ void flow_run(const struct bus *bus, const char *sender, struct flow_receiver *r
 	size_t in_flight, size_t body, double seconds, struct flow_result *ret);
 
 /**
- * flow_delay() - send messages that are due much later, and wait for their receipts
- * @bus:           running
- * @sender:        party name
- * @count:         how many
- * @body:          bytes of each body, >= 8
- * @not_before_ms: when they are due
+ * flow_fill() - send messages that nobody takes now, and wait for their receipts
+ * @bus:    running
+ * @sender: party name
+ * @draft:  to whom and when; the body is filled in
+ * @count:  how many
+ * @body:   bytes of each body, >= 8
  * Return: messages per second.
  */
-double flow_delay(const struct bus *bus, const char *sender, uint64_t count, size_t body,
-	uint64_t not_before_ms);
+double flow_fill(const struct bus *bus, const char *sender, const struct party_draft *draft,
+	uint64_t count, size_t body);
 
 /* User and system time of a process so far, in seconds; its anonymous memory in bytes. */
 double process_cpu_s(pid_t pid);

@@ -146,7 +146,9 @@ static void flood_start(struct flood *flood, const struct bus *bus, const struct
 		if (getppid() != parent)
 			_exit(126);
 		/* Elsewhere it would have a processor of its own; here it takes what the bus leaves. */
-		CHECK_INT(setpriority(PRIO_PROCESS, 0, LEAST_PRIORITY), 0);
+		CHECK_INT(
+			setpriority(PRIO_PROCESS, 0, LEAST_PRIORITY + getpriority(PRIO_PROCESS, 0)),
+			0);
 		nuisance->main(bus, name, ends[1]);
 	}
 	close(ends[1]);
