@@ -106,6 +106,7 @@ static uint8_t kind_of(const char *event)
 		{"late", DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED},
 		{"delivery-failed", DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED},
 		{"expired", DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED},
+		{"overdue", DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (strcmp(kinds[i].event, event) == 0)

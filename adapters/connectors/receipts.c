@@ -65,6 +65,8 @@ static const char *event_name(enum dw_event event)
 		return "recorded";
 	case DW_REFUSED:
 		return "refused";
+	case DW_OVERDUE:
+		return "overdue";
 	case DW_ENDED:
 		break;
 	}

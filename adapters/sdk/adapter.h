@@ -173,7 +173,8 @@ struct dw_verdict {
 };
 
 /* What became of a message of ours. */
-enum dw_event { DW_RECORDED = 1, DW_REFUSED = 2, DW_ENDED = 3 };
+/* DW_OVERDUE: nobody replied within the time that its service gives; it may still end, and be replied to. */
+enum dw_event { DW_RECORDED = 1, DW_REFUSED = 2, DW_ENDED = 3, DW_OVERDUE = 4 };
 struct dw_report {
 	enum dw_event event;
 	struct bytes key; /* as submitted */
@@ -181,9 +182,9 @@ struct dw_report {
 	uint8_t case_id[16];
 	uint8_t h[32];
 	struct bytes service;
-	uint64_t sequence;      /* recorded: its entry; ended: the entry that ended it */
+	uint64_t sequence;      /* recorded: its entry; ended, overdue: the entry that says so */
 	uint64_t at_ms;         /* recorded: batch time */
-	struct bytes recipient; /* ended */
+	struct bytes recipient; /* ended, overdue */
 	struct bytes state;     /* ended: accepted, rejected, expired, cancelled, discarded */
 	struct bytes code;      /* refused, rejected */
 	struct bytes field;     /* refused */

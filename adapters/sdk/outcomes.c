@@ -90,11 +90,16 @@ static bool is_signed(const Dienstweg__Outcome *outcome)
 
 static bool is_possible(const Dienstweg__Outcome *outcome)
 {
-	static const char *const words[] = {"expired", "cancelled", "discarded"};
+	static const char *const words[] = {"expired", "cancelled", "discarded", "overdue"};
 	return outcome->h.len == HASH_SIZE && outcome->message_id.len == UUID_SIZE &&
 	       text_is_name(BYTES_PB(outcome->recipient)) && outcome->code.len <= NAME_BYTES_MAX &&
 	       outcome->text.len <= TEXT_MAX &&
 	       (is_signed(outcome) || is_one_of(BYTES_PB(outcome->state), words, ARRAY_LEN(words)));
+}
+
+static bool is_reminder(const Dienstweg__Outcome *outcome)
+{
+	return bytes_equal(BYTES_PB(outcome->state), BYTES_STR("overdue"));
 }
 
 enum { CHECK_HOLD = 1, CHECK_FORGED = 2 };
@@ -142,7 +147,7 @@ static int tell(struct outcomes *outcomes, const struct sent_row *sent, const Di
 	memcpy(key, sent->key.data, sent->key.len);
 	memcpy(service, sent->service.data, sent->service.len);
 	struct dw_report report = {
-		.event = DW_ENDED,
+		.event = is_reminder(outcome) ? DW_OVERDUE : DW_ENDED,
 		.key = BYTES(key, sent->key.len),
 		.service = BYTES(service, sent->service.len),
 		.sequence = item->sequence,
@@ -208,6 +213,9 @@ static int seen_before(struct outcomes *outcomes, const Dienstweg__Outcome *outc
 static int take_over(struct outcomes *outcomes, const Dienstweg__Item *item, struct sent_row *sent)
 {
 	struct bytes id = BYTES_PB(item->outcome->message_id);
+	/* No end: it is told, and nothing is kept of it. Without a receipt there is nothing to be reminded of. */
+	if (is_reminder(item->outcome))
+		return sent->state == SENT_RECORDED ? tell(outcomes, sent, item) : 0;
 	int r = seen_before(outcomes, item->outcome);
 	if (r)
 		return r < 0 ? r : 0;

@@ -53,6 +53,22 @@ static void an_outcome_is_told_kept_and_confirmed(void)
 	CHECK_INT(kept(world, three), 1);
 }
 
+/* Nobody replied: it is told and confirmed, and the message can still end. */
+static void overdue_is_no_end(void)
+{
+	_cleanup_(world_free) struct world *world = world_new();
+	world_connect(world);
+	const struct desk_message *message = recorded(world, "k1");
+	uint64_t entry = desk_outcome(world->desk, message, "jobcenter", "overdue", DESK_TRUE);
+	world_until(world, world->desk->confirmed == entry);
+	CHECK(world_saw(world, "overdue k1 jobcenter"));
+	CHECK_INT(world_count(world, "ended"), 0);
+	CHECK_INT(kept(world, message), 0);
+	entry = desk_outcome(world->desk, message, "jobcenter", "accepted", DESK_TRUE);
+	world_until(world, world->desk->confirmed == entry);
+	CHECK(world_saw(world, "ended k1 jobcenter accepted"));
+}
+
 static void each_recipient_has_its_own(void)
 {
 	_cleanup_(world_free) struct world *world = world_new();
@@ -167,7 +183,7 @@ static void an_outcome_of_nobodys_message_is_confirmed(void)
 	CHECK_INT(world->failed, 0);
 }
 
-CHECK_MAIN(CHECK_CASE(an_outcome_is_told_kept_and_confirmed),
+CHECK_MAIN(CHECK_CASE(an_outcome_is_told_kept_and_confirmed), CHECK_CASE(overdue_is_no_end),
 	CHECK_CASE(each_recipient_has_its_own), CHECK_CASE(the_same_again_is_confirmed_and_not_told),
 	CHECK_CASE(an_outcome_before_its_receipt_is_told_after_it),
 	CHECK_CASE(a_forged_outcome_is_an_alarm),

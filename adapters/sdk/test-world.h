@@ -12,7 +12,7 @@
  * For tests: an adapter of the party "city" (which also operates "library") with all its rooms and files,
  * facing a desk that can lie; both run in turn in one thread, so a test sees every step. What the ops are
  * called with is kept as lines: "submitted KEY", "recorded KEY", "refused KEY CODE", "ended KEY RECIPIENT
- * STATE", "delivery SENDER BODY".
+ * STATE", "overdue KEY RECIPIENT", "delivery SENDER BODY".
  */
 enum { WORLD_LINES_MAX = 4096, WORLD_LETTERS_MAX = 2048 };
 

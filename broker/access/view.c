@@ -74,6 +74,7 @@ void access_judge(struct access *access, const struct timeline_event *event, str
 	case TIMELINE_HELD:
 	case TIMELINE_RELEASED:
 	case TIMELINE_CANCELLED:
+	case TIMELINE_OVERDUE:
 		judge_ending(access, event, ret);
 		return;
 	}

@@ -46,6 +46,8 @@ static const char *what_of(uint8_t kind)
 		return "an operator released messages or a queue";
 	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
 		return "a sender cancelled messages";
+	case DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE:
+		return "nobody replied to messages in time";
 	case DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY:
 		return "a registry came into force";
 	case DIENSTWEG__ENTRY_KIND__ENTRY_WITNESSED:

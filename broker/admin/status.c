@@ -275,6 +275,7 @@ static json_t *journal_json(const struct status *status, const struct inquiry *i
 	put(object, "entries", stats.tree_size);
 	put(object, "commits", stats.commits);
 	put(object, "messages", stats.messages);
+	put(object, "overdue", stats.overdue);
 	put(object, "commit_mean_us", stats.commits ? stats.commit_ns / stats.commits / 1000 : 0);
 	put(object, "pending", journal_pending(status->options.journal));
 	put(object, "fill_percent", stats.fill_percent);

@@ -126,6 +126,9 @@ static void say_more(struct words *words, const struct timeline_event *event)
 	case TIMELINE_EXPIRED:
 		words_add(words, "never acknowledged");
 		return;
+	case TIMELINE_OVERDUE:
+		words_add(words, "no reply, its sender was told");
+		return;
 	case TIMELINE_CANCELLED:
 		words_add(words, "on the word of its sender");
 		return;

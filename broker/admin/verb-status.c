@@ -151,6 +151,10 @@ static void print_live(const json_t *status)
 		json_is_true(json_object_get(journal, "full")) ? ", NEW MESSAGES ARE PUT OFF" : "",
 		number(journal, "commits"), number(journal, "commit_mean_us"));
 	print_pruned(journal);
+	if (number(journal, "overdue") > 0)
+		printf("  overdue      %" PRIu64
+		       " messages since start: audit list --kind overdue\n",
+			number(journal, "overdue"));
 	printf("  case index   of %" PRIu64 " entries\n", number(journal, "case_index"));
 	printf("  just now     %" PRIu64 " messages and %" PRIu64 " commits a second\n",
 		number(journal, "messages_per_s"), number(journal, "commits_per_s"));

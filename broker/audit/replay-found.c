@@ -70,6 +70,9 @@ static bool ends_affected(uint8_t kind, uint8_t *ret)
 	case DIENSTWEG__ENTRY_KIND__ENTRY_DISCARDED:
 		*ret = END_DISCARDED;
 		return true;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE: /* which is no end, but an outcome */
+		*ret = END_OVERDUE;
+		return true;
 	default:
 		return false;
 	}
@@ -340,6 +343,20 @@ static int put_totals(struct replayer *p, const Dienstweg__State *state)
 	return r;
 }
 
+/* What the row of one that is told when due has besides: its record is kept until then. */
+static int take_ids(struct replayer *p, struct asked_row *row)
+{
+	struct queue_row message;
+	uint8_t lane;
+	int r = row_of(p, row->sequence, &message, &lane);
+	if (r)
+		return r < 0 ? r : open_lost(p, &(struct rules_item){.sequence = row->sequence});
+	memcpy(row->h, message.h, sizeof(row->h));
+	memcpy(row->message_id, message.message_id, sizeof(row->message_id));
+	memcpy(row->case_id, message.case_id, sizeof(row->case_id));
+	return 0;
+}
+
 static int put_asked(struct replayer *p, const Dienstweg__State *state)
 {
 	int r = 0;
@@ -349,14 +366,17 @@ static int put_asked(struct replayer *p, const Dienstweg__State *state)
 			.sequence = asked->sequence,
 			.answerer = asked->answerer,
 			.due_ms = asked->due_ms,
-			.over = asked->over,
+			.state = (uint8_t)asked->state,
 			.service_len = (uint8_t)asked->service.len,
 		};
 		if (asked->token.len != ASKED_TOKEN_SIZE || asked->service.len == 0 ||
 			asked->service.len > sizeof(row.service))
 			return -EBADMSG;
 		memcpy(row.service, asked->service.data, asked->service.len);
-		r = asked_put(p->rules.state, asked->party, asked->token.data, &row);
+		if (row.state == ASKED_REMINDS)
+			r = take_ids(p, &row);
+		if (r == 0)
+			r = asked_put(p->rules.state, asked->party, asked->token.data, &row);
 	}
 	return r;
 }

@@ -116,6 +116,8 @@ static int decide(struct replayer *p, const struct audit_entry *entry,
 		return decide_failed(p, entry, ret);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:
 		return decide_expired(p, entry, items, ret);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE:
+		return p->version->remind(&p->rules, items, entry->decision->n_affected, ret);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_DEAD:
 		return decide_dead(p, entry, items, ret);
 	default:
@@ -169,6 +171,7 @@ int replay_decide_items(struct replayer *p, const struct audit_entry *entry, str
 		return replay_instead(ret, "no entry, as it names no or too many messages");
 	for (size_t i = 0; r == 0 && i < recorded->n_affected; i++) {
 		items[i].sequence = recorded->affected[i]->sequence;
+		items[i].due_ms = recorded->affected[i]->due_ms;
 		r = replay_number(p, BYTES_PB(recorded->affected[i]->party), &items[i].party);
 	}
 	if (r == 0)

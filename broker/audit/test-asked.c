@@ -8,7 +8,7 @@
 #include "broker/audit/test-life.h"
 #include "test/kit/check.h"
 
-enum { ANSWER_MS = 30000 };
+enum { ANSWER_MS = 30000, OVERDUE_MS = 60000 };
 
 struct world {
 	struct journal_fixture journal;
@@ -133,6 +133,60 @@ static void it_replays_also_from_a_state(void)
 	journal_fixture_deinit(f);
 }
 
+static struct parcel *refer(struct world *w, Dienstweg__Kind kind, int expected)
+{
+	return send(w,
+		&(struct fixture_load){.service = "referral",
+			.recipient = "jobcenter",
+			.kind = kind,
+			.content_bytes = 100,
+			.count = 3},
+		expected);
+}
+
+/* Three that were taken, three that were not, told at their times; a state of before, and one of between. */
+static void what_is_overdue_replays(void)
+{
+	struct world w;
+	struct found found;
+	struct journal_stats stats;
+	world_init(&w, "overdue");
+	struct journal_fixture *f = &w.journal;
+	struct parcel *refused = refer(&w, DIENSTWEG__KIND__KIND_ENQUIRY, SUBMIT_REFUSED);
+	struct parcel *early = refer(&w, DIENSTWEG__KIND__KIND_SUBMISSION, SUBMIT_ACCEPTED);
+	take(&w, early);
+	clock_fake_advance(&f->clock, OVERDUE_MS / 2);
+	struct parcel *later = refer(&w, DIENSTWEG__KIND__KIND_SUBMISSION, SUBMIT_ACCEPTED);
+	uint64_t last = later->submits[2].proof.sequence;
+	journal_state_request(f->journal);
+	journal_fixture_wait_state(f, last + 1);
+	clock_fake_advance(&f->clock, OVERDUE_MS / 2);
+	parcel_free(ask(&w, SUBMIT_ACCEPTED)); /* its commit begins with what is due */
+	journal_stats(f->journal, &stats);
+	CHECK_INT(stats.overdue, 3);
+	journal_state_request(f->journal);
+	journal_fixture_wait_state(f, last + 3);
+	clock_fake_advance(&f->clock, OVERDUE_MS / 2);
+	parcel_free(ask(&w, SUBMIT_ACCEPTED));
+	journal_stats(f->journal, &stats);
+	CHECK_INT(stats.overdue, 6);
+	journal_fixture_stop(f);
+
+	struct audit_replay_result result = replay(&w, &found);
+	found_none(&found);
+	CHECK(result.complete);
+	CHECK_INT(result.states, 2);
+	erase_record(&w, refused->submits[0].proof.sequence);
+	result = replay(&w, &found);
+	found_none(&found);
+	CHECK(result.from > last);
+
+	parcel_free(refused);
+	parcel_free(early);
+	parcel_free(later);
+	journal_fixture_deinit(f);
+}
+
 /* A row that somebody took away or put there is found. */
 static void a_changed_row_is_found(void)
 {
@@ -153,4 +207,5 @@ static void a_changed_row_is_found(void)
 	journal_fixture_deinit(&w.journal);
 }
 
-CHECK_MAIN(CHECK_CASE(it_replays_also_from_a_state), CHECK_CASE(a_changed_row_is_found))
+CHECK_MAIN(CHECK_CASE(it_replays_also_from_a_state), CHECK_CASE(what_is_overdue_replays),
+	CHECK_CASE(a_changed_row_is_found))

@@ -52,6 +52,8 @@ const char *timeline_what_name(enum timeline_what what)
 		return "released";
 	case TIMELINE_CANCELLED:
 		return "cancelled";
+	case TIMELINE_OVERDUE:
+		return "overdue";
 	}
 	return "unknown";
 }
@@ -256,6 +258,8 @@ static enum timeline_what what_of(uint8_t kind)
 		return TIMELINE_RELEASED;
 	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
 		return TIMELINE_CANCELLED;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE:
+		return TIMELINE_OVERDUE;
 	default:
 		return 0;
 	}

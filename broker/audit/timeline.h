@@ -26,6 +26,7 @@ enum timeline_what {
 	TIMELINE_HELD,      /* an operator stops it */
 	TIMELINE_RELEASED,
 	TIMELINE_CANCELLED, /* its sender took it back */
+	TIMELINE_OVERDUE,   /* nobody replied in time */
 };
 
 /* Where a message stands for one recipient now. */

@@ -92,6 +92,7 @@ static int is_of_case(
 	case DIENSTWEG__ENTRY_KIND__ENTRY_HELD:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_RELEASED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE:
 		return are_all_of(journal, about, row, ret);
 	default:
 		return 0;

@@ -166,6 +166,7 @@ struct journal_stats {
 	uint64_t commits;
 	uint64_t entries;
 	uint64_t messages;
+	uint64_t overdue;   /* messages that nobody replied to in time */
 	uint64_t commit_ns; /* sum over commits */
 	uint64_t tree_size;
 	uint32_t fill_percent;

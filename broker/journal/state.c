@@ -162,7 +162,7 @@ static int add_asked(struct state_maker *maker, struct bytes key, struct bytes v
 	asked->sequence = row.sequence;
 	asked->answerer = row.answerer;
 	asked->due_ms = row.due_ms;
-	asked->over = row.over;
+	asked->state = row.state;
 	asked->service = (ProtobufCBinaryData){
 		.len = service.len, .data = (uint8_t *)(uintptr_t)service.data};
 	state->asked[state->n_asked++] = asked;

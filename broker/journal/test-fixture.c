@@ -147,8 +147,11 @@ void journal_fixture_ask(struct journal_fixture *fixture)
 	question->pattern = DIENSTWEG__PATTERN__PATTERN_ENQUIRY;
 	question->answer_s = 30;
 	question->pending_max = 2;
-	registry_fixture_flow(
-		fixture->parties, fixture->agreement, "question", "city", "jobcenter", NULL);
+	Dienstweg__Service *referral = registry_fixture_service(fixture->parties, "referral");
+	referral->confidentiality = DIENSTWEG__CONFIDENTIALITY__CONFIDENTIALITY_BROKER_READABLE;
+	referral->overdue_ms = 60000;
+	registry_fixture_flow(fixture->parties, fixture->agreement, "question,referral", "city",
+		"jobcenter", NULL);
 	registry_unref(fixture->registry);
 	fixture->registry = registry_fixture_load(fixture->parties, 1, NULL);
 }

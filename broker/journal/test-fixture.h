@@ -47,7 +47,8 @@ DEFINE_CLEANUP_PTR(struct journal_fixture, journal_fixture_deinit);
 /* Before it is opened: so many parties more, named subscriber-00 and on, that subscribe to the event. */
 void journal_fixture_subscribe(struct journal_fixture *fixture, size_t count);
 
-/* Before it is opened: a service "question" for enquiries of city to jobcenter, two at a time, for 30 seconds each. */
+/* Before it is opened: a service "question" for enquiries of city to jobcenter, two at a time, for 30 seconds each; and
+   "referral" of city to jobcenter, overdue after 60 seconds. */
 void journal_fixture_ask(struct journal_fixture *fixture);
 
 int journal_fixture_open(struct journal_fixture *fixture);   /* what journal_open() said */

@@ -9,6 +9,8 @@
 
 #include <errno.h>
 
+#include "proto/base/log.h"
+
 static int append_summary(
 	struct journal *journal, struct batch *batch, const struct items_decision *decision)
 {
@@ -17,6 +19,32 @@ static int append_summary(
 		.decision = decision->decision,
 	};
 	return decision->append ? batch_append(journal, batch, &entry, NULL) : 0;
+}
+
+/* What the tick announced of messages that nobody replied to is said in the same transaction. */
+static int remind(struct journal *journal, struct batch *batch, const struct effect *effect)
+{
+	struct rules_item items[RULES_ITEMS_MAX];
+	size_t count = 0;
+	for (; effect; effect = effect->next) {
+		struct items_decision decision = {};
+		if (effect->type == EFFECT_OVERDUE)
+			items[count++] = (struct rules_item){
+				.sequence = effect->sequence, .due_ms = effect->due_ms};
+		if (count == 0 || (count < RULES_ITEMS_MAX && effect->next))
+			continue;
+		int r = rules_remind(&batch->rules, items, count, &decision);
+		if (r == 0)
+			r = acts_append_items(
+				journal, batch, DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE, &decision);
+		if (r)
+			return r;
+		log_warn("journal", "nobody replied in time", F_U64("messages", count),
+			F_U64("first", items[0].sequence));
+		atomic_fetch_add(&journal->shared.overdue, count);
+		count = 0;
+	}
+	return 0;
 }
 
 /* Fill one parcel. @ret_more: there may be further rows that are due. */
@@ -43,8 +71,9 @@ static int fill_tick(
 		if (moved == 0)
 			break;
 	}
+	int r = remind(journal, batch, rules->effects);
 	tick->effects = rules->effects;
-	return 0;
+	return r;
 }
 
 int ticks_decide(struct journal *journal, struct batch *batch)

@@ -168,6 +168,14 @@ static int take_outcome(struct waiting *waiting, uint64_t entry, struct bytes va
 	return r;
 }
 
+/* Somebody waits for a word on it: what its sender is told when it is overdue is made of its record. */
+static int take_asked(struct waiting *waiting, uint64_t sequence)
+{
+	uint8_t item[ITEM_SIZE];
+	entry_item(sequence, item);
+	return add(waiting, &waiting->records, item);
+}
+
 /* Why somebody's message is a dead letter, or held, is in the entry that made it so, and nowhere else. */
 static int take_parked(struct waiting *waiting, uint64_t sequence, uint32_t party)
 {
@@ -210,6 +218,8 @@ static int take_row(struct waiting *waiting, struct bytes key, struct bytes valu
 		int r = take_parked(waiting, sequence, party);
 		return r ? r : take(waiting, sequence, &row);
 	}
+	if (what == TIMER_ASKED)
+		return take_asked(waiting, sequence);
 	if (what != TIMER_RELEASE)
 		return 0;
 	return release_row_decode(value, &lane, &row) ? -EBADMSG : take(waiting, sequence, &row);

@@ -351,6 +351,7 @@ void journal_stats(const struct journal *journal, struct journal_stats *ret)
 		.commits = atomic_load(&shared->commits),
 		.entries = atomic_load(&shared->entries),
 		.messages = atomic_load(&shared->messages),
+		.overdue = atomic_load(&shared->overdue),
 		.commit_ns = atomic_load(&shared->commit_ns),
 		.tree_size = atomic_load(&shared->tree_size),
 		.fill_percent = atomic_load(&shared->fill_percent),

@@ -46,7 +46,7 @@ struct journal_shared {
 	uint8_t cosigned[COSIGNED_NOTE_MAX];
 
 	_Atomic size_t pending;
-	_Atomic uint64_t commits, entries, messages, commit_ns, tree_size;
+	_Atomic uint64_t commits, entries, messages, overdue, commit_ns, tree_size;
 	_Atomic uint32_t fill_percent;
 	_Atomic bool full;
 };

@@ -83,7 +83,8 @@ int asked_put(struct state *state, uint32_t asker, const uint8_t token[ASKED_TOK
 	const struct asked_row *row)
 {
 	int r = row_put(state, asker, token, row);
-	return r < 0 || row->over ? r : pending_add(state, asker, service_of(row), 1);
+	return r < 0 || row->state != ASKED_WAITS ? r
+						  : pending_add(state, asker, service_of(row), 1);
 }
 
 int asked_get(struct state *state, uint32_t asker, const uint8_t token[ASKED_TOKEN_SIZE],
@@ -114,34 +115,73 @@ static int remove_row(struct state *state, uint32_t asker, const uint8_t token[A
 }
 
 int asked_forget(struct state *state, uint32_t asker, const uint8_t token[ASKED_TOKEN_SIZE],
-	uint64_t sequence)
+	const struct asked_row *row)
 {
-	struct asked_row row;
-	int r = asked_get(state, asker, token, &row);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	if (row.sequence != sequence)
-		return 0;
-	r = remove_row(state, asker, token, &row);
-	return r < 0 || row.over ? r : pending_add(state, asker, service_of(&row), -1);
+	int r = remove_row(state, asker, token, row);
+	return r < 0 || row->state != ASKED_WAITS ? r
+						  : pending_add(state, asker, service_of(row), -1);
 }
 
-int asked_due(struct state *state, uint32_t asker, struct bytes token)
+int asked_ended(struct state *state, const struct queue_row *ended, uint64_t sequence, bool expired)
+{
+	uint8_t token[ASKED_TOKEN_SIZE];
+	struct asked_row row;
+	asked_token(ended->h, ended->case_id, token);
+	int r = asked_get(state, ended->sender, token, &row);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (row.sequence != sequence || (expired && row.state != ASKED_REMINDS))
+		return 0;
+	return asked_forget(state, ended->sender, token, &row);
+}
+
+int asked_find_due(struct state *state, uint64_t sequence, uint64_t due_ms, uint32_t *ret_asker,
+	uint8_t ret_token[ASKED_TOKEN_SIZE], struct asked_row *ret)
+{
+	uint8_t from[TIMER_KEY_SIZE];
+	uint64_t found_ms, found;
+	struct bytes key, value;
+	uint8_t what;
+	timer_key_encode(due_ms, sequence, 0, 0, from);
+	/* Of one message and time there is an expiry at most besides. */
+	int r = state_seek(state, STATE_TIMER, BYTES(from, sizeof(from)), &key, &value);
+	while (r == 0) {
+		if (timer_key_decode(key, &found_ms, &found, ret_asker, &what) != 0)
+			return -EBADMSG;
+		if (found_ms != due_ms || found != sequence)
+			return STATE_NOT_FOUND;
+		if (what == TIMER_ASKED)
+			break;
+		timer_key_encode(due_ms, sequence, *ret_asker, (uint8_t)(what + 1), from);
+		r = state_seek(state, STATE_TIMER, BYTES(from, sizeof(from)), &key, &value);
+	}
+	if (r == 0 && value.len != ASKED_TOKEN_SIZE)
+		return -EBADMSG;
+	if (r != 0)
+		return r;
+	memcpy(ret_token, value.data, ASKED_TOKEN_SIZE);
+	r = asked_get(state, *ret_asker, ret_token, ret);
+	return r == STATE_NOT_FOUND ? -EBADMSG : r;
+}
+
+int asked_due(struct state *state, uint32_t asker, struct bytes token, bool *ret_reminds)
 {
 	struct asked_row row;
 	uint8_t copy[ASKED_TOKEN_SIZE]; /* a view dies with the first write */
+	*ret_reminds = false;
 	if (token.len != ASKED_TOKEN_SIZE)
 		return -EBADMSG;
 	memcpy(copy, token.data, sizeof(copy));
 	int r = asked_get(state, asker, copy, &row);
 	if (r != 0)
 		return r < 0 ? r : -EBADMSG;
-	if (row.over)
-		return remove_row(state, asker, copy, &row);
+	*ret_reminds = row.state == ASKED_REMINDS;
+	if (row.state != ASKED_WAITS)
+		return *ret_reminds ? 0 : remove_row(state, asker, copy, &row);
 	r = timer_del(state, asker, &row);
 	if (r == 0)
 		r = pending_add(state, asker, service_of(&row), -1);
-	row.over = true;
+	row.state = ASKED_OVER;
 	row.due_ms += REMEMBERED_MS;
 	return r < 0 ? r : row_put(state, asker, copy, &row);
 }

@@ -57,15 +57,13 @@ static int remove_expiry(
 	return r == STATE_NOT_FOUND ? -EBADMSG : r;
 }
 
-/* What its recipient took may be answered, and what expired was its own time: no answer will come to the others. */
+/* What its recipient took may still be answered. */
 static int forget_asked(
 	struct rules *rules, const struct rules_item *item, const struct place *place, int state)
 {
-	uint8_t token[ASKED_TOKEN_SIZE];
-	if (rules->version < 1 || state == END_ACCEPTED || state == END_EXPIRED)
+	if (rules->version < 1 || state == END_ACCEPTED)
 		return 0;
-	asked_token(place->row.h, place->row.case_id, token);
-	return asked_forget(rules->state, place->row.sender, token, item->sequence);
+	return asked_ended(rules->state, &place->row, item->sequence, state == END_EXPIRED);
 }
 
 int ending_add(struct ending *ending, const struct rules_item *item, const struct place *place,

@@ -310,7 +310,8 @@ static int visit_pending(const struct walk *walk, struct bytes key, struct bytes
 	while (state_seek(walk->state, STATE_COUNTER, BYTES(from, len), &found, &row_bytes) == 0 &&
 		found.len == ASKED_KEY_SIZE && memcmp(found.data, from, TOTAL_KEY_SIZE) == 0 &&
 		asked_row_decode(row_bytes, &row) == 0) {
-		counted += !row.over && bytes_equal(BYTES(row.service, row.service_len), service);
+		counted += row.state == ASKED_WAITS &&
+			   bytes_equal(BYTES(row.service, row.service_len), service);
 		memcpy(from, found.data, ASKED_KEY_SIZE);
 		len = sizeof(from);
 	}

@@ -20,6 +20,7 @@ const char *end_state_name(enum end_state state)
 		[END_DISCARDED] = "discarded",
 		[END_DEAD] = "dead",
 		[END_HELD] = "held",
+		[END_OVERDUE] = "overdue",
 	};
 	return (size_t)state < sizeof(names) / sizeof(names[0]) ? names[state] : NULL;
 }
@@ -156,24 +157,42 @@ size_t pending_key_encode(uint32_t asker, struct bytes service, uint8_t buf[PEND
 
 size_t asked_row_encode(const struct asked_row *row, uint8_t buf[ASKED_ROW_MAX])
 {
+	size_t len = ASKED_ROW_MIN;
 	be64_put(buf, row->sequence);
 	be32_put(buf + 8, row->answerer);
 	be64_put(buf + 12, row->due_ms);
-	buf[20] = row->over;
-	memcpy(buf + ASKED_ROW_MIN, row->service, row->service_len);
-	return ASKED_ROW_MIN + (size_t)row->service_len;
+	buf[20] = row->state;
+	if (row->state == ASKED_REMINDS) {
+		memcpy(buf + len, row->h, HASH_SIZE);
+		memcpy(buf + len + HASH_SIZE, row->message_id, UUID_SIZE);
+		memcpy(buf + len + HASH_SIZE + UUID_SIZE, row->case_id, sizeof(row->case_id));
+		len += ASKED_IDS_SIZE;
+	}
+	memcpy(buf + len, row->service, row->service_len);
+	return len + row->service_len;
 }
 
 int asked_row_decode(struct bytes value, struct asked_row *ret)
 {
-	if (value.len <= ASKED_ROW_MIN || value.len > ASKED_ROW_MAX || value.data[20] > 1)
+	size_t len = ASKED_ROW_MIN;
+	if (value.len <= len || value.data[20] > ASKED_REMINDS)
 		return 1;
 	ret->sequence = be64_get(value.data);
 	ret->answerer = be32_get(value.data + 8);
 	ret->due_ms = be64_get(value.data + 12);
-	ret->over = value.data[20] == 1;
-	ret->service_len = (uint8_t)(value.len - ASKED_ROW_MIN);
-	memcpy(ret->service, value.data + ASKED_ROW_MIN, ret->service_len);
+	ret->state = value.data[20];
+	if (ret->state == ASKED_REMINDS) {
+		if (value.len <= len + ASKED_IDS_SIZE)
+			return 1;
+		memcpy(ret->h, value.data + len, HASH_SIZE);
+		memcpy(ret->message_id, value.data + len + HASH_SIZE, UUID_SIZE);
+		memcpy(ret->case_id, value.data + len + HASH_SIZE + UUID_SIZE, sizeof(ret->case_id));
+		len += ASKED_IDS_SIZE;
+	}
+	if (value.len - len > sizeof(ret->service))
+		return 1;
+	ret->service_len = (uint8_t)(value.len - len);
+	memcpy(ret->service, value.data + len, ret->service_len);
 	return ret->answerer == 0;
 }
 
@@ -299,7 +318,7 @@ int outcome_item_decode(struct bytes value, size_t nth, struct outcome_item *ret
 	if (value.len % OUTCOME_ITEM_SIZE != 0 || nth >= value.len / OUTCOME_ITEM_SIZE)
 		return 1;
 	const uint8_t *data = value.data + nth * OUTCOME_ITEM_SIZE;
-	if (!end_state_is_end(data[12]))
+	if (!end_state_is_end(data[12]) && data[12] != END_OVERDUE)
 		return 1;
 	ret->sequence = be64_get(data);
 	ret->recipient = be32_get(data + 8);
@@ -337,7 +356,7 @@ void end_row_encode(const struct end_row *row, uint8_t buf[END_ROW_SIZE])
 
 int end_row_decode(struct bytes value, struct end_row *ret)
 {
-	if (value.len != END_ROW_SIZE || !end_state_name(value.data[0]))
+	if (value.len != END_ROW_SIZE || value.data[0] > END_HELD)
 		return 1;
 	if (value.data[0] == END_DELAYED && value.data[9] >= LANE_OUTCOME)
 		return 1;

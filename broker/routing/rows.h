@@ -25,8 +25,9 @@ enum end_state {
 	END_EXPIRED = 3,
 	END_CANCELLED = 4,
 	END_DISCARDED = 5,
-	END_DEAD = 6, /* a dead letter: waits for an operator */
-	END_HELD = 7, /* held by an operator */
+	END_DEAD = 6,    /* a dead letter: waits for an operator */
+	END_HELD = 7,    /* held by an operator */
+	END_OVERDUE = 8, /* in outcomes alone: nobody replied in time */
 };
 /* "accepted", ... as outcomes say it; "delayed" for END_DELAYED; NULL for no such state. */
 const char *end_state_name(enum end_state state);
@@ -36,13 +37,20 @@ static inline bool end_state_is_end(uint8_t state)
 	return state >= END_ACCEPTED && state <= END_DISCARDED;
 }
 
+/* What counter `e` knows of a message. */
+enum asked_state {
+	ASKED_WAITS = 0,   /* an enquiry, and it may be answered */
+	ASKED_OVER = 1,    /* an enquiry that may not be answered any more */
+	ASKED_REMINDS = 2, /* a submission: its sender is told when it is due */
+};
+
 enum timer_what {
 	TIMER_RELEASE = 1, /* not-before or retry: value is lane | queue row; goes back to `queue` */
 	TIMER_EXPIRE = 2,  /* value: u8 lane */
 	TIMER_SUMMARY = 3, /* sequence is the minute; value empty: sum up refusals of that minute */
 	TIMER_DEAD = 4,    /* a dead letter: due is PARKED_MS, value is lane | 0 | queue row */
 	TIMER_HELD = 5, /* held: due is PARKED_MS, value is lane | u64 due when released | queue row */
-	TIMER_ASKED = 6, /* party is the asker; value: its token: an enquiry's time is over */
+	TIMER_ASKED = 6, /* party is the sender; value: a token: an enquiry's time is over, or nobody replied */
 };
 #define PARKED_MS UINT64_MAX /* never due by itself */
 
@@ -59,7 +67,7 @@ enum counter_kind {
 	COUNTER_REFUSALS = 'r', /* u32 party | u64 minute -> u64 journaled | u64 summed; gone with its TIMER_SUMMARY */
 	COUNTER_PARTIES = 'p', /* -> u32 last number given */
 	COUNTER_NAME = 'n',    /* u32 party -> its name: `party` the other way round */
-	COUNTER_ASKED = 'e',   /* u32 asker | token -> struct asked_row (an enquiry) */
+	COUNTER_ASKED = 'e',   /* u32 sender | token -> struct asked_row */
 	COUNTER_PENDING = 'w', /* u32 asker | service -> u64 enquiries that wait for an answer, never 0 */
 };
 
@@ -85,7 +93,8 @@ enum {
 	ASKED_TOKEN_SIZE = 16,
 	ASKED_KEY_SIZE = 1 + 4 + ASKED_TOKEN_SIZE,
 	ASKED_ROW_MIN = 8 + 4 + 8 + 1, /* and the service's name behind it */
-	ASKED_ROW_MAX = ASKED_ROW_MIN + 63,
+	ASKED_IDS_SIZE = 32 + 16 + 16, /* ASKED_REMINDS: h, message id, case id before the name */
+	ASKED_ROW_MAX = ASKED_ROW_MIN + ASKED_IDS_SIZE + 63,
 	PENDING_KEY_MAX = 1 + 4 + 63,
 	PARKED_ROW_MAX = 1 + 8 + QUEUE_ROW_MAX, /* value of TIMER_DEAD, TIMER_HELD */
 };
@@ -145,14 +154,18 @@ struct end_row {
 	uint8_t index; /* of the ack or the affected item in that entry; END_DELAYED: its lane */
 };
 
-/* An enquiry that was asked: what an answer must fit. */
+/* A message that is to be answered, or replied to: what an answer must fit, and what its sender is told. */
 struct asked_row {
 	uint64_t sequence;
 	uint32_t answerer; /* party number */
 	uint64_t due_ms;   /* of its TIMER_ASKED row */
-	bool over;         /* no answer counts any more */
+	uint8_t state;     /* enum asked_state */
 	uint8_t service_len;
 	uint8_t service[63];
+	/* ASKED_REMINDS */
+	uint8_t h[HASH_SIZE];
+	uint8_t message_id[UUID_SIZE];
+	uint8_t case_id[16];
 };
 
 /* Two totals: messages and bytes (COUNTER_QUEUE), journaled and summed up (COUNTER_REFUSALS). */

@@ -45,6 +45,7 @@ enum effect_type {
 	EFFECT_EXPIRE = 5, /* due, still in place: delivery answers with rules_expire() once not leased */
 	EFFECT_HELD = 6,     /* a queue is held: party */
 	EFFECT_RELEASED = 7, /* ... or is not any more: party */
+	EFFECT_OVERDUE = 8, /* nobody replied in time: the journal answers with rules_remind(): sequence, due_ms */
 };
 struct effect {
 	uint8_t type;
@@ -53,6 +54,7 @@ struct effect {
 	bool waited; /* EFFECT_QUEUED, EFFECT_ENDED: it waited there itself, and holds back no more */
 	uint32_t party;
 	uint64_t sequence;
+	uint64_t due_ms;      /* EFFECT_OVERDUE */
 	struct queue_row row; /* EFFECT_QUEUED, EFFECT_DELAYED, EFFECT_ENDED */
 	struct bytes outcome; /* EFFECT_OUTCOME: the row's value, in the context's arena */
 	struct effect *next;
@@ -185,7 +187,8 @@ enum { RULES_ITEMS_MAX = OUTCOME_ITEMS_MAX };
 struct rules_item {
 	uint32_t party;
 	uint64_t sequence;
-	bool counted; /* rules_fail(), rules_bury(): the failure is the message's own */
+	bool counted;    /* rules_fail(), rules_bury(): the failure is the message's own */
+	uint64_t due_ms; /* rules_remind(): since when */
 };
 struct items_decision {
 	bool append; /* false: none of the items was open */
@@ -236,6 +239,20 @@ int rules_bury(struct rules *rules, const struct rules_item *items, size_t count
  * Return: 0 or negative errno.
  */
 int rules_expire(struct rules *rules, const struct rules_item *items, size_t count,
+	struct items_decision *ret);
+
+/**
+ * rules_remind() - messages that nobody replied to within their service's time (items of EFFECT_OVERDUE)
+ * @rules: context
+ * @items: at most RULES_ITEMS_MAX: sequence and due_ms; what is not due, or does not wait any more, is passed over
+ * @count: how many
+ * @ret:   what to journal
+ *
+ * Their senders are told, once: an outcome that is no end. In the transaction of the tick that announced them.
+ *
+ * Return: 0 or negative errno.
+ */
+int rules_remind(struct rules *rules, const struct rules_item *items, size_t count,
 	struct items_decision *ret);
 
 /**

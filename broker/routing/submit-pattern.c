@@ -72,9 +72,9 @@ static int check_answer(struct submission *s)
 	int r = find_asked(s, &asker, token, &row);
 	if (r < 0)
 		return r;
-	if (r == STATE_NOT_FOUND || !fits(s, &row))
+	if (r == STATE_NOT_FOUND || row.state == ASKED_REMINDS || !fits(s, &row))
 		return submission_refuse(s, CODE_NO_ENQUIRY, service_name(s));
-	return row.over ? submission_refuse(s, CODE_ANSWER_LATE, service_name(s)) : 0;
+	return row.state == ASKED_OVER ? submission_refuse(s, CODE_ANSWER_LATE, service_name(s)) : 0;
 }
 
 int submission_check_pattern(struct submission *s)
@@ -90,33 +90,64 @@ int submission_check_pattern(struct submission *s)
 	return answer ? check_answer(s) : check_enquiry(s);
 }
 
-static int write_enquiry(struct submission *s)
+static void name_service(const struct submission *s, struct asked_row *row)
 {
 	struct bytes name = service_name(s);
-	struct asked_row row = {.sequence = s->rules->sequence,
-		.due_ms = s->expires_ms,
-		.service_len = (uint8_t)name.len};
-	uint8_t token[ASKED_TOKEN_SIZE];
-	memcpy(row.service, name.data, name.len);
-	asked_token(s->facts->h, s->header->case_id.data, token);
-	int r = recipient_number(s, &row.answerer);
-	return r < 0 ? r : asked_put(s->rules->state, s->sender, token, &row);
+	row->service_len = (uint8_t)name.len;
+	memcpy(row->service, name.data, name.len);
 }
 
-static int write_answer(struct submission *s)
+static int write_asked(struct submission *s, struct asked_row *row)
+{
+	uint8_t token[ASKED_TOKEN_SIZE];
+	name_service(s, row);
+	asked_token(s->facts->h, s->header->case_id.data, token);
+	int r = recipient_number(s, &row->answerer);
+	return r < 0 ? r : asked_put(s->rules->state, s->sender, token, row);
+}
+
+static int write_enquiry(struct submission *s)
+{
+	struct asked_row row = {.sequence = s->rules->sequence, .due_ms = s->expires_ms};
+	return write_asked(s, &row);
+}
+
+/* The service says when somebody should have replied; a message for later is waited for from then on. */
+static int write_reminder(struct submission *s)
+{
+	uint64_t from = s->ret->due_ms ? s->ret->due_ms : s->rules->batch_ms;
+	struct asked_row row = {.sequence = s->rules->sequence,
+		.due_ms = from + s->route.service->overdue_ms,
+		.state = ASKED_REMINDS};
+	memcpy(row.h, s->facts->h, sizeof(row.h));
+	memcpy(row.message_id, s->header->message_id.data, sizeof(row.message_id));
+	memcpy(row.case_id, s->header->case_id.data, sizeof(row.case_id));
+	return write_asked(s, &row);
+}
+
+/* Of who should: a reply to something that is not waited for, or somebody else's, changes nothing. */
+static int write_reply(struct submission *s, bool answer)
 {
 	uint8_t token[ASKED_TOKEN_SIZE];
 	struct asked_row row;
 	uint32_t asker;
 	int r = find_asked(s, &asker, token, &row);
-	if (r != 0)
-		return r < 0 ? r : -EBADMSG; /* the check has just found it */
-	return asked_forget(s->rules->state, asker, token, row.sequence);
+	if (r < 0)
+		return r;
+	if (answer && r != 0)
+		return -EBADMSG; /* the check has just found it */
+	bool awaited = r == 0 && row.answerer == s->sender && (answer || row.state == ASKED_REMINDS);
+	return awaited ? asked_forget(s->rules->state, asker, token, &row) : 0;
 }
 
 int submission_write_pattern(struct submission *s)
 {
-	if (!is_enquiries(s))
+	bool submission = s->header->kind == DIENSTWEG__KIND__KIND_SUBMISSION;
+	if (is_enquiries(s))
+		return is_enquiry(s) ? write_enquiry(s) : write_reply(s, true);
+	if (s->rules->version < 1)
 		return 0;
-	return is_enquiry(s) ? write_enquiry(s) : write_answer(s);
+	if (submission && s->route.service->overdue_ms != 0)
+		return write_reminder(s);
+	return s->header->kind == DIENSTWEG__KIND__KIND_REPLY ? write_reply(s, false) : 0;
 }

@@ -10,7 +10,7 @@
 #include "broker/routing/place.h"
 #include "test/kit/check.h"
 
-enum { ANSWER_MS = 30000, PENDING = 2, CASE = 7 };
+enum { ANSWER_MS = 30000, PENDING = 2, CASE = 7, OVERDUE_MS = 60000 };
 
 static void start(struct rules_fixture *f)
 {
@@ -22,6 +22,10 @@ static void start(struct rules_fixture *f)
 	Dienstweg__Agreement *a = registry_fixture_agreement(
 		f->parties, "e-question", "2021-07-01", NULL);
 	registry_fixture_flow(f->parties, a, "benefit.question", "city", "jobcenter", "05124");
+	service = registry_fixture_service(f->parties, "referral");
+	service->overdue_ms = OVERDUE_MS;
+	registry_fixture_flow(f->parties, a, "referral", "city", "jobcenter", NULL);
+	registry_fixture_flow(f->parties, a, "referral", "jobcenter", "city", NULL);
 	rules_fixture_adopt(f);
 }
 
@@ -208,6 +212,117 @@ static void only_who_was_asked_answers_in_its_case(void)
 	submits(&f, &m, "");
 }
 
+/* ---- overdue ---- */
+
+static struct fixture_message referral(uint8_t id)
+{
+	return (struct fixture_message){.recipient = "jobcenter",
+		.service = "referral",
+		.sealed_for = "jobcenter",
+		.id = id,
+		.case_id = CASE};
+}
+
+static const struct submit_facts *refer(struct rules_fixture *f, const struct fixture_message *m)
+{
+	const struct submit_facts *facts = rules_fixture_message(f, m);
+	CHECK_INT(rules_fixture_submit(f, facts).result, SUBMIT_ACCEPTED);
+	check_state(f);
+	return facts;
+}
+
+/* Time passes, and what it announces is said; returns for how many messages. */
+static size_t reminded(struct rules_fixture *f, uint64_t ms)
+{
+	struct items_decision decision;
+	size_t count = 0;
+	rules_fixture_effects(f);
+	pass(f, ms);
+	for (const struct effect *e = rules_fixture_effects(f); e; e = e->next) {
+		struct rules_item item = {.sequence = e->sequence, .due_ms = e->due_ms};
+		if (e->type != EFFECT_OVERDUE)
+			continue;
+		CHECK_INT(rules_remind(&f->rules, &item, 1, &decision), 0);
+		f->rules.sequence += decision.append;
+		count += decision.append;
+		if (decision.append)
+			CHECK_INT(decision.decision->affected[0]->due_ms, e->due_ms);
+		check_state(f);
+	}
+	return count;
+}
+
+static void a_sender_is_told_once_that_nobody_replied(void)
+{
+	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
+	struct outcome_item outcome;
+	uint8_t key[QUEUE_KEY_SIZE];
+	struct bytes value;
+	start(&f);
+	struct fixture_message m = referral(1);
+	const struct submit_facts *sent = refer(&f, &m);
+	struct fixture_ack ack = {.sequence = f.rules.sequence - 1, .h = sent->h};
+	CHECK(rules_fixture_acknowledge(&f, rules_fixture_acks(&f, "jobcenter", &ack, 1)).append);
+	/* Taken is not replied to. */
+	CHECK_INT(reminded(&f, OVERDUE_MS - 1), 0);
+	CHECK_INT(reminded(&f, 1), 1);
+	queue_key_encode(rules_fixture_number(&f, "city"), LANE_OUTCOME, f.rules.sequence - 1, key);
+	CHECK_INT(state_get(f.rules.state, STATE_QUEUE, BYTES(key, sizeof(key)), &value), 0);
+	CHECK_INT(outcome_item_decode(value, 0, &outcome), 0);
+	CHECK_INT(outcome.state, END_OVERDUE);
+	CHECK_INT(outcome.sequence, ack.sequence);
+	CHECK_MEM(outcome.h, sent->h, HASH_SIZE);
+	CHECK_INT(reminded(&f, 10 * OVERDUE_MS), 0);
+}
+
+static void who_was_replied_to_is_told_nothing(void)
+{
+	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
+	start(&f);
+	struct fixture_message one = referral(1), two = referral(2), three = referral(3);
+	const struct submit_facts *first = refer(&f, &one), *second = refer(&f, &two);
+	uint64_t third = f.rules.sequence;
+	const struct submit_facts *back = refer(&f, &three);
+	struct fixture_message m = referral(4);
+	m.sender = "jobcenter";
+	m.recipient = m.sealed_for = "city";
+	m.kind = DIENSTWEG__KIND__KIND_REPLY;
+	m.in_reply_to = first->h;
+	refer(&f, &m);
+	/* In another case, or to nothing that is known: it changes nothing. */
+	m.id = 5;
+	m.case_id = CASE + 1;
+	m.in_reply_to = second->h;
+	refer(&f, &m);
+	/* What was sent back is known to its sender. */
+	struct fixture_ack ack = {.sequence = third, .h = back->h, .rejected = true};
+	CHECK(rules_fixture_acknowledge(&f, rules_fixture_acks(&f, "jobcenter", &ack, 1)).append);
+	check_state(&f);
+	CHECK_INT(reminded(&f, OVERDUE_MS), 1); /* of the second one */
+}
+
+static void what_expires_or_comes_later_is_not_overdue_before(void)
+{
+	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
+	struct items_decision expired;
+	start(&f);
+	struct fixture_message m = referral(1);
+	m.expires_ms = FIXTURE_NOW_MS + 1000;
+	struct rules_item item = {
+		.party = rules_fixture_number(&f, "jobcenter"), .sequence = f.rules.sequence};
+	refer(&f, &m);
+	m = referral(2);
+	m.not_before_ms = FIXTURE_NOW_MS + OVERDUE_MS;
+	refer(&f, &m);
+	CHECK_INT(reminded(&f, 1000), 0);
+	CHECK_INT(rules_expire(&f.rules, &item, 1, &expired), 0);
+	CHECK(expired.append);
+	f.rules.sequence++;
+	CHECK_INT(reminded(&f, OVERDUE_MS - 1000), 0);
+	CHECK_INT(reminded(&f, OVERDUE_MS - 1), 0);
+	CHECK_INT(reminded(&f, 1), 1);
+}
+
 /* As the stored journal of version 0 was decided. */
 static void version_0_knows_no_patterns(void)
 {
@@ -225,4 +340,8 @@ CHECK_MAIN(CHECK_CASE(an_answer_counts_once), CHECK_CASE(the_time_begins_when_it
 	CHECK_CASE(an_answer_that_comes_too_late_is_told_so),
 	CHECK_CASE(no_more_wait_than_the_service_allows),
 	CHECK_CASE(who_sends_it_back_will_not_answer),
-	CHECK_CASE(only_who_was_asked_answers_in_its_case), CHECK_CASE(version_0_knows_no_patterns))
+	CHECK_CASE(only_who_was_asked_answers_in_its_case),
+	CHECK_CASE(a_sender_is_told_once_that_nobody_replied),
+	CHECK_CASE(who_was_replied_to_is_told_nothing),
+	CHECK_CASE(what_expires_or_comes_later_is_not_overdue_before),
+	CHECK_CASE(version_0_knows_no_patterns))

@@ -206,7 +206,7 @@ static void test_outcome(void)
 	CHECK_INT(outcome_item_decode(BYTES(value, sizeof(value) - 1), 0, &got), 1);
 	value[12] = END_DELAYED;
 	CHECK_INT(outcome_item_decode(BYTES(value, sizeof(value)), 0, &got), 1);
-	value[12] = 9;
+	value[12] = END_OVERDUE + 1;
 	CHECK_INT(outcome_item_decode(BYTES(value, sizeof(value)), 0, &got), 1);
 }
 
@@ -249,7 +249,8 @@ static void test_seen_end(void)
 	CHECK_INT(end_row_decode(BYTES(end_value, sizeof(end_value)), &end_got), 0);
 	CHECK_STR(end_state_name(END_DISCARDED), "discarded");
 	CHECK_STR(end_state_name(END_HELD), "held");
-	CHECK(end_state_name(END_HELD + 1) == NULL);
+	CHECK_STR(end_state_name(END_OVERDUE), "overdue");
+	CHECK(end_state_name(END_OVERDUE + 1) == NULL);
 }
 
 static void test_counters(void)
@@ -282,7 +283,7 @@ static void test_asked(void)
 	struct asked_row row = {.sequence = 258,
 		.answerer = 7,
 		.due_ms = 513,
-		.over = true,
+		.state = ASKED_OVER,
 		.service_len = 2,
 		.service = "ab"};
 	struct asked_row got;
@@ -294,13 +295,27 @@ static void test_asked(void)
 	CHECK_INT(got.sequence, 258);
 	CHECK_INT(got.answerer, 7);
 	CHECK_INT(got.due_ms, 513);
-	CHECK(got.over);
+	CHECK_INT(got.state, ASKED_OVER);
 	CHECK_INT(got.service_len, 2);
 	CHECK_MEM(got.service, "ab", 2);
 	CHECK_INT(asked_row_decode(BYTES(value, ASKED_ROW_MIN), &got), 1);
-	value[20] = 2;
+	value[20] = 3;
 	CHECK_INT(asked_row_decode(BYTES(value, len), &got), 1);
-	value[20] = 0;
+	value[20] = ASKED_REMINDS; /* and then there is more */
+	CHECK_INT(asked_row_decode(BYTES(value, len), &got), 1);
+	row.state = ASKED_REMINDS;
+	fill(row.h, sizeof(row.h), 0x20);
+	fill(row.message_id, sizeof(row.message_id), 0x50);
+	fill(row.case_id, sizeof(row.case_id), 0x60);
+	len = asked_row_encode(&row, value);
+	check_hex(value, len,
+		"000000000000010200000007000000000000020102"
+		"202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"
+		"505152535455565758595a5b5c5d5e5f606162636465666768696a6b6c6d6e6f6162");
+	CHECK_INT(asked_row_decode(BYTES(value, len), &got), 0);
+	CHECK_MEM(got.case_id, row.case_id, sizeof(row.case_id));
+	CHECK_INT(got.service_len, 2);
+	CHECK_INT(asked_row_decode(BYTES(value, len - 2), &got), 1);
 	memset(value + 8, 0, 4);
 	CHECK_INT(asked_row_decode(BYTES(value, len), &got), 1);
 }

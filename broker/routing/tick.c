@@ -91,6 +91,23 @@ static int sum_up(struct rules *rules, const struct due *due, struct items_decis
 	return refusals_sum_up(rules, due->item.party, due->item.sequence, ret);
 }
 
+/* Nobody replied: announced, and said by rules_remind(). */
+static int answer_due(struct rules *rules, const struct due *due)
+{
+	struct effect *effect;
+	bool reminds;
+	int r = asked_due(rules->state, due->item.party, due->value, &reminds);
+	if (r < 0 || !reminds)
+		return r;
+	r = effect_new(rules, EFFECT_OVERDUE, &effect);
+	if (r < 0)
+		return r;
+	effect->party = due->item.party;
+	effect->sequence = due->item.sequence;
+	effect->due_ms = due->due_ms;
+	return 0;
+}
+
 static int handle(struct rules *rules, const struct due *due, struct items_decision *ret)
 {
 	switch (due->what) {
@@ -99,7 +116,7 @@ static int handle(struct rules *rules, const struct due *due, struct items_decis
 	case TIMER_EXPIRE:
 		return announce(rules, due);
 	case TIMER_ASKED:
-		return asked_due(rules->state, due->item.party, due->value);
+		return answer_due(rules, due);
 	default:
 		return sum_up(rules, due, ret);
 	}

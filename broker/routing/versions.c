@@ -21,6 +21,7 @@ static const struct rules_version versions[] = {
 		.retry = rules_retry,
 		.discard = rules_discard,
 		.hold_items = rules_hold_items,
+		.remind = rules_remind,
 		.hold_queue = rules_hold_queue},
 };
 

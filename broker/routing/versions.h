@@ -36,6 +36,8 @@ struct rules_version {
 		const struct queue_act *act, struct items_decision *ret);
 	int (*hold_items)(struct rules *rules, const struct rules_item *items, size_t count,
 		const struct queue_act *act, bool hold, struct items_decision *ret);
+	int (*remind)(struct rules *rules, const struct rules_item *items, size_t count,
+		struct items_decision *ret);
 	int (*hold_queue)(struct rules *rules, const struct queue_act *act, bool hold,
 		struct items_decision *ret);
 };

@@ -7,10 +7,12 @@ from journal_store import number
 from proto import journal_pb2 as pb
 
 ACCEPTED, REJECTED, EXPIRED, CANCELLED, DISCARDED = 1, 2, 3, 4, 5
+OVERDUE = 8  # in outcomes alone
 DELAYED, DEAD, HELD = 0, 6, 7  # states in `end` of what has not ended
 RELEASE, SUMMARY, PARKED, ASKED, OUTCOMES = 1, 3, {4: DEAD, 5: HELD}, 6, 3
 NEVER = 2 ** 64 - 1
-ENQUIRY = 4  # kind of message
+SUBMISSION, ENQUIRY = 1, 4  # kinds of message
+WAITS, REMINDS = 0, 2  # what counter `e` says of them
 COMMON = 0  # under this number stands what the rows of several recipients of a message have in common
 
 
@@ -197,7 +199,7 @@ class Tables:
             elif what == ASKED:
                 row = self.journal.get("counter", b"e" + u32(party) + value) or b""
                 if len(value) != 16 or row[:8] != u64(sequence) or row[12:20] != u64(due):
-                    self.find(sequence, "timer", "ends the time of an enquiry that is none")
+                    self.find(sequence, "timer", "is the time of a message that nobody waits for")
             elif what != SUMMARY or value or due != 60_000 * (sequence + 1) or \
                     self.journal.get("counter", b"r" + u32(party) + u64(sequence)) is None:
                 self.find(self.journal.size, "timer", f"sums up nothing: {key.hex()}")
@@ -222,11 +224,22 @@ class Tables:
         for at in range(0, len(value), 78):
             item = value[at:at + 78]
             message, state = number(item[:8]), self.ends_of.get((number(item[:8]), number(item[8:12])))
+            if len(item) == 78 and item[12] == OVERDUE:
+                state = self.reminder(message, sequence, item)
             known = self.verifier.messages.get(message)
             if len(item) != 78 or state != (item[12], sequence, item[13]) or known and (
                     item[14:] != known[0] + known[1].message_id + known[1].case_id or
                     self.numbers.get(known[1].sender) != party):
                 self.find(sequence, "queue", f"outcome of {message} is another one")
+
+    def reminder(self, message, sequence, item):
+        """What entry and item have to say of a message that nobody replied to; None when they do not."""
+        decision, index = self.verifier.overdue.get(sequence), item[13]
+        if decision is None or index >= len(decision.affected):
+            return (item[12], sequence, index) if sequence in self.verifier.unread else None
+        affected = decision.affected[index]
+        fits = affected.sequence == message and self.numbers.get(affected.party) == number(item[8:12])
+        return (item[12], sequence, index) if fits else None
 
     def totals(self):
         """Counter `q`: messages and bytes that wait for each party; `r` lives as long as its timer."""
@@ -251,15 +264,17 @@ class Tables:
                   if key[20] == ASKED}
         waiting = {}
         for key, value in self.journal.rows("counter", b"e"):
-            sequence, asker, over, service = number(value[:8]), key[1:5], value[20], value[21:]
+            sequence, asker, state = number(value[:8]), key[1:5], value[20]
+            ids, service = (value[21:85], value[85:]) if state == REMINDS else (b"", value[21:])
             message = self.verifier.messages.get(sequence)
             if timers.get((value[:8], asker, key[5:])) != value[12:20] or message and (
-                    message[1].kind != ENQUIRY or self.numbers.get(message[1].sender) != number(asker) or
+                    message[1].kind != (SUBMISSION if ids else ENQUIRY) or
+                    ids and ids != message[0] + message[1].message_id + message[1].case_id or self.numbers.get(message[1].sender) != number(asker) or
                     message[1].service != service or
                     self.numbers.get(message[2].recipients[0]) != number(value[8:12]) or
                     sha256(b"dienstweg/v1/asked\0", message[0], message[1].case_id)[:16] != key[5:]):
-                self.find(sequence, "counter", "is not an enquiry that was asked so")
-            if not over:
+                self.find(sequence, "counter", "is not a message that was sent so")
+            if state == WAITS:
                 waiting[asker + service] = waiting.get(asker + service, 0) + 1
         told = {key[1:]: number(value) for key, value in self.journal.rows("counter", b"w")}
         if told != waiting:

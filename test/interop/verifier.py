@@ -30,6 +30,7 @@ class Verifier:
         self.erased, self.last_erased = [], 0
         self.messages, self.header_bytes, self.refused, self.acks = {}, {}, {}, {}
         self.ended, self.holds, self.states, self.unread = {}, {}, [], set()
+        self.overdue = {}  # entries that told senders that nobody replied
         self.parking = {}  # entries that made dead letters, or held messages
         self.stops = {}  # ("party" or "service", name): the entry that holds it
         self.witnessed, self.epochs = [], []  # of epochs: (number, entry that begins it)
@@ -237,6 +238,11 @@ class Verifier:
         if class_ != 0 or bool(decision.held_party) == bool(decision.held_service):
             self.find(sequence, "held", "neither a queue nor a service, or not permanent")
         return ("party", decision.held_party) if decision.held_party else ("service", decision.held_service)
+
+    def kind_30(self, sequence, class_, row, decision):
+        """Overdue: ends nothing, but its senders are told."""
+        self.kind_4(sequence, class_, row, decision)
+        self.overdue[sequence] = decision
 
     def kind_12(self, sequence, _class, _row, decision):
         self.holds[decision.case_id] = sequence

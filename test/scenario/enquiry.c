@@ -174,6 +174,49 @@ static void an_answer_after_its_time(void)
 	check_journal(&bus);
 }
 
+/* An application that was taken, and that nobody decides: its sender hears of it, once, and the operator sees it. */
+static void nobody_decides(void)
+{
+	struct bus bus;
+	struct party city, jobcenter;
+	const char *case_hex = "ca5e0700000000000000000000000000";
+	bus_init_usual(&bus, check_subdir());
+	Dienstweg__RegistryContent *content = registry_fixture_content(bus.fixture);
+	for (size_t i = 0; i < content->n_services; i++)
+		if (bytes_equal(
+			    BYTES_PB(content->services[i]->name), BYTES_STR("alg2.application")))
+			content->services[i]->overdue_ms = 1000;
+	bus_write(&bus);
+	bus_start(&bus);
+	party_init(&city, &bus, "city");
+	party_init(&jobcenter, &bus, "jobcenter");
+	party_connect(&city, NULL);
+	party_connect(&jobcenter, NULL);
+	struct party_answer replied = submit(&city, 1, 6, NULL, "alg2.application");
+	struct party_answer silent = submit(&city, 1, 7, NULL, "alg2.application");
+	CHECK_INT(submit(&jobcenter, 2, 6, replied.h, "alg2.decision").kind, ANSWER_RECEIPT);
+	party_until(&jobcenter, jobcenter.acknowledged_count == 2, WAIT_MS);
+	party_until(&city, city.outcomes_count == 3, WAIT_MS);
+	CHECK_STR(city.outcomes[0].state, "accepted");
+	CHECK_STR(city.outcomes[1].state, "accepted");
+	CHECK_STR(city.outcomes[2].state, "overdue");
+	CHECK_MEM(city.outcomes[2].h, silent.h, 32);
+	tool_holds(tool_admin(&bus, 0, "status", NULL), "overdue      1 messages", NULL);
+	tool_holds(tool_admin(&bus, 0, "case", "show", case_hex, NULL), "accepted", "overdue",
+		"proven", NULL);
+	tool_holds(tool_admin(&bus, 0, "audit", "list", "--kind", "overdue", NULL), "overdue", NULL);
+	/* Confirmed, it is not told again. */
+	party_confirm(&city, city.outcomes[2].entry);
+	bus_end(&bus, SIGKILL);
+	bus_start(&bus);
+	party_until(&city, city.sessions == 1, WAIT_MS);
+	party_until(&city, client_state(city.client) == CLIENT_READY, WAIT_MS);
+	CHECK_INT(submit(&city, 1, 8, NULL, "alg2.application").kind, ANSWER_RECEIPT);
+	party_deinit(&jobcenter);
+	party_deinit(&city);
+	check_journal(&bus);
+}
+
 static void wrong_usage_is_named(void)
 {
 	struct bus bus;
@@ -195,4 +238,5 @@ static void wrong_usage_is_named(void)
 
 CHECK_MAIN(CHECK_CASE(the_counter_gets_its_answer), CHECK_CASE(nobody_is_there),
 	CHECK_CASE(it_is_sent_back), CHECK_CASE(what_the_broker_does_not_take),
-	CHECK_CASE(an_answer_after_its_time), CHECK_CASE(wrong_usage_is_named))
+	CHECK_CASE(an_answer_after_its_time), CHECK_CASE(nobody_decides),
+	CHECK_CASE(wrong_usage_is_named))

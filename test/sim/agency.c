@@ -236,6 +236,8 @@ static int report_take(struct dw_adapter *adapter, void *context, const struct d
 		ledger_told(ledger, sender, report->h, number_of(agency, report->recipient),
 			report->state);
 		break;
+	case DW_OVERDUE: /* no service of this town has a time for replies */
+		break;
 	}
 	return 0;
 }
