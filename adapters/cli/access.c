@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/cli/compare.h"
 #include "adapters/cli/share.h"
 #include "adapters/cli/verb.h"
 #include "adapters/sdk/follow.h"
@@ -28,8 +29,9 @@ static const char help[] =
 	"Asks the bus what it holds of a case for a party (Art. 15 GDPR), and checks the report: "
 	"the "
 	"log's\n"
-	"signature, and the proof of each entry. May run beside the adapter. The bus records that "
-	"it was asked.\n"
+	"signature, the proof of each entry, and that it is of the log that the adapter has seen. "
+	"May run\n"
+	"beside the adapter. The bus records that it was asked.\n"
 	"\n"
 	"  --config FILE      the party's configuration\n"
 	"  --case HEX         the case (32 digits)\n"
@@ -56,6 +58,7 @@ struct asker {
 	struct follow follow;
 	struct parties *parties;
 	struct visit *visit;
+	struct head held; /* the adapter's newest checkpoint */
 	const char *out;
 	uint64_t timeout_s;
 	bool json;
@@ -155,13 +158,74 @@ static int tell(const struct asker *asker, unsigned int part, const Dienstweg__A
 		fwrite(checked->text.data, 1, checked->text.len, stdout);
 	}
 	fprintf(stderr,
-		"dienstweg-party: checked: signed by the log, %zu entries proven%s; entry %llu of "
-		"the "
-		"journal "
-		"records that it was asked\n",
+		"dienstweg-party: checked: signed by the log, %zu entries proven%s%s; entry %llu "
+		"of "
+		"the journal records that it was asked\n",
 		checked->proven, checked->unproven ? ", others could not be" : "",
+		asker->held.set && checked->shown_count > 0
+			? ", in the log that the adapter has seen"
+			: "",
 		(unsigned long long)inspected);
 	return 0;
+}
+
+/* Both are signed by the log, and one of them is a lie. */
+static int fork_found(const struct asker *asker, const struct share_shown *shown)
+{
+	int r = asker->out ? put(asker, "fork-held.note", head_note(&asker->held)) : 0;
+	if (r == 0 && asker->out)
+		r = put(asker, "fork-shown.note", shown->note);
+	return r ? r
+		 : verb_fail(VERB_NEGATIVE,
+			   "FORK: the report is proven under a checkpoint of %llu entries, and the "
+			   "adapter holds one of %llu that does not lead to it: the broker shows "
+			   "two "
+			   "logs. Keep both notes%s, and tell the witnesses",
+			   (unsigned long long)shown->checkpoint.size,
+			   (unsigned long long)asker->held.checkpoint.size,
+			   asker->out ? " (fork-held.note, fork-shown.note)"
+				      : ": --out DIR keeps them");
+}
+
+/* Is it the same log as the adapter's? */
+static int compare(const struct asker *asker, const struct share_shown *shown)
+{
+	struct bytes bus = registry_bus(asker->follow.registry);
+	int r = compare_ask(asker->visit, &asker->held, bus, &shown->checkpoint);
+	switch (r) {
+	case 0:
+		return 0;
+	case COMPARE_FORK:
+		return fork_found(asker, shown);
+	case COMPARE_SET_BACK:
+		return verb_fail(VERB_NEGATIVE,
+			"the report is proven under %s, and the adapter has seen %s: it is of an "
+			"older log",
+			shown->checkpoint.origin, asker->held.checkpoint.origin);
+	case COMPARE_OTHER:
+		fprintf(stderr,
+			"dienstweg-party: not compared with what the adapter has seen: the log "
+			"goes on "
+			"as %s, which the adapter has to follow first\n",
+			shown->checkpoint.origin);
+		return 0;
+	case VISIT_DENIED:
+	case VISIT_TIMEOUT:
+		return verb_fail(VERB_NEGATIVE,
+			"the report is not taken: the broker does not prove that it is of the log "
+			"that the adapter has seen: %s",
+			visit_why(asker->visit));
+	default:
+		return verb_fail(VERB_FAILED, "the report: %s", strerrordesc_np(-r));
+	}
+}
+
+static int compare_all(const struct asker *asker, const struct share_checked *checked)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && asker->held.set && i < checked->shown_count; i++)
+		r = compare(asker, &checked->shown[i]);
+	return r;
 }
 
 static int ask_part(
@@ -185,7 +249,9 @@ static int ask_part(
 		return verb_fail(VERB_NEGATIVE, "the report is not taken: %s", why);
 	if (r < 0)
 		return verb_fail(VERB_FAILED, "the report: %s", strerrordesc_np(-r));
-	r = tell(asker, part, report, &checked, inspected);
+	r = compare_all(asker, &checked);
+	if (r == 0)
+		r = tell(asker, part, report, &checked, inspected);
 	json_decref(checked.object);
 	*ret_more = report->more;
 	if (r == 0 && report->more &&
@@ -225,6 +291,10 @@ static int open_all(struct asker *asker)
 		r = parties_open(config, asker->follow.registry, &asker->parties, why, sizeof(why));
 	if (r)
 		return verb_fail(r > 0 ? VERB_NEGATIVE : VERB_FAILED, "%s", why);
+	r = compare_read(config->state, &asker->held);
+	if (r)
+		return verb_fail(VERB_FAILED, "%s: the checkpoint that the adapter holds: %s",
+			config->state, strerrordesc_np(-r));
 	visit.registry = asker->follow.registry;
 	visit.parties = asker->parties;
 	r = visit_new(&visit, &asker->visit);

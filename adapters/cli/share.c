@@ -136,7 +136,25 @@ static int check_note(const struct checking *c, const struct proof_file *file,
 	return proof_check_checkpoint(file->note, origin, keys, count, ret, fault);
 }
 
-static int check_proof(struct checking *c, const json_t *entry, const char *text)
+/* Those that a quorum has not yet cosigned stand under another checkpoint than the others: there are not many. */
+static bool show(
+	struct share_checked *checked, const struct checkpoint *checkpoint, struct bytes note)
+{
+	for (size_t i = 0; i < checked->shown_count; i++) {
+		const struct checkpoint *shown = &checked->shown[i].checkpoint;
+		if (shown->size == checkpoint->size &&
+			memcmp(&shown->root, &checkpoint->root, sizeof(shown->root)) == 0 &&
+			strcmp(shown->origin, checkpoint->origin) == 0)
+			return true;
+	}
+	if (checked->shown_count == SHARE_SHOWN_MAX)
+		return false;
+	checked->shown[checked->shown_count++] = (struct share_shown){*checkpoint, note};
+	return true;
+}
+
+static int check_proof(
+	struct checking *c, const json_t *entry, const char *text, struct share_checked *checked)
 {
 	long long sequence = (long long)json_integer_value(json_object_get(entry, "sequence"));
 	struct proof_file file;
@@ -156,6 +174,9 @@ static int check_proof(struct checking *c, const json_t *entry, const char *text
 	if (sequence < 0 || file.index != (uint64_t)sequence || !file.entry.whole ||
 		!says_the_same(entry, &disclosed))
 		return wrong(c, "entry %lld says something else than its proof", sequence);
+	if (!show(checked, &checkpoint, file.note))
+		return wrong(
+			c, "its proofs stand under more checkpoints than there is a reason for");
 	return 0;
 }
 
@@ -168,7 +189,7 @@ static int check_entries(struct checking *c, struct share_checked *ret)
 	json_array_foreach(entries, i, entry)
 	{
 		const char *proof = json_string_value(json_object_get(entry, "proof"));
-		int r = proof ? check_proof(c, entry, proof) : 0;
+		int r = proof ? check_proof(c, entry, proof, ret) : 0;
 		if (r)
 			return r;
 		ret->proven += proof != NULL;

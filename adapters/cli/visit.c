@@ -33,7 +33,10 @@ struct visit {
 	size_t keys_count, dial;
 	uint64_t dialled_ns;
 
-	const struct visit_question *question;
+	const struct visit_question *question; /* NULL: a proof is asked for, or nothing */
+	uint64_t old_size, new_size;           /* 0: no proof */
+	struct merkle_hash proof[VISIT_PROOF_MAX];
+	size_t proof_count;
 	bool asked, done, denied;
 	uint64_t ask_ns; /* not before */
 	uint8_t *data;
@@ -76,8 +79,7 @@ static void on_ready(void *context, const Dienstweg__Welcome *welcome)
 {
 	struct visit *visit = context;
 	(void)welcome;
-	if (visit->question)
-		ask_later(visit, 0);
+	ask_later(visit, 0);
 }
 
 static void on_lost(void *context, const char *why)
@@ -92,10 +94,19 @@ static void on_hello(void *context, Dienstweg__Hello *hello)
 	hello->registry_version = registry_version(visit->options.registry);
 }
 
+/* Is it about what was asked? */
+static bool is_answer(const struct visit *visit, struct bytes field)
+{
+	if (visit->question)
+		return bytes_equal(field, BYTES_STR("get_access"));
+	return visit->new_size > 0 && (bytes_equal(field, BYTES_STR("get_proof")) ||
+					      bytes_equal(field, BYTES_STR("old_size")));
+}
+
 static void take_error(struct visit *visit, const Dienstweg__Error *error)
 {
 	struct bytes code = BYTES_PB(error->code);
-	if (!visit->question || !bytes_equal(BYTES_PB(error->field), BYTES_STR("get_access")))
+	if (!is_answer(visit, BYTES_PB(error->field)))
 		return;
 	say(visit, code, BYTES_PB(error->detail));
 	if (bytes_equal(code, BYTES_STR("busy")))
@@ -136,11 +147,26 @@ static void take_piece(struct visit *visit, const Dienstweg__Access *piece)
 	visit->done = ++visit->next == visit->pieces;
 }
 
+static void take_proof(struct visit *visit, const Dienstweg__CheckpointFrame *proof)
+{
+	size_t len = proof->consistency.len;
+	if (visit->new_size == 0 || !visit->asked || proof->old_size != visit->old_size ||
+		proof->new_size != visit->new_size || len % sizeof(visit->proof[0]) != 0 ||
+		len > sizeof(visit->proof))
+		return;
+	if (len > 0)
+		memcpy(visit->proof, proof->consistency.data, len);
+	visit->proof_count = len / sizeof(visit->proof[0]);
+	visit->done = true;
+}
+
 static void on_frame(void *context, const Dienstweg__Frame *frame)
 {
 	struct visit *visit = context;
 	if (frame->body_case == DIENSTWEG__FRAME__BODY_ACCESS)
 		take_piece(visit, frame->access);
+	else if (frame->body_case == DIENSTWEG__FRAME__BODY_CHECKPOINT)
+		take_proof(visit, frame->checkpoint);
 	else if (frame->body_case == DIENSTWEG__FRAME__BODY_ERROR)
 		take_error(visit, frame->error);
 }
@@ -212,19 +238,32 @@ const char *visit_why(const struct visit *visit)
 
 /* ---- asking ---- */
 
+static void fill_access(const struct visit_question *question, Dienstweg__GetAccess *body)
+{
+	dienstweg__get_access__init(body);
+	body->party = (ProtobufCBinaryData){
+		.len = question->party.len, .data = (uint8_t *)(uintptr_t)question->party.data};
+	body->case_id = (ProtobufCBinaryData){
+		.len = sizeof(question->case_id), .data = (uint8_t *)(uintptr_t)question->case_id};
+	body->from_message = question->from_message;
+	body->from_entry = question->from_entry;
+}
+
 static int send(struct visit *visit)
 {
-	const struct visit_question *question = visit->question;
 	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
-	Dienstweg__GetAccess body = DIENSTWEG__GET_ACCESS__INIT;
-	body.party = (ProtobufCBinaryData){
-		.len = question->party.len, .data = (uint8_t *)(uintptr_t)question->party.data};
-	body.case_id = (ProtobufCBinaryData){
-		.len = sizeof(question->case_id), .data = (uint8_t *)(uintptr_t)question->case_id};
-	body.from_message = question->from_message;
-	body.from_entry = question->from_entry;
-	frame.body_case = DIENSTWEG__FRAME__BODY_GET_ACCESS;
-	frame.get_access = &body;
+	Dienstweg__GetAccess access;
+	Dienstweg__GetProof proof = DIENSTWEG__GET_PROOF__INIT;
+	if (visit->question) {
+		fill_access(visit->question, &access);
+		frame.body_case = DIENSTWEG__FRAME__BODY_GET_ACCESS;
+		frame.get_access = &access;
+	} else {
+		proof.old_size = visit->old_size;
+		proof.new_size = visit->new_size;
+		frame.body_case = DIENSTWEG__FRAME__BODY_GET_PROOF;
+		frame.get_proof = &proof;
+	}
 	int r = client_send(visit->client, &frame);
 	if (r)
 		return r < 0 ? r : 0;
@@ -250,12 +289,11 @@ static int turn(struct visit *visit)
 	return send(visit);
 }
 
-int visit_ask(struct visit *visit, const struct visit_question *question, struct arena *arena,
-	Dienstweg__AccessReport **ret, uint64_t *ret_inspected)
+/* Until it is answered. 0, VISIT_*, negative errno. */
+static int wait(struct visit *visit)
 {
 	uint64_t until_ns = in_ms(visit->options.timeout_s * 1000);
 	int r = 0;
-	visit->question = question;
 	visit->done = visit->denied = false;
 	ask_later(visit, 0);
 	while (r == 0 && !visit->done && !visit->denied) {
@@ -263,10 +301,32 @@ int visit_ask(struct visit *visit, const struct visit_question *question, struct
 			return VISIT_TIMEOUT;
 		r = turn(visit);
 	}
+	return r ? r : visit->denied ? VISIT_DENIED : 0;
+}
+
+int visit_ask(struct visit *visit, const struct visit_question *question, struct arena *arena,
+	Dienstweg__AccessReport **ret, uint64_t *ret_inspected)
+{
+	visit->question = question;
+	int r = wait(visit);
 	visit->question = NULL;
-	if (r || visit->denied)
-		return r ? r : VISIT_DENIED;
+	if (r)
+		return r;
 	*ret_inspected = visit->inspected;
 	*ret = dienstweg__access_report__unpack(arena_allocator(arena), visit->len, visit->data);
 	return *ret ? 0 : -EBADMSG;
+}
+
+int visit_prove(struct visit *visit, uint64_t old_size, uint64_t new_size,
+	struct merkle_hash ret[VISIT_PROOF_MAX], size_t *ret_count)
+{
+	visit->old_size = old_size;
+	visit->new_size = new_size;
+	int r = wait(visit);
+	visit->old_size = visit->new_size = 0;
+	if (r)
+		return r;
+	memcpy(ret, visit->proof, visit->proof_count * sizeof(ret[0]));
+	*ret_count = visit->proof_count;
+	return 0;
 }

@@ -5,6 +5,7 @@
 #include "conf/config.h"
 #include "proto/base/arena.h"
 #include "proto/frame.pb-c.h"
+#include "proto/merkle/merkle.h"
 #include "proto/registry/registry.h"
 
 /*
@@ -52,4 +53,18 @@ DEFINE_CLEANUP(struct visit *, visit_free);
  */
 int visit_ask(struct visit *visit, const struct visit_question *question, struct arena *arena,
 	Dienstweg__AccessReport **ret, uint64_t *ret_inspected);
+
+/**
+ * visit_prove() - ask for the proof that one tree of the log extends another
+ * @visit:     the visit
+ * @old_size:  at least 1
+ * @new_size:  larger
+ * @ret:       VISIT_PROOF_MAX hashes of room; untrusted
+ * @ret_count: how many
+ * Return: 0, VISIT_*, negative errno.
+ */
+enum { VISIT_PROOF_MAX = 2 * MERKLE_LEVELS };
+int visit_prove(struct visit *visit, uint64_t old_size, uint64_t new_size,
+	struct merkle_hash ret[VISIT_PROOF_MAX], size_t *ret_count);
+
 const char *visit_why(const struct visit *visit); /* a sentence, made printable */

@@ -5,6 +5,7 @@
  * share, signed and proven, and nobody else's. Others ask for the same case; a tenant's operator asks for the tenant;
  * somebody asks for what has been erased; and somebody asks all day.
  */
+#include <dirent.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -13,7 +14,7 @@
 #include "test/kit/party.h"
 #include "test/scenario/tools.h"
 
-enum { LOOKS_MAX = 500, FLOOD = 100 };
+enum { LOOKS_MAX = 500, FLOOD = 100, OTHERS = 12 };
 
 static const uint8_t case_id[16] = {0xca, 0x5e, 0x1d};
 static const char case_text[] = "ca5e1d00000000000000000000000000";
@@ -292,5 +293,72 @@ static void who_asks_all_day_hears_busy(void)
 	world_deinit(&w);
 }
 
+/* ---- */
+
+static void folder_empty(const char *folder)
+{
+	char path[600];
+	DIR *dir = opendir(folder);
+	CHECK(dir);
+	for (const struct dirent *e; (e = readdir(dir));) {
+		snprintf(path, sizeof(path), "%s/%.200s", folder, e->d_name);
+		if (e->d_name[0] != '.')
+			CHECK_INT(unlink(path), 0);
+	}
+	closedir(dir);
+}
+
+/* The journal is written anew, by who has every key of the bus: another log under the same name. */
+static void write_anew(struct world *w)
+{
+	char folder[512];
+	CHECK_INT(bus_end(&w->bus, SIGTERM), 0);
+	snprintf(folder, sizeof(folder), "%s", bus_path(&w->bus, "broker/journal"));
+	folder_empty(folder);
+	snprintf(folder, sizeof(folder), "%s", bus_path(&w->bus, "broker/case-index"));
+	folder_empty(folder);
+	CHECK_INT(unlink(bus_path(&w->bus, "broker/highwater")), 0);
+	bus_start(&w->bus);
+	party_connect(&w->city, NULL);
+	party_connect(&w->jobcenter, NULL);
+	w->city.outcomes_count = w->city.acknowledged_count = 0;
+	live_a_case(w);
+}
+
+static void another_log_is_no_answer(void)
+{
+	struct world w;
+	char dir[512], letter[512];
+	struct party_draft more = {.region = "051240000000", .body = BYTES_STR("another form")};
+	world_init(&w);
+	live_a_case(&w);
+	for (int i = 0; i < OTHERS; i++)
+		CHECK_INT(party_send(&w.city, &more)->kind, ANSWER_RECEIPT);
+	party_disconnect(&w.jobcenter);
+	snprintf(dir, sizeof(dir), "%s", bus_path(&w.bus, "answer"));
+	snprintf(letter, sizeof(letter), "%s", bus_path(&w.bus, "letter"));
+	CHECK_INT(file_replace(letter, BYTES_STR("we read it"), 0600), 0);
+	/* Its adapter sees the log. */
+	free(tool_party(&w.bus, "jobcenter", 0, "send", "--service", "alg2.status", "--to", "city",
+		"--file", letter, NULL));
+	tool_holds(tool_party(&w.bus, "jobcenter", 0, "access", "--case", case_text, NULL),
+		"proven, in the log that the adapter has seen", NULL);
+	party_disconnect(&w.city);
+	write_anew(&w);
+	tool_holds(tool_party(&w.bus, "jobcenter", 1, "access", "--case", case_text, "--out", dir,
+			   NULL),
+		"does not prove that it is of the log that the adapter has seen", NULL);
+	/* Once it is longer than what the adapter saw, it has to prove something, and cannot. */
+	for (int i = 0; i < 2 * OTHERS; i++)
+		CHECK_INT(party_send(&w.city, &more)->kind, ANSWER_RECEIPT);
+	tool_holds(tool_party(&w.bus, "jobcenter", 1, "access", "--case", case_text, "--out", dir,
+			   NULL),
+		"FORK: the report is proven under a checkpoint", "shows two logs", NULL);
+	CHECK_INT(access(bus_path(&w.bus, "answer/fork-held.note"), R_OK), 0);
+	CHECK_INT(access(bus_path(&w.bus, "answer/fork-shown.note"), R_OK), 0);
+	CHECK(access(bus_path(&w.bus, "answer/report.txt"), R_OK) != 0);
+	world_deinit(&w);
+}
+
 CHECK_MAIN(CHECK_CASE(everybody_gets_its_own_share), CHECK_CASE(what_is_erased_is_not_told),
-	CHECK_CASE(who_asks_all_day_hears_busy))
+	CHECK_CASE(who_asks_all_day_hears_busy), CHECK_CASE(another_log_is_no_answer))
