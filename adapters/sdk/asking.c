@@ -88,11 +88,12 @@ int asking_take(struct dw_adapter *adapter, const struct dw_delivery *delivery, 
 int asking_report(struct dw_adapter *adapter, const struct dw_report *report)
 {
 	struct question *question = find(adapter, report->message_id);
-	if (!question || report->event == DW_RECORDED ||
-		(report->event == DW_ENDED && bytes_equal(report->state, BYTES_STR("accepted"))))
+	bool ended = report->event == DW_ENDED;
+	if (!question || (!ended && report->event != DW_REFUSED) ||
+		(ended && bytes_equal(report->state, BYTES_STR("accepted"))))
 		return 0;
-	struct dw_answer answer = {.code = report->event == DW_ENDED ? report->state : report->code,
-		.text = report->text};
+	struct dw_answer answer = {
+		.code = ended ? report->state : report->code, .text = report->text};
 	return tell(adapter, question, &answer);
 }
 

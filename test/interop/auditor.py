@@ -98,6 +98,25 @@ def messages_go_through(case):
     case.wait_entry("expired")
 
 
+def questions_are_asked(case):
+    """One is answered, one waits, one is over; and to a submission nobody replies in time."""
+    from world import CITY, JOBCENTER
+    world = case.world
+    asked = [world.message(b"benefits?", service=b"benefit.question", kind=4) for _ in range(2)]
+    world.submit(*asked)
+    world.settle(world.jobcenter, world.receive(world.jobcenter, asked))
+    answer = world.message(b"yes", client=world.jobcenter, service=b"benefit.question", kind=5, recipient=CITY,
+                           case_id=asked[0].fields.case_id, in_reply_to=asked[0].h)
+    world.submit(answer, client=world.jobcenter)
+    world.receive(world.city, [answer])
+    referred = world.message(b"referred", service=b"referral")
+    world.submit(referred, world.message(b"now?", service=b"benefit.question", kind=4,
+                                         expires_ms=int(time.time() * 1000) + 1_500))
+    case.wait_entry("overdue")
+    assert world.city.wait(lambda: (referred.h, JOBCENTER) in world.city.overdue)
+    case.wait_entry("expired", 2)
+
+
 def an_operator_stops_some(case):
     """A message, a queue and a service; of the service one that waited already and one that comes later."""
     world = case.world
@@ -289,6 +308,7 @@ def what_was_planted_is_found(case):
 
 STORIES = [
     messages_go_through,
+    questions_are_asked,
     an_operator_stops_some,
     a_registry_follows_and_witnesses_sign,
     a_case_is_held_and_one_is_erased,

@@ -33,6 +33,9 @@ services:
   - {name: alg2.application, title: Application, retention: standard}
   - {name: alg2.status, title: Status of a case, retention: standard}
   - {name: figures, title: Figures, retention: standard, confidentiality: broker-readable}
+  - {name: benefit.question, title: Benefits yes or no, retention: standard, pattern: enquiry, answer_within: 1 h,
+     pending: 8}
+  - {name: referral, title: Referral, retention: standard, overdue: 1 s}
   - name: event.death
     title: Death notice
     retention: standard
@@ -50,6 +53,7 @@ agreements:
         from: [city.interop, youth.interop]
         to: jobcenter.interop
         regions: ["05124"]
+      - {services: [benefit.question, referral], from: [city.interop], to: jobcenter.interop}
       - {services: [alg2.status], from: [jobcenter.interop], to: city.interop}
       - {services: [alg2.status], from: [jobcenter.interop], to: youth.interop}
       - {services: [event.death], from: [city.interop], to: jobcenter.interop}

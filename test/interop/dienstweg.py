@@ -117,6 +117,7 @@ class Client:
         self.acks = {}                            # digest: AckBatch, until all have a state
         self.ack_receipts, self.ack_states, self.ack_refusals = {}, {}, {}
         self.outcomes, self.confirmed = {}, {}    # (h, recipient): Item; party: sequence
+        self.overdue = {}                         # (h, recipient): Item, which is no end
         self.received = [0, 0]                    # messages and bytes delivered in this session
 
     # Session
@@ -253,7 +254,8 @@ class Client:
         keys = []
         if self.registry.is_sealed(header["service"]):
             names = self.registry.resolve(header["sender"], header["service"], now_ms(),
-                                          header.get("recipient", b""), header.get("region", b""))
+                                          header.get("recipient", b""), header.get("region", b""),
+                                          answer=header["kind"] == 5)
             keys = [key for name in names for key in self.registry.keys(name, "seal")]
         return compose(body, keys, **header)
 
@@ -316,7 +318,8 @@ class Client:
             if item.HasField("outcome"):
                 if item.sequence > self.confirmed.get(item.party, -1):
                     self.check_outcome(item)
-                    self.outcomes[item.outcome.h, item.outcome.recipient] = item
+                    told = self.overdue if item.outcome.state == b"overdue" else self.outcomes
+                    told[item.outcome.h, item.outcome.recipient] = item
                 continue
             self.received[0] += 1
             self.received[1] += len(item.envelope.header) + len(item.envelope.content)

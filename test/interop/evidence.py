@@ -255,8 +255,14 @@ class Registry:
         return all(row.confidentiality == pb.CONFIDENTIALITY_END_TO_END
                    for row in self.content.services if row.name == service)
 
-    def resolve(self, sender, service, now, recipient=b"", region=b""):
+    def is_enquiry(self, service):
+        return any(row.name == service and row.pattern == 1 for row in self.content.services)
+
+    def resolve(self, sender, service, now, recipient=b"", region=b"", answer=False):
         """The parties that a message would go to, as the broker decides it."""
+        if answer and self.is_enquiry(service):  # it goes back along the flow by which it may be asked
+            self.resolve(recipient, service, now, recipient=sender)
+            return [recipient]
         event = next((row.event for row in self.content.services if row.name == service), None)
         if event is None or not event and not recipient and not region:
             raise Fault("unknown-party" if event is not None else "unknown-service")
