@@ -118,3 +118,11 @@ bool parcel_is_inflated(const struct parcel *parcel, size_t bytes)
 		       parcel->acks_count * sizeof(*parcel->acks);
 	return arena_used(parcel->arena) > FAIR_BASE + FAIR_FACTOR * bytes + facts;
 }
+
+size_t parcel_legs_max(const Dienstweg__CancelBatch *batch)
+{
+	size_t legs = 0;
+	for (size_t i = 0; i < batch->n_items; i++)
+		legs += batch->items[i]->recipient.len == 0 ? COMMON_RECIPIENTS_MAX : 1;
+	return legs;
+}

@@ -21,6 +21,7 @@
 enum parcel_kind {
 	PARCEL_SUBMIT,
 	PARCEL_ACKNOWLEDGE,
+	PARCEL_CANCEL, /* goes to the journal twice: to look, and to end what delivery kept back in between */
 	PARCEL_FAIL, /* nak, or leases of a session that ended */
 	PARCEL_EXPIRE,
 	PARCEL_CONFIRM,
@@ -67,6 +68,26 @@ struct parcel_ack {
 	struct ack_facts facts;
 	struct ack_decision decision;
 	struct parcel_proof proof; /* when decision.append */
+};
+
+/* A message for one recipient that a sender would take back. */
+struct cancel_leg {
+	uint32_t item;  /* of the batch */
+	uint32_t party; /* 0: there is no such message */
+	uint64_t sequence;
+	struct bytes recipient;    /* its name */
+	struct cancel_place place; /* by journal */
+	bool kept; /* by delivery: it was not under way, and does not leave until this is over */
+};
+
+struct parcel_cancel {
+	Dienstweg__CancelBatch *batch;
+	struct cancel_facts facts;
+	struct cancel_decision decision; /* by journal */
+	struct cancel_leg *legs;         /* by journal, the first time; in order of the batch */
+	size_t legs_count;
+	size_t kept; /* so many of them, while it goes to the journal the second time */
+	bool again;  /* it went there, or was not to */
 };
 
 enum operator_what {
@@ -121,7 +142,7 @@ struct parcel {
 	struct arena *arena;
 	struct parcel *next; /* for whoever owns it */
 	struct parcel_origin origin;
-	Dienstweg__Frame *frame; /* PARCEL_ACKNOWLEDGE, in the arena */
+	Dienstweg__Frame *frame; /* PARCEL_ACKNOWLEDGE, PARCEL_CANCEL, in the arena */
 	size_t charge; /* bytes charged to the session until it is answered: the frame's, or what it costs */
 	bool spoilt; /* verify ran out of budget: not journaled, answered "malformed" */
 	struct registry *registry; /* verify's snapshot (referenced); PARCEL_REGISTRY: the new one */
@@ -131,6 +152,7 @@ struct parcel {
 	size_t submits_count;
 	struct parcel_ack *acks; /* PARCEL_ACKNOWLEDGE */
 	size_t acks_count;
+	struct parcel_cancel *cancel; /* PARCEL_CANCEL */
 	struct rules_item *items; /* PARCEL_FAIL, PARCEL_EXPIRE; PARCEL_ACKNOWLEDGE: what settles, delivery's */
 	size_t items_count;
 	const char *cause; /* PARCEL_FAIL: in the arena */
@@ -148,6 +170,9 @@ struct parcel {
 	uint8_t *nodes; /* nodes_count * 32 bytes, in the arena */
 	size_t nodes_count;
 };
+
+/* So many legs may a batch of cancellations come to have. */
+size_t parcel_legs_max(const Dienstweg__CancelBatch *batch);
 
 /* A pool owned by the reactor: parcels are taken and given back on its thread only. */
 struct parcel_pool;

@@ -78,6 +78,16 @@ static void write_acknowledgement(struct golden *golden)
 	golden_bytes(golden, "digest of a batch of acknowledgements", digest, sizeof(digest));
 }
 
+static void write_cancellation(struct golden *golden)
+{
+	uint8_t digest[HASH_SIZE];
+	cancellation_digest(BYTES_STR("test.demo"), BYTES_STR("city"), sample_hash,
+		BYTES_STR("jobcenter"), BYTES_STR("mistake"), digest);
+	golden_bytes(golden, "digest of a cancellation", digest, sizeof(digest));
+	receipt_cancel_batch_digest(BYTES_STR("bytes of a batch"), digest);
+	golden_bytes(golden, "digest of a batch of cancellations", digest, sizeof(digest));
+}
+
 static void write_stub(struct golden *golden)
 {
 	uint8_t secret[STUB_SECRET_SIZE], nonce[STUB_NONCE_SIZE], salt[STUB_SALT_SIZE];
@@ -131,6 +141,8 @@ static void hashes_and_signatures_are_as_they_were(void)
 	write_batch(&golden, SIGNATURE_MESSAGE, "messages", arena);
 	write_batch(&golden, SIGNATURE_ACK, "acknowledgements", arena);
 	write_acknowledgement(&golden);
+	write_batch(&golden, SIGNATURE_CANCEL, "cancellations", arena);
+	write_cancellation(&golden);
 	write_stub(&golden);
 	write_checkpoint(&golden);
 	golden_finish(&golden);

@@ -9,13 +9,14 @@
 
 #include "adapters/cli/verb.h"
 
-static const char help[] = "usage: dienstweg send|ask|receive|evidence [OPTION...]\n"
+static const char help[] = "usage: dienstweg send|ask|receive|evidence|access|cancel [OPTION...]\n"
 			   "\n"
 			   "  send      send a document as a party\n"
 			   "  ask       ask as a party, and wait for the answer\n"
 			   "  receive   receive documents as a party\n"
 			   "  evidence  print the receipt of a message\n"
 			   "  access    ask what the bus holds of a case (Art. 15 GDPR)\n"
+			   "  cancel    take messages back that still wait\n"
 			   "\n"
 			   "dienstweg VERB --help tells more. Manual: dienstweg-party(1).\n";
 
@@ -23,7 +24,7 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } verbs[] = {{"send", verb_send}, {"receive", verb_receive}, {"evidence", verb_evidence},
-	{"access", verb_access}, {"ask", verb_ask}};
+	{"access", verb_access}, {"ask", verb_ask}, {"cancel", verb_cancel}};
 
 int main(int argc, char **argv)
 {

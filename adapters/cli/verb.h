@@ -17,6 +17,7 @@ int verb_send(int argc, char **argv);
 int verb_receive(int argc, char **argv);
 int verb_evidence(int argc, char **argv);
 int verb_access(int argc, char **argv);
+int verb_cancel(int argc, char **argv);
 
 /* Say on standard error what is wrong, and give the code back. */
 int verb_fail(int code, const char *format, ...) _printf_(2, 3);

@@ -33,10 +33,11 @@ struct visit {
 	size_t keys_count, dial;
 	uint64_t dialled_ns;
 
-	const struct visit_question *question; /* NULL: a proof is asked for, or nothing */
+	const struct visit_question *question; /* one of these three is asked for, or nothing */
 	uint64_t old_size, new_size;           /* 0: no proof */
 	struct merkle_hash proof[VISIT_PROOF_MAX];
 	size_t proof_count;
+	const Dienstweg__CancelBatch *batch;
 	bool asked, done, denied;
 	uint64_t ask_ns; /* not before */
 	uint8_t *data;
@@ -99,6 +100,8 @@ static bool is_answer(const struct visit *visit, struct bytes field)
 {
 	if (visit->question)
 		return bytes_equal(field, BYTES_STR("get_access"));
+	if (visit->batch)
+		return bytes_equal(field, BYTES_STR("cancel"));
 	return visit->new_size > 0 && (bytes_equal(field, BYTES_STR("get_proof")) ||
 					      bytes_equal(field, BYTES_STR("old_size")));
 }
@@ -160,9 +163,26 @@ static void take_proof(struct visit *visit, const Dienstweg__CheckpointFrame *pr
 	visit->done = true;
 }
 
+static void take_cancelled(struct visit *visit, const Dienstweg__Cancelled *cancelled)
+{
+	if (!visit->batch || !visit->asked)
+		return;
+	size_t len = dienstweg__cancelled__get_packed_size(cancelled);
+	uint8_t *copy = realloc(visit->data, len + 1);
+	if (!copy) {
+		ask_later(visit, AGAIN_MS);
+		return;
+	}
+	visit->data = copy;
+	visit->len = dienstweg__cancelled__pack(cancelled, copy);
+	visit->done = true;
+}
+
 static void on_frame(void *context, const Dienstweg__Frame *frame)
 {
 	struct visit *visit = context;
+	if (frame->body_case == DIENSTWEG__FRAME__BODY_CANCELLED)
+		take_cancelled(visit, frame->cancelled);
 	if (frame->body_case == DIENSTWEG__FRAME__BODY_ACCESS)
 		take_piece(visit, frame->access);
 	else if (frame->body_case == DIENSTWEG__FRAME__BODY_CHECKPOINT)
@@ -254,7 +274,14 @@ static int send(struct visit *visit)
 	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
 	Dienstweg__GetAccess access;
 	Dienstweg__GetProof proof = DIENSTWEG__GET_PROOF__INIT;
-	if (visit->question) {
+	Dienstweg__Cancel cancel = DIENSTWEG__CANCEL__INIT;
+	Dienstweg__CancelBatch batch;
+	if (visit->batch) {
+		batch = *visit->batch;
+		cancel.batch = &batch;
+		frame.body_case = DIENSTWEG__FRAME__BODY_CANCEL;
+		frame.cancel = &cancel;
+	} else if (visit->question) {
 		fill_access(visit->question, &access);
 		frame.body_case = DIENSTWEG__FRAME__BODY_GET_ACCESS;
 		frame.get_access = &access;
@@ -289,13 +316,13 @@ static int turn(struct visit *visit)
 	return send(visit);
 }
 
-/* Until it is answered. 0, VISIT_*, negative errno. */
-static int wait(struct visit *visit)
+/* Until it is answered, not asking before @after_ms. 0, VISIT_*, negative errno. */
+static int wait(struct visit *visit, uint64_t after_ms)
 {
 	uint64_t until_ns = in_ms(visit->options.timeout_s * 1000);
 	int r = 0;
 	visit->done = visit->denied = false;
-	ask_later(visit, 0);
+	ask_later(visit, after_ms);
 	while (r == 0 && !visit->done && !visit->denied) {
 		if (visit->options.timeout_s > 0 && now_ns() > until_ns)
 			return VISIT_TIMEOUT;
@@ -308,7 +335,7 @@ int visit_ask(struct visit *visit, const struct visit_question *question, struct
 	Dienstweg__AccessReport **ret, uint64_t *ret_inspected)
 {
 	visit->question = question;
-	int r = wait(visit);
+	int r = wait(visit, 0);
 	visit->question = NULL;
 	if (r)
 		return r;
@@ -322,11 +349,28 @@ int visit_prove(struct visit *visit, uint64_t old_size, uint64_t new_size,
 {
 	visit->old_size = old_size;
 	visit->new_size = new_size;
-	int r = wait(visit);
+	int r = wait(visit, 0);
 	visit->old_size = visit->new_size = 0;
 	if (r)
 		return r;
 	memcpy(ret, visit->proof, visit->proof_count * sizeof(ret[0]));
 	*ret_count = visit->proof_count;
 	return 0;
+}
+
+int visit_cancel(struct visit *visit, const Dienstweg__CancelBatch *batch, uint64_t after_ms,
+	struct arena *arena, Dienstweg__Cancelled **ret)
+{
+	visit->batch = batch;
+	int r = wait(visit, after_ms);
+	visit->batch = NULL;
+	if (r)
+		return r;
+	*ret = dienstweg__cancelled__unpack(arena_allocator(arena), visit->len, visit->data);
+	if (*ret && (*ret)->n_refusals > 0) {
+		say(visit, BYTES_PB((*ret)->refusals[0]->code),
+			BYTES_PB((*ret)->refusals[0]->detail));
+		return VISIT_DENIED;
+	}
+	return *ret ? 0 : -EBADMSG;
 }

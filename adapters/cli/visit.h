@@ -9,7 +9,7 @@
 #include "proto/registry/registry.h"
 
 /*
- * A visit: a session that only asks, beside the party's adapter, which goes on undisturbed. One thread.
+ * A visit: a session that takes nothing, beside the party's adapter, which goes on undisturbed. One thread.
  */
 struct visit;
 
@@ -67,4 +67,15 @@ enum { VISIT_PROOF_MAX = 2 * MERKLE_LEVELS };
 int visit_prove(struct visit *visit, uint64_t old_size, uint64_t new_size,
 	struct merkle_hash ret[VISIT_PROOF_MAX], size_t *ret_count);
 
+/**
+ * visit_cancel() - bring a signed batch of cancellations, and take the answer
+ * @visit:    the visit
+ * @batch:    signed
+ * @after_ms: wait so long first
+ * @arena:    owns the result
+ * @ret:      the answer
+ * Return: 0, VISIT_*, negative errno.
+ */
+int visit_cancel(struct visit *visit, const Dienstweg__CancelBatch *batch, uint64_t after_ms,
+	struct arena *arena, Dienstweg__Cancelled **ret);
 const char *visit_why(const struct visit *visit); /* a sentence, made printable */

@@ -13,7 +13,6 @@
 #include <stdio.h>
 
 #include "adapters/sdk/core.h"
-#include "adapters/sdk/evidence.h"
 #include "proto/base/log.h"
 
 enum {
@@ -24,65 +23,6 @@ enum {
 	BUS_KEYS_MAX = 16,
 	REDIAL_MS = 5000, /* a broker that is there answers a Hello sooner */
 };
-
-/* ---- what ops may call ---- */
-
-int dw_submit(struct dw_adapter *adapter, const struct dw_message *message,
-	struct dw_submitted *ret, char *reterr, size_t size)
-{
-	assert(adapter->depth > 0);
-	return turn_submit(
-		adapter->turn, trust_registry(adapter->trust), message, ret, reterr, size);
-}
-
-static int count_outcome(void *context, const struct evidence_outcome *outcome)
-{
-	struct dw_known *known = context;
-	known->outcomes++;
-	return 0;
-}
-
-int dw_known(struct dw_adapter *adapter, const uint8_t message_id[16], struct dw_known *ret)
-{
-	struct bytes value;
-	struct sent_row sent;
-	assert(adapter->depth > 0);
-	int r = store_get(adapter->store, STORE_SENT, BYTES(message_id, UUID_SIZE), &value);
-	if (r)
-		return r > 0 ? 1 : r;
-	r = sent_row_decode(value, &sent);
-	if (r)
-		return r;
-	*ret = (struct dw_known){
-		.waiting = sent.state == SENT_WAITING,
-		.refused = sent.state == SENT_REFUSED,
-		.sequence = sent.sequence,
-		.at_ms = sent.at_ms,
-	};
-	memcpy(ret->h, sent.h, HASH_SIZE);
-	return evidence_outcomes(adapter->store, message_id, count_outcome, ret);
-}
-
-int dw_replay(struct dw_adapter *adapter, const struct dw_replay *replay)
-{
-	assert(adapter->depth > 0 && adapter->ops->replayed);
-	return rerun_begin(adapter->replay, replay);
-}
-
-const struct registry *dw_adapter_registry(const struct dw_adapter *adapter)
-{
-	return trust_registry(adapter->trust);
-}
-
-void *dw_adapter_user(const struct dw_adapter *adapter)
-{
-	return adapter->user;
-}
-
-void dw_adapter_stop(struct dw_adapter *adapter)
-{
-	adapter->stop = true;
-}
 
 /* ---- calling ops ---- */
 
@@ -126,6 +66,14 @@ static int call_replay_ended(void *context, uint64_t next)
 	adapter->depth++;
 	return op_end(adapter, "replay_ended",
 		adapter->ops->replay_ended(adapter, adapter->context, next));
+}
+
+static int call_cancelled(void *context, const struct dw_cancelled *cancelled)
+{
+	struct dw_adapter *adapter = context;
+	adapter->depth++;
+	return op_end(adapter, "cancelled",
+		adapter->ops->cancelled(adapter, adapter->context, cancelled));
 }
 
 static int call_report(void *context, const struct dw_report *report)
@@ -234,6 +182,8 @@ static int flush(struct dw_adapter *adapter)
 	if (r == 0)
 		r = rerun_flush(adapter->replay, adapter->client);
 	if (r == 0)
+		r = recall_flush(adapter->recall, adapter->client);
+	if (r == 0)
 		r = sender_flush(adapter->sender, adapter->client);
 	if (r == 0)
 		r = upload_flush(adapter->upload, adapter->client);
@@ -278,6 +228,7 @@ static void everything_again(struct dw_adapter *adapter)
 	acks_restart(adapter->acks);
 	inbox_restart(adapter->inbox);
 	rerun_restart(adapter->replay);
+	recall_restart(adapter->recall);
 	outcomes_restart(adapter->outcomes);
 }
 
@@ -392,6 +343,8 @@ static int take_error(struct dw_adapter *adapter, const Dienstweg__Error *error)
 		sender_again(adapter->sender);
 	if (bytes_equal(BYTES_PB(error->field), BYTES_STR("replay")))
 		rerun_put_off(adapter->replay);
+	if (bytes_equal(BYTES_PB(error->field), BYTES_STR("cancel")))
+		recall_put_off(adapter->recall);
 	if (bytes_equal(BYTES_PB(error->field), BYTES_STR("note")))
 		log_error("witness", "the broker refuses our cosignature",
 			F_BYTES("code", BYTES_PB(error->code)),
@@ -414,6 +367,8 @@ static int take(struct dw_adapter *adapter, const Dienstweg__Frame *frame)
 		return take_items(adapter, frame->deliver);
 	case DIENSTWEG__FRAME__BODY_REPLAYED:
 		return rerun_take(adapter->replay, frame->replayed, adapter->client);
+	case DIENSTWEG__FRAME__BODY_CANCELLED:
+		return recall_take(adapter->recall, frame->cancelled);
 	case DIENSTWEG__FRAME__BODY_ACKNOWLEDGED:
 		return acks_recorded(adapter->acks, frame->acknowledged, adapter->client);
 	case DIENSTWEG__FRAME__BODY_REGISTRY:
@@ -555,7 +510,12 @@ static int incoming_open(struct dw_adapter *adapter)
 		return r;
 	struct rerun_options replay = {
 		adapter->parties, adapter->inbox, adapter->clock, call_replay_ended, adapter};
-	return rerun_new(&replay, &adapter->replay);
+	r = rerun_new(&replay, &adapter->replay);
+	if (r)
+		return r;
+	struct recall_options recall = {BYTES_STR(adapter->config->bus), adapter->parties,
+		adapter->clock, call_cancelled, adapter};
+	return recall_new(&recall, &adapter->recall);
 }
 
 static int rooms_open(struct dw_adapter *adapter, char *reterr, size_t size)
@@ -618,6 +578,7 @@ void core_close(struct dw_adapter *adapter)
 {
 	client_free(adapter->client);
 	outcomes_free(adapter->outcomes);
+	recall_free(adapter->recall);
 	rerun_free(adapter->replay);
 	inbox_free(adapter->inbox);
 	acks_free(adapter->acks);

@@ -66,7 +66,7 @@ enum {
 	DW_UNROUTABLE = 1, /* the registry would refuse it: reterr has field and remedy; nothing was stored */
 	DW_INVALID = 2, /* the message itself is impossible: reterr tells */
 	DW_FULL = 3,    /* the outbox is full: try again in a later turn */
-	DW_BUSY = 4,    /* dw_replay(): one is under way */
+	DW_BUSY = 4,    /* dw_replay(): one is under way; dw_cancel(): too many are */
 	DW_SEALING = 5, /* its attachments are being sealed: submit it again in a later turn */
 };
 
@@ -99,6 +99,38 @@ struct dw_replay {
  * Return: 0, DW_BUSY, DW_INVALID (no party of this adapter).
  */
 int dw_replay(struct dw_adapter *adapter, const struct dw_replay *replay);
+
+/* A message of ours to take back. */
+struct dw_cancel {
+	struct bytes sender;       /* empty: the adapter's first party */
+	const uint8_t *message_id; /* 16 bytes */
+	struct bytes recipient;    /* for this one only; empty: for all of them */
+	struct bytes reason;       /* a code ([a-z0-9.-]), or empty; no personal data */
+};
+
+/**
+ * dw_cancel() - take a recorded message back, as far as its recipients do not have it yet
+ * @adapter: inside one of its ops only; ops->cancelled is set
+ * @cancel:  which; copied
+ *
+ * What a recipient has under delivery at that moment is asked about again until it has ended. How the message ended is
+ * told by ops->report() as ever. It goes on over lost sessions, but not over a crash: then order it again.
+ *
+ * Return: 0, DW_BUSY, DW_INVALID (no party of this adapter, or a recipient or reason that cannot be).
+ */
+int dw_cancel(struct dw_adapter *adapter, const struct dw_cancel *cancel);
+
+/* What became of it, for one recipient. */
+struct dw_cancelled {
+	struct bytes sender;
+	uint8_t message_id[16];
+	struct bytes recipient; /* empty: no such message, or the order was refused */
+	/* cancelled; accepted, rejected, expired, discarded: it had ended so; unknown: the broker has not recorded such
+	   a message, or not for this recipient; refused: the order itself, for `code` */
+	struct bytes state;
+	struct bytes code;
+	uint64_t sequence; /* of the message's entry */
+};
 
 /* What is known of a message of ours. */
 struct dw_known {
@@ -290,6 +322,10 @@ struct dw_adapter_ops {
 	/* What dw_ask() asked was answered, or will not be. The answer counts as accepted when this returns 0; it may
 	   come again after a crash, and then goes to to_agency(). NULL: this adapter asks nothing. */
 	int (*answered)(struct dw_adapter *adapter, void *context, const struct dw_answer *answer);
+
+	/* What became of a dw_cancel(), called once for each recipient. NULL: this adapter takes nothing back. */
+	int (*cancelled)(
+		struct dw_adapter *adapter, void *context, const struct dw_cancelled *cancelled);
 
 	/* For who watches: a piece of an attachment was sealed, sent, fetched or opened. May be NULL. */
 	void (*progress)(void *context, const struct dw_progress *progress);

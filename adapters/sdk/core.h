@@ -17,6 +17,7 @@
 #include "adapters/sdk/outbox.h"
 #include "adapters/sdk/outcomes.h"
 #include "adapters/sdk/parties.h"
+#include "adapters/sdk/recall.h"
 #include "adapters/sdk/rerun.h"
 #include "adapters/sdk/schemas.h"
 #include "adapters/sdk/sealer.h"
@@ -59,6 +60,7 @@ struct dw_adapter {
 	struct acks *acks;
 	struct inbox *inbox;
 	struct rerun *replay;
+	struct recall *recall;
 	struct outcomes *outcomes;
 	struct client *client;
 	char software[64];

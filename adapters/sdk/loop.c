@@ -79,7 +79,8 @@ static int wait_ms(const struct loop *loop)
 		return 0;
 	if (client_state(adapter->client) == CLIENT_READY)
 		ms = sooner(sooner(ms, sender_timeout_ms(adapter->sender)),
-			rerun_timeout_ms(adapter->replay));
+			sooner(rerun_timeout_ms(adapter->replay),
+				recall_timeout_ms(adapter->recall)));
 	ms = sooner(ms, core_attachments_timeout_ms(adapter));
 	ms = sooner(ms, asking_timeout_ms(adapter));
 	return sooner(ms, WAIT_MAX_MS);

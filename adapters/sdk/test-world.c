@@ -143,6 +143,18 @@ static int op_report(struct dw_adapter *adapter, void *context, const struct dw_
 	return 0;
 }
 
+static int op_cancelled(
+	struct dw_adapter *adapter, void *context, const struct dw_cancelled *cancelled)
+{
+	CHECK_INT(adapter->depth, 1);
+	note(context, "cancelled %02x %.*s %.*s%.*s", cancelled->message_id[0],
+		(int)cancelled->recipient.len, (const char *)cancelled->recipient.data,
+		(int)cancelled->state.len, (const char *)cancelled->state.data,
+		(int)cancelled->code.len,
+		cancelled->code.len ? (const char *)cancelled->code.data : "");
+	return 0;
+}
+
 static int op_open(
 	struct dw_adapter *adapter, const struct config_adapter *config, void **ret_context)
 {
@@ -160,6 +172,7 @@ static const struct dw_adapter_ops world_ops = {
 	.submitted = op_submitted,
 	.to_agency = op_to_agency,
 	.report = op_report,
+	.cancelled = op_cancelled,
 	.close = op_close,
 };
 

@@ -69,6 +69,7 @@ static const char *digest_of(uint8_t kind)
 	case DIENSTWEG__ENTRY_KIND__ENTRY_REFUSED:
 		return "message h";
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
 		return "batch digest";
 	case DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY:
 		return "registry";
@@ -113,6 +114,20 @@ static void print_batch(const Dienstweg__AckBatch *batch)
 		printf("  %-13s message %" PRIu64 " %s%s\n", "", ack->sequence,
 			ack->accepted ? "accepted" : "rejected: ",
 			ack->accepted ? "" : out_name(BYTES_PB(ack->code), code));
+	}
+}
+
+static void print_cancel(const Dienstweg__CancelBatch *batch)
+{
+	char name[OUT_TEXT_MAX], id[UUID_TEXT_SIZE] = "?";
+	printf("  %-13s %zu cancellations of %s\n", "your bytes", batch->n_items,
+		out_name(BYTES_PB(batch->sender), name));
+	for (size_t i = 0; i < batch->n_items; i++) {
+		const Dienstweg__CancelItem *item = batch->items[i];
+		if (item->message_id.len == UUID_SIZE)
+			uuid_format(item->message_id.data, id);
+		printf("  %-13s message %s, for %s\n", "", id,
+			item->recipient.len ? out_name(BYTES_PB(item->recipient), name) : "all");
 	}
 }
 
@@ -192,15 +207,16 @@ static void print_who_signed(
 	const struct audit_trust *trust, const struct audit_checked *checked, uint8_t kind)
 {
 	uint64_t version = checked->disclosed.registry_version;
-	bool bytes = checked->header || checked->batch;
+	bool bytes = checked->header || checked->batch || checked->cancel;
 	bool registry = trust->chain.current && registry_version(trust->chain.current) == version;
 	char wanted[64] = "";
 	if (!registry)
 		snprintf(wanted, sizeof(wanted), "the registry of version %" PRIu64, version);
 	printf("  Who signed: give %s%s%s.\n",
-		bytes                                           ? ""
-		: kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED ? "the message's header"
-								: "the batch of acknowledgements",
+		bytes                                            ? ""
+		: kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED  ? "the message's header"
+		: kind == DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED ? "the batch of cancellations"
+								 : "the batch of acknowledgements",
 		!bytes && !registry ? ", and " : "", wanted);
 }
 
@@ -217,7 +233,8 @@ static void print_unproven(const struct audit_trust *trust, const struct audit_c
 		printf("  That the message was delivered: for that there is its recipient's "
 		       "acknowledgement, an entry\n  of its own.\n");
 	if ((kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED ||
-		    kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED) &&
+		    kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED ||
+		    kind == DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED) &&
 		checked->file.entry.whole && !checked->signed_by_party)
 		print_who_signed(trust, checked, kind);
 	if (checked->file.entry.whole)
@@ -251,6 +268,8 @@ void check_words_proof(const struct audit_trust *trust, const struct audit_check
 		print_header(checked->header);
 	if (checked->batch)
 		print_batch(checked->batch);
+	if (checked->cancel)
+		print_cancel(checked->cancel);
 	if (checked->decision)
 		print_decision(checked);
 	if (checked->file.entry.whole)
@@ -328,6 +347,8 @@ void check_json_proof(
 		out_put_name(object, "recipient", BYTES_PB(checked->batch->recipient));
 		json_object_set_new(object, "acknowledgements", batch_json(checked->batch));
 	}
+	if (checked->cancel)
+		cancel_json_put(object, checked->cancel);
 	put_witnessed(trust, &checked->witnessed, object);
 	if (checked->after == UINT64_MAX)
 		return;

@@ -207,6 +207,24 @@ static void put_decision(json_t *object, const Dienstweg__Decision *decision)
 		json_object_set_new(object, "limits", limits_json(decision->limits));
 }
 
+void cancel_json_put(json_t *object, const Dienstweg__CancelBatch *batch)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < batch->n_items; i++) {
+		const Dienstweg__CancelItem *item = batch->items[i];
+		json_t *one = json_object();
+		char id[UUID_TEXT_SIZE];
+		if (item->message_id.len == UUID_SIZE) {
+			uuid_format(item->message_id.data, id);
+			json_object_set_new(one, "message_id", json_string(id));
+		}
+		put_name(one, "recipient", item->recipient);
+		json_array_append_new(array, one);
+	}
+	put_name(object, "sender", batch->sender);
+	json_object_set_new(object, "cancellations", array);
+}
+
 json_t *entry_json(const struct audit_entry *entry)
 {
 	json_t *object = entry_json_brief(entry->sequence, &entry->stub, entry);
@@ -227,5 +245,7 @@ json_t *entry_json(const struct audit_entry *entry)
 		put_name(object, "recipient", entry->batch->recipient);
 		json_object_set_new(object, "acknowledgements", acks_json(entry));
 	}
+	if (entry->cancel)
+		cancel_json_put(object, entry->cancel);
 	return object;
 }

@@ -27,5 +27,8 @@ json_t *entry_json_brief(
  */
 json_t *entry_json(const struct audit_entry *entry);
 
+/* Whose cancellations, and of what. */
+void cancel_json_put(json_t *object, const Dienstweg__CancelBatch *batch);
+
 /* A header, members absent where the field is empty. */
 json_t *header_json(const Dienstweg__Header *header);

@@ -327,6 +327,7 @@ static json_t *traffic_json(const struct status *status)
 	put(object, "put_off", counters->put_off);
 	put(object, "shut_out", counters->shut_out);
 	put(object, "acknowledgements", counters->acknowledgements);
+	put(object, "cancellations", counters->cancellations);
 	put(object, "malformed", counters->malformed);
 	put(object, "not_reading", counters->not_reading);
 	put(object, "connections", peers->open);

@@ -45,7 +45,7 @@ static const char help[] =
 	"number\n"
 	"  --out FILE         write the proof there\n"
 	"  --header FILE      write the message's header there: the bytes that its proof is about\n"
-	"  --batch FILE       the same for an entry of acknowledgements\n"
+	"  --batch FILE       the same for an entry of acknowledgements or cancellations\n"
 	"  --after FILE       write the proof of the last entry before that notes cosignatures of "
 	"witnesses\n"
 	"                     there, and what it notes to FILE.checkpoint: they bound the "
@@ -93,12 +93,13 @@ static int write_original(const struct options *options, const struct audit_proo
 		return CLI_DONE;
 	bool fits = options->header ? kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED ||
 					      kind == DIENSTWEG__ENTRY_KIND__ENTRY_REFUSED
-				    : kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED;
+				    : kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED ||
+					      kind == DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED;
 	if (!fits)
 		return cli_fail(CLI_NEGATIVE,
 			"entry %" PRIu64 " (%s) has no %s: nothing was written to %s",
 			proof->sequence, audit_kind_name(kind),
-			options->header ? "header" : "batch of acknowledgements", path);
+			options->header ? "header" : "batch", path);
 	if (proof->original.len == 0)
 		return cli_fail(CLI_NEGATIVE,
 			"the record of entry %" PRIu64 " does not open: nothing was written to %s",

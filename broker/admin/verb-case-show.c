@@ -92,6 +92,14 @@ static void say_states(struct words *words, const struct timeline_event *event)
 	}
 }
 
+static void say_cause(struct words *words, const Dienstweg__Decision *decision)
+{
+	if (decision->cause.len == 0)
+		return;
+	words_add(words, ": ");
+	words_name(words, BYTES_PB(decision->cause));
+}
+
 /* What there is to say beside the table's columns. */
 static void say_more(struct words *words, const struct timeline_event *event)
 {
@@ -131,17 +139,13 @@ static void say_more(struct words *words, const struct timeline_event *event)
 		return;
 	case TIMELINE_CANCELLED:
 		words_add(words, "on the word of its sender");
-		return;
+		return say_cause(words, event->decision);
 	case TIMELINE_RETRIED:
 	case TIMELINE_DISCARDED:
 	case TIMELINE_HELD:
 	case TIMELINE_RELEASED:
 		words_add(words, "by account %" PRIu32, event->decision->account);
-		if (event->decision->cause.len > 0) {
-			words_add(words, ": ");
-			words_name(words, BYTES_PB(event->decision->cause));
-		}
-		return;
+		return say_cause(words, event->decision);
 	}
 }
 
@@ -259,6 +263,8 @@ static json_t *event_json(const struct timeline_event *event, const struct dispu
 		out_put(object, "account", event->decision->account);
 		out_put_name(object, "cause", BYTES_PB(event->decision->cause));
 	}
+	if (event->what == TIMELINE_CANCELLED)
+		out_put_name(object, "cause", BYTES_PB(event->decision->cause));
 	if (event->what == TIMELINE_FAILED || event->what == TIMELINE_DEAD) {
 		out_put_name(object, "cause", BYTES_PB(event->decision->cause));
 		out_put(object, "attempts", event->attempts);

@@ -13,6 +13,7 @@
 
 #include "broker/audit/entry.h"
 #include "broker/verify/acks.h"
+#include "broker/verify/cancels.h"
 #include "proto/journal.pb-c.h"
 #include "proto/receipt/proof-check.h"
 #include "proto/receipt/receipt.h"
@@ -21,6 +22,7 @@ enum {
 	KIND_ACCEPTED = DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED,
 	KIND_REFUSED = DIENSTWEG__ENTRY_KIND__ENTRY_REFUSED,
 	KIND_ACKNOWLEDGED = DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED,
+	KIND_CANCELLED = DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED,
 };
 
 /* ---- the holder's bytes ---- */
@@ -94,15 +96,24 @@ static int hold_batch(struct audit_checked *checked, struct bytes bytes, struct 
 	struct proof_fault *fault)
 {
 	uint8_t digest[HASH_SIZE];
-	int r = wants_kind(checked, checked->file.entry.stub[1] == KIND_ACKNOWLEDGED, "batch",
-		"acknowledgements", fault);
-	receipt_ack_batch_digest(bytes, digest);
+	bool cancels = checked->file.entry.stub[1] == KIND_CANCELLED;
+	int r = wants_kind(checked, cancels || checked->file.entry.stub[1] == KIND_ACKNOWLEDGED,
+		"batch", "acknowledgements or cancellations", fault);
+	if (cancels)
+		receipt_cancel_batch_digest(bytes, digest);
+	else
+		receipt_ack_batch_digest(bytes, digest);
 	if (r == 0)
 		r = compare(checked, digest, "batch", "the given batch", fault);
 	if (r)
 		return r;
-	checked->batch = dienstweg__ack_batch__unpack(arena_allocator(arena), bytes.len, bytes.data);
-	if (!checked->batch)
+	if (cancels)
+		checked->cancel = dienstweg__cancel_batch__unpack(
+			arena_allocator(arena), bytes.len, bytes.data);
+	else
+		checked->batch = dienstweg__ack_batch__unpack(
+			arena_allocator(arena), bytes.len, bytes.data);
+	if (!checked->batch && !checked->cancel)
 		return proof_fault(fault, PROOF_BYTES, "batch", "the given file is no batch");
 	return 0;
 }
@@ -193,6 +204,23 @@ static int judge_batch(const struct audit_trust *trust, const struct audit_held 
 	return 0;
 }
 
+static int judge_cancel(const struct audit_trust *trust, const struct audit_held *held,
+	struct audit_checked *checked, struct proof_fault *fault)
+{
+	struct parcel parcel = {.kind = PARCEL_CANCEL, .registry = trust->chain.current};
+	struct cancel_facts facts = {.batch = checked->cancel, .batch_bytes = held->batch};
+	const uint8_t *public;
+	const char *why = chain_signing_key(&trust->chain, checked->file.index,
+		BYTES_PB(checked->cancel->key_id), BYTES_PB(checked->cancel->sender), &public);
+	if (why)
+		return bad_signature(fault, why);
+	verify_cancel(NULL, &parcel, &facts);
+	if (!facts.form_ok || !facts.signature_ok)
+		return bad_signature(fault, "by nobody: the signature does not verify");
+	checked->signed_by_party = true;
+	return 0;
+}
+
 /* Only the registry that was in force at the entry says whether a key counted there. */
 static int judge_signature(const struct audit_trust *trust, const struct audit_held *held,
 	struct audit_checked *checked, struct arena *arena, struct proof_fault *fault)
@@ -202,6 +230,8 @@ static int judge_signature(const struct audit_trust *trust, const struct audit_h
 		return 0;
 	if (checked->header && checked->disclosed.kind == KIND_ACCEPTED)
 		return judge_message(trust, checked, arena, fault);
+	if (checked->cancel)
+		return judge_cancel(trust, held, checked, fault);
 	return checked->batch ? judge_batch(trust, held, checked, fault) : 0;
 }
 

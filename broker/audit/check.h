@@ -50,7 +50,7 @@ int audit_trust_checkpoint(const struct audit_trust *trust, struct bytes note, c
 struct audit_held {
 	struct bytes header;   /* of a message */
 	struct bytes envelope; /* the whole message: an Envelope */
-	struct bytes batch;    /* of acknowledgements */
+	struct bytes batch;    /* of acknowledgements, or of cancellations */
 	/* Of the last entry before that notes cosignatures: its proof, and the cosigned checkpoint; or both empty. */
 	struct bytes after, after_note;
 	struct bytes decision; /* salt (32) || private part, as an export discloses it */
@@ -65,6 +65,7 @@ struct audit_checked {
 	struct disclosed disclosed;
 	const Dienstweg__Header *header; /* of the holder's bytes, when they fit and have a reading */
 	const Dienstweg__AckBatch *batch;
+	const Dienstweg__CancelBatch *cancel;
 	const Dienstweg__Decision *decision;
 	bool signed_by_party; /* judged and good; false: nothing at hand to judge it by */
 	uint64_t after;       /* entry that notes cosignatures; UINT64_MAX: not given */

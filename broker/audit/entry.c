@@ -51,6 +51,19 @@ static int take_batch(struct arena *arena, struct audit_entry *entry)
 	return 0;
 }
 
+static int take_cancel(struct arena *arena, struct audit_entry *entry)
+{
+	Dienstweg__CancelBatch *batch = dienstweg__cancel_batch__unpack(
+		arena_allocator(arena), entry->row->original.len, entry->row->original.data);
+	if (!batch || batch->n_items == 0 || batch->n_items > BATCH_MAX)
+		return READER_DAMAGED;
+	for (size_t i = 0; i < batch->n_items; i++)
+		if (batch->items[i]->message_id.len != UUID_SIZE)
+			return READER_DAMAGED;
+	entry->cancel = batch;
+	return 0;
+}
+
 static int take_original(struct arena *arena, struct audit_entry *entry)
 {
 	switch (entry->stub.kind) {
@@ -59,6 +72,8 @@ static int take_original(struct arena *arena, struct audit_entry *entry)
 		return take_header(arena, entry);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED:
 		return take_batch(arena, entry);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
+		return take_cancel(arena, entry);
 	default:
 		return 0;
 	}
@@ -97,6 +112,8 @@ struct bytes audit_entry_key_id(const struct audit_entry *entry)
 {
 	if (entry->batch)
 		return BYTES_PB(entry->batch->key_id);
+	if (entry->cancel)
+		return BYTES_PB(entry->cancel->key_id);
 	/* A signature core begins with it. */
 	if (entry->stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED &&
 		entry->disclosed.rest.len >= KEY_ID_SIZE)
@@ -110,6 +127,8 @@ struct bytes audit_entry_speaker(const struct audit_entry *entry)
 		return BYTES_PB(entry->decision->speaker);
 	if (entry->header)
 		return BYTES_PB(entry->header->sender);
+	if (entry->cancel)
+		return BYTES_PB(entry->cancel->sender);
 	return entry->batch ? BYTES_PB(entry->batch->recipient) : BYTES(NULL, 0);
 }
 

@@ -23,7 +23,8 @@ struct audit_entry {
 	int header_verdict;       /* refused without header: enum envelope_verdict, and ... */
 	const char *header_field; /* ... the field at fault */
 	bool header_cut;          /* refused, longer than what was kept */
-	const Dienstweg__AckBatch *batch; /* acknowledged */
+	const Dienstweg__AckBatch *batch;     /* acknowledged */
+	const Dienstweg__CancelBatch *cancel; /* cancelled */
 };
 
 /**
@@ -57,7 +58,7 @@ struct bytes audit_entry_key_id(const struct audit_entry *entry);
 
 /**
  * audit_entry_speaker() - the party whose session brought it
- * @entry: accepted, refused, acknowledged
+ * @entry: accepted, refused, acknowledged, cancelled
  * Return: its name, maybe empty; not to be trusted more than the entry.
  */
 struct bytes audit_entry_speaker(const struct audit_entry *entry);

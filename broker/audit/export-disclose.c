@@ -30,6 +30,12 @@ static int put_part(struct exporter *e, uint64_t sequence, const char *suffix, s
 	return export_put(e->dir_fd, path, data, 0600);
 }
 
+static bool is_batch(uint8_t kind)
+{
+	return kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED ||
+	       kind == DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED;
+}
+
 static int put_entry(struct exporter *e, struct arena *arena, uint64_t sequence)
 {
 	struct audit_proof proof;
@@ -43,9 +49,7 @@ static int put_entry(struct exporter *e, struct arena *arena, uint64_t sequence)
 	}
 	r = put_part(e, sequence, "tlog-proof", proof.text);
 	if (r == 0 && proof.original.len > 0)
-		r = put_part(e, sequence,
-			proof.entry.stub[1] == DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED ? "batch"
-											 : "header",
+		r = put_part(e, sequence, is_batch(proof.entry.stub[1]) ? "batch" : "header",
 			proof.original);
 	if (r == 0)
 		r = put_part(e, sequence, "decision", proof.decision);

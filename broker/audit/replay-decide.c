@@ -167,6 +167,44 @@ static int decide_acknowledged(
 	return replay_class(p, entry->batch->acks[first]->sequence, &ret->class);
 }
 
+/* What was not under delivery is known from the entry alone: that is what it ended. */
+static int decide_cancelled(struct replayer *p, const struct audit_entry *entry, struct remade *ret)
+{
+	const Dienstweg__Decision *recorded = entry->decision;
+	struct cancel_decision decision;
+	struct rules_item items[RULES_ITEMS_MAX] = {};
+	const struct cancel_facts facts = {
+		.batch = entry->cancel,
+		.batch_bytes = BYTES_PB(entry->row->original),
+		.form_ok = true,
+		.signature_ok = true,
+		.speaker = audit_entry_speaker(entry),
+	};
+	int r = 0;
+	if (!p->version->cancel)
+		return replay_instead(ret, "of a kind that these rules do not make");
+	if (!p->rules.registry || facts.speaker.len > NAME_BYTES_MAX)
+		return replay_instead(ret, "impossible: nobody is known who could have sent it");
+	if (recorded->n_affected == 0 || recorded->n_affected > RULES_ITEMS_MAX)
+		return replay_instead(ret, "no entry, as it names no or too many messages");
+	for (size_t i = 0; r == 0 && i < recorded->n_affected; i++) {
+		items[i].sequence = recorded->affected[i]->sequence;
+		r = replay_number(p, BYTES_PB(recorded->affected[i]->party), &items[i].party);
+	}
+	if (r == 0)
+		r = p->version->cancel(&p->rules, &facts, items, recorded->n_affected, &decision);
+	if (r)
+		return r;
+	if (!decision.append)
+		return replay_instead(ret, decision.refused
+						   ? "refused as a whole, which is only counted"
+						   : "no entry, as it ends no message");
+	ret->compared = true;
+	ret->kind = DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED;
+	ret->decision = decision.decision;
+	return replay_class(p, items[0].sequence, &ret->class);
+}
+
 /* ---- the journal's own notes ---- */
 
 static int decide_registry(struct replayer *p, const struct audit_entry *entry, struct remade *ret)
@@ -267,6 +305,8 @@ int replay_decide(struct replayer *p, const struct audit_entry *entry, struct re
 		return decide_refused(p, entry, ret);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED:
 		return decide_acknowledged(p, entry, ret);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
+		return decide_cancelled(p, entry, ret);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_DEAD:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:

@@ -275,6 +275,7 @@ static int tell_affected(struct timeline *t, const struct audit_entry *entry, si
 	event.who = BYTES_PB(affected->party);
 	event.attempts = affected->attempts;
 	event.due_ms = affected->due_ms;
+	event.key_id = audit_entry_key_id(entry);
 	event.decision = entry->decision;
 	return tell(t, entry, &event);
 }

@@ -14,6 +14,7 @@
 
 #include "broker/blob/check.h"
 #include "broker/verify/acks.h"
+#include "broker/verify/cancels.h"
 
 enum { SIGNATURE_SLOTS = 4096 /* batches that may lie interleaved */ };
 
@@ -233,6 +234,35 @@ static void check_batch(struct entry_checker *c, const struct audit_entry *entry
 			NAME(recipient));
 }
 
+static void check_cancel(struct entry_checker *c, const struct audit_entry *entry)
+{
+	struct parcel parcel = {.kind = PARCEL_CANCEL, .registry = c->slice->chain.current};
+	const Dienstweg__CancelBatch *batch = entry->cancel;
+	struct bytes sender = BYTES_PB(batch->sender);
+	struct cancel_facts facts = {
+		.batch = batch,
+		.batch_bytes = BYTES_PB(entry->row->original),
+	};
+	const uint8_t *public;
+	c->slice->signatures++;
+	disputes_count(&c->slice->disputes, entry->sequence, BYTES_PB(batch->key_id));
+	const char *why = chain_signing_key(
+		&c->slice->chain, entry->sequence, BYTES_PB(batch->key_id), sender, &public);
+	if (why) {
+		audit_report_finding(c->report, entry->sequence, "signature-key",
+			"cancelled for %.*s %s", NAME(sender), why);
+		return;
+	}
+	verify_cancel(c->signatures, &parcel, &facts);
+	if (!facts.form_ok)
+		audit_report_finding(c->report, entry->sequence, "signature-form",
+			"its batch of cancellations has no possible form");
+	else if (!facts.signature_ok)
+		audit_report_finding(c->report, entry->sequence, "signature-bad",
+			"the signature of %.*s under its cancellations does not verify",
+			NAME(sender));
+}
+
 /* What a recipient takes here was there: who waits for a message keeps it from being erased. */
 static int check_was_there(
 	struct entry_checker *c, uint64_t at, uint64_t sequence, uint8_t class, uint8_t table)
@@ -379,6 +409,8 @@ static int check_entry(struct entry_checker *c, uint64_t sequence)
 		check_batch(c, &entry);
 		r = check_taken(c, &entry);
 	}
+	if (entry.cancel)
+		check_cancel(c, &entry);
 	if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ERASED)
 		check_erased(c, &entry);
 	if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED) {

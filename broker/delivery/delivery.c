@@ -96,18 +96,23 @@ static int recipients_reserve(struct delivery *delivery, uint32_t number)
 	return 0;
 }
 
+int delivery_recipient_ensure(struct delivery *delivery, uint32_t number, struct bytes name)
+{
+	int r = recipients_reserve(delivery, number);
+	if (r < 0 || delivery->recipients[number])
+		return r;
+	r = recipient_new(number, name, &delivery->recipients[number]);
+	if (r == 0)
+		breaker_init(&delivery->recipients[number]->breaker, &delivery->options.breaker);
+	return r;
+}
+
 int delivery_attach(
 	struct delivery *delivery, struct outlet *outlet, uint32_t number, struct bytes name)
 {
-	int r = recipients_reserve(delivery, number);
+	int r = delivery_recipient_ensure(delivery, number, name);
 	if (r < 0)
 		return r;
-	if (!delivery->recipients[number]) {
-		r = recipient_new(number, name, &delivery->recipients[number]);
-		if (r < 0)
-			return r;
-		breaker_init(&delivery->recipients[number]->breaker, &delivery->options.breaker);
-	}
 	breaker_renew(
 		&delivery->recipients[number]->breaker, clock_mono_ns(delivery->options.clock));
 	if (outlet->count == 0)

@@ -93,6 +93,19 @@ void delivery_fetching(struct outlet *outlet, struct bytes party, uint64_t seque
 void delivery_confirm(
 	struct delivery *delivery, struct outlet *outlet, struct bytes party, uint64_t sequence);
 
+/* ---- what senders take back ---- */
+
+/**
+ * delivery_keep_back() - the journal has looked at a cancellation: what is not under way, stays until it is back
+ * @delivery: delivery
+ * @parcel:   PARCEL_CANCEL, back for the first time
+ * Return: how many of its legs are kept (parcel->cancel->kept): 0, and it need not go to the journal again.
+ */
+size_t delivery_keep_back(struct delivery *delivery, struct parcel *parcel);
+
+/* It does not go there again after all: what was kept back may leave. */
+void delivery_let_go(struct delivery *delivery, struct parcel *parcel);
+
 /* ---- what commits did ---- */
 
 /**

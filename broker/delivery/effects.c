@@ -121,14 +121,19 @@ static bool fetch_covers(const struct recipient *recipient, uint64_t sequence)
 	return false;
 }
 
-/* It left the queue, for good or for a while. */
+/*
+ * It left the queue, for good or for a while. Where it only waits, an act that is still under way keeps what it settled
+ * until it comes back: an operator may hold and release a message while it is being cancelled, and it must not leave.
+ */
 static void effect_removed(
 	struct delivery *delivery, const struct parcel *parcel, const struct effect *effect)
 {
 	struct recipient *recipient = delivery_recipient(delivery, effect->party);
 	if (!recipient)
 		return;
-	recipient_forget(recipient, effect->sequence, true, NULL);
+	if (effect->type == EFFECT_ENDED ||
+		lease_holds(recipient->leases, effect->sequence, NULL) == LEASE_OUT)
+		recipient_forget(recipient, effect->sequence, true, NULL);
 	if (fetch_covers(recipient, effect->sequence))
 		recipient->fetch_stale = true;
 	if (effect->waited && recipient->outlet)
@@ -255,6 +260,19 @@ static void acks_forget(struct delivery *delivery, const struct parcel *parcel)
 	}
 }
 
+void delivery_let_go(struct delivery *delivery, struct parcel *parcel)
+{
+	struct parcel_cancel *cancel = parcel->cancel;
+	for (size_t i = 0; i < cancel->legs_count && cancel->kept > 0; i++) {
+		struct cancel_leg *leg = &cancel->legs[i];
+		const struct rules_item item = {.party = leg->party, .sequence = leg->sequence};
+		if (leg->kept)
+			item_forget(delivery, &item, true);
+		cancel->kept -= leg->kept;
+		leg->kept = false;
+	}
+}
+
 static void act_done(struct delivery *delivery, const struct parcel *parcel)
 {
 	struct recipient *recipient = delivery_recipient(delivery, parcel->party);
@@ -285,4 +303,6 @@ void delivery_take(struct delivery *delivery, struct parcel *parcel)
 		acks_forget(delivery, parcel);
 	if (parcel->kind == PARCEL_EXPIRE)
 		items_forget(delivery, parcel, true);
+	if (parcel->kind == PARCEL_CANCEL)
+		delivery_let_go(delivery, parcel);
 }

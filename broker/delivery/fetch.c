@@ -213,7 +213,8 @@ static int outcome_read(struct reading *reading, uint64_t entry, struct bytes va
 		if (!acks)
 			return READER_DAMAGED;
 	}
-	if (disclosed.kind == DIENSTWEG__ENTRY_KIND__ENTRY_DISCARDED) {
+	if (disclosed.kind == DIENSTWEG__ENTRY_KIND__ENTRY_DISCARDED ||
+		disclosed.kind == DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED) {
 		r = journal_row_decision(row, fetch->arena, &decision);
 		if (r != 0)
 			return r;

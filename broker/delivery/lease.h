@@ -20,8 +20,9 @@
  * SETTLING the session has answered or gone; an acknowledgement or failure is on its way through the
  *          journal. Not delivered again, because the commit may end it; expiry need not wait, since what
  *          is pushed later is decided later.
- * (free)   the commit came back: EFFECT_ENDED and EFFECT_DELAYED took it out of the queue, EFFECT_QUEUED
- *          (or an acknowledgement that was refused) makes it deliverable again.
+ * (free)   the commit came back: EFFECT_ENDED took it out of the queue, EFFECT_QUEUED (or an acknowledgement that was
+ *          refused) makes it deliverable again. EFFECT_DELAYED frees what is OUT alone: what is SETTLING is freed by
+ *          the act that is on its way.
  *
  * An act about a message that is free (a late acknowledgement, an expiry) takes a lease and ends it at once,
  * so that nothing goes out while the act is under way. What comes back with the commit forgets a lease that

@@ -4,8 +4,8 @@
 #include "broker/delivery/delivery.h"
 #include "broker/delivery/fetch.h"
 
-/* The inside of delivery, shared by its files: delivery.c (who and what they say), effects.c (what
-   commits did), pump.c (what must move next). Nobody else includes this. */
+/* The inside of delivery, shared by its files: delivery.c (who and what they say), cancel.c (what senders take
+   back), effects.c (what commits did), pump.c (what must move next). Nobody else includes this. */
 enum { FETCHES_MAX = 8 /* at the clerk at once, over all recipients */ };
 
 struct delivery {
@@ -25,6 +25,9 @@ struct delivery {
 
 /* The recipient of a number, or NULL: nobody ever spoke for it. */
 struct recipient *delivery_recipient(const struct delivery *delivery, uint32_t number);
+
+/* The same, made when there is none: one that nobody speaks for. 0 or -ENOMEM. */
+int delivery_recipient_ensure(struct delivery *delivery, uint32_t number, struct bytes name);
 
 /* Look at this recipient in the next flush. */
 void delivery_want(struct delivery *delivery, struct recipient *recipient);

@@ -213,8 +213,58 @@ static void foreign_acknowledgement_ends_nothing(void)
 	world_free(world);
 }
 
+static bool is_answered(const struct parcel *order)
+{
+	return order->cancel->again && order->cancel->kept == 0;
+}
+
+/* Its recipient comes in the very moment: what is kept back does not leave, whoever reads the queue meanwhile. */
+static void what_is_taken_back_is_never_sent(void)
+{
+	struct world *world = world_new("taken-back");
+	world_submit(world, 3, SMALL);
+	world_settle(world);
+	const struct parcel *order = world_cancel(world, 1);
+	world_until(world, order->cancel->again);
+	world_recipient_attach(world);
+	world_credit(world, 1000);
+	world_until(world, is_answered(order));
+	CHECK_INT(order->cancel->legs[0].place.end, END_CANCELLED);
+	world_settle(world);
+	CHECK_INT(world->messages[0].deliveries, 0);
+	CHECK_INT(delivered(world), 2);
+	world_free(world);
+}
+
+/* The ministry has it: nothing changes for it, and its word counts. Given back, it can be taken back. */
+static void what_is_out_is_not_taken_back(void)
+{
+	struct world *world = world_new("out");
+	size_t second = 1;
+	world_recipient_attach(world);
+	world_credit(world, 1000);
+	world_submit(world, 2, SMALL);
+	world_until(world, delivered(world) == 2);
+	const struct parcel *order = world_cancel(world, 2);
+	world_until(world, is_answered(order));
+	for (size_t i = 0; i < 2; i++)
+		CHECK(order->cancel->legs[i].place.open && !order->cancel->legs[i].kept);
+	world_nak(world, 0, 60000);
+	world_acknowledge(world, &second, 1);
+	world_settle(world);
+	CHECK_INT(world->messages[1].closed, 1);
+	order = world_cancel(world, 2);
+	world_until(world, is_answered(order));
+	CHECK_INT(order->cancel->legs[0].place.end, END_CANCELLED);
+	CHECK_INT(order->cancel->legs[1].place.end, END_ACCEPTED);
+	world_settle(world);
+	CHECK_INT(world->messages[0].deliveries, 1);
+	world_free(world);
+}
+
 CHECK_MAIN(CHECK_CASE(who_keeps_up_is_served_from_memory), CHECK_CASE(who_was_away_gets_everything),
 	CHECK_CASE(unacknowledged_bytes_are_capped), CHECK_CASE(a_lost_session_loses_nothing),
 	CHECK_CASE(what_is_given_back_comes_again), CHECK_CASE(a_lease_runs_out),
 	CHECK_CASE(outcomes_reach_the_sender), CHECK_CASE(late_acknowledgement_stops_redelivery),
-	CHECK_CASE(foreign_acknowledgement_ends_nothing))
+	CHECK_CASE(foreign_acknowledgement_ends_nothing),
+	CHECK_CASE(what_is_taken_back_is_never_sent), CHECK_CASE(what_is_out_is_not_taken_back))

@@ -261,6 +261,28 @@ void world_confirm(struct world *world)
 	delivery_confirm(world->delivery, world->sender, BYTES_STR("city"), world->outcome_entry);
 }
 
+struct parcel *world_cancel(struct world *world, size_t count)
+{
+	CHECK(world->kept_count > 0 && world->kept_count < WORLD_PARCELS_MAX);
+	struct parcel *parcel = journal_fixture_cancel(
+		&world->fixture, "city", world->kept[0], count, NULL);
+	world->kept[world->kept_count++] = parcel;
+	journal_push(world->fixture.journal, parcel);
+	return parcel;
+}
+
+/* As transport does it. */
+static bool goes_again(struct world *world, struct parcel *parcel)
+{
+	if (parcel->kind != PARCEL_CANCEL || parcel->cancel->again)
+		return false;
+	parcel->cancel->again = true;
+	if (delivery_keep_back(world->delivery, parcel) == 0)
+		return false;
+	journal_push(world->fixture.journal, parcel);
+	return true;
+}
+
 /* ---- turns ---- */
 
 struct world_message *world_message(struct world *world, uint64_t sequence)
@@ -317,10 +339,14 @@ void world_turn(struct world *world, size_t parcels_max, bool collect)
 		if (parcel->kind == PARCEL_ACKNOWLEDGE)
 			note_closed(world, parcel);
 		delivery_take(world->delivery, parcel);
+		if (goes_again(world, parcel))
+			parcels[i] = NULL;
 	}
 	delivery_flush(world->delivery);
 	for (size_t i = 0; i < count; i++) {
 		struct parcel *parcel = parcels[i];
+		if (!parcel)
+			continue;
 		if (parcel->kind == PARCEL_TICK)
 			journal_return(world->fixture.journal, parcel);
 		else if (parcel->pooled)

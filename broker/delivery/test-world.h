@@ -66,6 +66,9 @@ void world_submit(struct world *world, size_t count, size_t content_bytes);
 void world_acknowledge(struct world *world, const size_t *messages, size_t count);
 void world_nak(struct world *world, size_t message, uint32_t delay_ms);
 void world_confirm(struct world *world);
+/* The city takes back the first so many messages of world->kept[0]; done when it was answered (cancel->again, and no
+   leg kept). The world's. */
+struct parcel *world_cancel(struct world *world, size_t count);
 
 /* One turn of the reactor: at most so many committed parcels, and the clerk's errands or not. */
 void world_turn(struct world *world, size_t parcels_max, bool collect);

@@ -67,6 +67,13 @@ static int decide_acks(struct journal *journal, struct batch *batch, struct parc
 	return r;
 }
 
+int acts_append_about(
+	struct journal *journal, struct batch *batch, struct entry *entry, uint64_t message)
+{
+	int r = class_of(journal, message, &entry->class);
+	return r ? r : batch_append(journal, batch, entry, NULL);
+}
+
 int acts_append_items(struct journal *journal, struct batch *batch, uint8_t kind,
 	const struct items_decision *decision)
 {
@@ -75,8 +82,7 @@ int acts_append_items(struct journal *journal, struct batch *batch, uint8_t kind
 		return 0;
 	if (decision->decision->n_affected == 0)
 		return -EBADMSG;
-	int r = class_of(journal, decision->decision->affected[0]->sequence, &entry.class);
-	return r ? r : batch_append(journal, batch, &entry, NULL);
+	return acts_append_about(journal, batch, &entry, decision->decision->affected[0]->sequence);
 }
 
 static bool any_counted(const struct rules_item *items, size_t count)
@@ -150,6 +156,8 @@ int acts_decide(struct journal *journal, struct batch *batch, struct parcel *par
 	switch (parcel->kind) {
 	case PARCEL_ACKNOWLEDGE:
 		return decide_acks(journal, batch, parcel);
+	case PARCEL_CANCEL:
+		return cancels_decide(journal, batch, parcel);
 	case PARCEL_FAIL:
 	case PARCEL_EXPIRE:
 		return decide_items(journal, batch, parcel);

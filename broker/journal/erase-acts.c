@@ -47,9 +47,25 @@ static int is_message_of(
 	return r < 0 ? r : 0;
 }
 
+/* A cancellation names messages by their ids: has it ended one for each, or does it speak of others, too? */
+static bool cancels_others(
+	struct arena *arena, const Dienstweg__Row *row, const Dienstweg__Decision *decision)
+{
+	const Dienstweg__CancelBatch *batch = dienstweg__cancel_batch__unpack(
+		arena_allocator(arena), row->original.len, row->original.data);
+	size_t messages = 0;
+	for (size_t i = 0; i < decision->n_affected; i++) {
+		size_t earlier = 0;
+		while (decision->affected[earlier]->sequence != decision->affected[i]->sequence)
+			earlier++;
+		messages += earlier == i;
+	}
+	return !batch || batch->n_items > messages;
+}
+
 /* An entry about messages: are all of them of this case? */
-static int are_all_of(
-	struct journal *journal, const struct case_act *about, const Dienstweg__Row *row, bool *ret)
+static int are_all_of(struct journal *journal, const struct case_act *about, uint8_t kind,
+	const Dienstweg__Row *row, bool *ret)
 {
 	struct arena *arena = journal->erase.arena;
 	const Dienstweg__AckBatch *batch = NULL;
@@ -57,7 +73,9 @@ static int are_all_of(
 	int r = journal_row_decision(row, arena, &decision);
 	if (r)
 		return r < 0 ? r : 0;
-	if (row->original.len > 0)
+	if (kind == DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED && cancels_others(arena, row, decision))
+		return 0;
+	if (kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED)
 		batch = dienstweg__ack_batch__unpack(
 			arena_allocator(arena), row->original.len, row->original.data);
 	*ret = decision->n_affected > 0 || (batch && batch->n_acks > 0);
@@ -93,7 +111,7 @@ static int is_of_case(
 	case DIENSTWEG__ENTRY_KIND__ENTRY_RELEASED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE:
-		return are_all_of(journal, about, row, ret);
+		return are_all_of(journal, about, stub.kind, row, ret);
 	default:
 		return 0;
 	}

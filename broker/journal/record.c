@@ -139,6 +139,9 @@ static bool original_fits(const struct disclosed *disclosed, struct bytes origin
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED:
 		receipt_ack_batch_digest(original, digest);
 		break;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
+		receipt_cancel_batch_digest(original, digest);
+		break;
 	case DIENSTWEG__ENTRY_KIND__ENTRY_WITNESSED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_CONTINUES:
 		sha256_of(original, digest);

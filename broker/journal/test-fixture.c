@@ -501,6 +501,55 @@ struct parcel *journal_fixture_acks(
 	return parcel;
 }
 
+/* ---- cancellations ---- */
+
+static void cancel_fill(struct journal_fixture *fixture, struct parcel *parcel,
+	Dienstweg__CancelBatch *batch, const char *sender)
+{
+	uint8_t digests[BATCH_MAX][HASH_SIZE];
+	Dienstweg__Signature *signatures = need(parcel, BATCH_MAX * sizeof(*signatures));
+	const struct key_secret *key = registry_fixture_secret(fixture->parties, sender, KEY_SIGN);
+	batch->sender = pb_text(sender);
+	batch->reason = pb_text("mistake");
+	batch->key_id = pb_bytes(key->pub.id, KEY_ID_SIZE);
+	for (size_t i = 0; i < batch->n_items; i++)
+		cancellation_digest(BYTES_STR("test.demo"), BYTES_STR(sender),
+			batch->items[i]->message_id.data, BYTES_PB(batch->items[i]->recipient),
+			BYTES_PB(batch->reason), digests[i]);
+	DIE_UNLESS(signature_sign(SIGNATURE_CANCEL, BYTES_STR("test.demo"), key,
+			   (const uint8_t(*)[HASH_SIZE])digests, batch->n_items, signatures,
+			   parcel->arena) == 0);
+	batch->root = signatures[0].root;
+}
+
+struct parcel *journal_fixture_cancel(struct journal_fixture *fixture, const char *sender,
+	const struct parcel *sent, size_t count, const char *recipient)
+{
+	struct parcel *parcel = new_parcel(fixture, PARCEL_CANCEL, sender);
+	Dienstweg__CancelBatch *batch = need(parcel, sizeof(*batch));
+	dienstweg__cancel_batch__init(batch);
+	batch->items = need(parcel, count * sizeof(*batch->items));
+	for (size_t i = 0; i < count; i++) {
+		Dienstweg__CancelItem *item = need(parcel, sizeof(*item));
+		dienstweg__cancel_item__init(item);
+		item->message_id = sent->submits[i].facts.header->message_id;
+		if (recipient)
+			item->recipient = pb_text(recipient);
+		batch->items[batch->n_items++] = item;
+	}
+	cancel_fill(fixture, parcel, batch, sender);
+	uint8_t *packed = need(parcel, dienstweg__cancel_batch__get_packed_size(batch));
+	size_t len = dienstweg__cancel_batch__pack(batch, packed);
+	parcel->cancel = need(parcel, sizeof(*parcel->cancel));
+	parcel->cancel->batch = dienstweg__cancel_batch__unpack(
+		arena_allocator(parcel->arena), len, packed);
+	DIE_UNLESS(parcel->cancel->batch);
+	parcel->cancel->facts.batch = parcel->cancel->batch;
+	parcel->cancel->facts.batch_bytes = BYTES(packed, len);
+	DIE_UNLESS(verify_parcel(fixture->verify, parcel) == 0);
+	return parcel;
+}
+
 /* ---- waiting ---- */
 
 struct parcel *journal_fixture_wait(struct journal_fixture *fixture)

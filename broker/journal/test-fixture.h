@@ -83,6 +83,18 @@ void journal_fixture_resign(struct journal_fixture *fixture, struct parcel *parc
 /* Verified acknowledgements of accepted messages of @sent, one batch per 32. */
 struct parcel *journal_fixture_acks(
 	struct journal_fixture *fixture, const char *recipient, const struct parcel *sent);
+
+/**
+ * journal_fixture_cancel() - a verified cancellation of messages of a parcel
+ * @fixture:   open
+ * @sender:    who signs it
+ * @sent:      whose messages
+ * @count:     the first so many, at most 32
+ * @recipient: for whom; NULL: all
+ * Return: the parcel; not looked at yet.
+ */
+struct parcel *journal_fixture_cancel(struct journal_fixture *fixture, const char *sender,
+	const struct parcel *sent, size_t count, const char *recipient);
 struct parcel *journal_fixture_act(struct journal_fixture *fixture, enum parcel_kind kind);
 
 /**

@@ -114,6 +114,8 @@ struct chosen {
 
 static size_t act_weight(const struct parcel *act)
 {
+	if (act->kind == PARCEL_CANCEL) /* each may open a record */
+		return 1 + act->cancel->batch->n_items;
 	return act->acks_count ? act->acks_count : 1;
 }
 

@@ -156,6 +156,9 @@ int batch_append(struct journal *journal, struct batch *batch, struct entry *ent
 /* The parts of a batch, each 0 or negative errno. submits_decide() and acts_decide() take one parcel. */
 int submits_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
 int acts_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
+int acts_append_about(struct journal *journal, struct batch *batch, struct entry *entry,
+	uint64_t message); /* with the class of the message's entry */
+int cancels_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
 int acts_append_items(struct journal *journal, struct batch *batch, uint8_t kind,
 	const struct items_decision *decision); /* an entry about messages, when there is one */
 int operator_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);

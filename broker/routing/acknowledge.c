@@ -9,64 +9,36 @@
 
 #include <errno.h>
 
-#include "broker/routing/codes.h"
 #include "broker/routing/decision.h"
 #include "broker/routing/ending.h"
-#include "broker/routing/refusals.h"
-
-enum { ACK_REFUSED = 1 };
-
-/* The whole batch: counted, and summed up at the end of the minute. */
-static int refuse_batch(struct rules *rules, const struct ack_facts *facts, enum routing_code code,
-	struct bytes name, struct ack_decision *ret)
-{
-	uint32_t speaker;
-	ret->refused = true;
-	ret->code = routing_text(code)->code;
-	ret->field = routing_text(code)->field;
-	int r = routing_detail(rules->arena, code, name, &ret->detail);
-	if (r < 0)
-		return r;
-	r = rules_party_number(rules->state, facts->speaker, &speaker);
-	if (r < 0)
-		return r;
-	r = refusals_count(rules, speaker, false, &ret->append);
-	return r < 0 ? r : ACK_REFUSED;
-}
-
-static int check_key(struct rules *rules, const struct ack_facts *facts, struct ack_decision *ret)
-{
-	const Dienstweg__AckBatch *batch = facts->batch;
-	const struct bytes none = {};
-	const Dienstweg__Party *owner;
-	const Dienstweg__Key *key = registry_key(rules->registry, BYTES_PB(batch->key_id), &owner);
-	if (!key)
-		return refuse_batch(rules, facts, CODE_UNKNOWN_KEY, none, ret);
-	if (!owner || !bytes_equal(BYTES_PB(owner->name), BYTES_PB(batch->recipient)))
-		return refuse_batch(rules, facts, CODE_ACK_FOREIGN_KEY, none, ret);
-	if (key->use != DIENSTWEG__KEY_USE__KEY_USE_SIGN)
-		return refuse_batch(rules, facts, CODE_KEY_USE, none, ret);
-	if (key->state != DIENSTWEG__KEY_STATE__KEY_STATE_ACTIVE)
-		return refuse_batch(rules, facts, CODE_KEY_STATE, none, ret);
-	if (key->suspect_from != 0 && rules->sequence >= key->suspect_from)
-		return refuse_batch(rules, facts, CODE_KEY_SUSPECT, none, ret);
-	if (!facts->signature_ok)
-		return refuse_batch(rules, facts, CODE_ACK_BAD_SIGNATURE, none, ret);
-	return 0;
-}
+#include "broker/routing/signed.h"
 
 static int check_batch(struct rules *rules, const struct ack_facts *facts, struct ack_decision *ret)
 {
+	static const struct signed_codes codes = {
+		.malformed = CODE_ACK_MALFORMED,
+		.unknown = CODE_ACK_UNKNOWN,
+		.not_operated = CODE_ACK_NOT_OPERATED,
+		.foreign_key = CODE_ACK_FOREIGN_KEY,
+		.bad_signature = CODE_ACK_BAD_SIGNATURE,
+	};
 	const Dienstweg__AckBatch *batch = facts->batch;
-	const struct bytes none = {};
-	if (!facts->form_ok || !batch || batch->n_acks == 0 || batch->n_acks > BATCH_MAX)
-		return refuse_batch(rules, facts, CODE_ACK_MALFORMED, none, ret);
-	struct bytes recipient = BYTES_PB(batch->recipient);
-	if (!registry_party(rules->registry, recipient))
-		return refuse_batch(rules, facts, CODE_ACK_UNKNOWN, none, ret);
-	if (!registry_may_speak(rules->registry, facts->speaker, recipient))
-		return refuse_batch(rules, facts, CODE_ACK_NOT_OPERATED, facts->speaker, ret);
-	return check_key(rules, facts, ret);
+	struct signed_batch whole = {.speaker = facts->speaker};
+	struct signed_refusal refusal;
+	if (facts->form_ok && batch && batch->n_acks > 0 && batch->n_acks <= BATCH_MAX) {
+		whole.signer = BYTES_PB(batch->recipient);
+		whole.key_id = BYTES_PB(batch->key_id);
+		whole.form_ok = true;
+		whole.signature_ok = facts->signature_ok;
+	}
+	int r = signed_check(rules, &whole, &codes, &refusal);
+	if (r != SIGNED_REFUSED)
+		return r;
+	ret->refused = true;
+	ret->code = refusal.code;
+	ret->field = refusal.field;
+	ret->detail = refusal.detail;
+	return r;
 }
 
 static int acknowledge_one(struct ending *ending, uint32_t party, const Dienstweg__Ack *ack,

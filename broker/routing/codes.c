@@ -13,7 +13,7 @@ static const struct routing_text texts[ROUTING_CODES] = {
 #define ROUTING_CODE_TEXT(name, code, field, sentence, meaning)                                    \
 	[name] = {code, field, sentence, meaning},
 	ROUTING_REFUSALS(ROUTING_CODE_TEXT) ROUTING_DEFERRALS(ROUTING_CODE_TEXT)
-		ROUTING_ACK_REFUSALS(ROUTING_CODE_TEXT)
+		ROUTING_ACK_REFUSALS(ROUTING_CODE_TEXT) ROUTING_CANCEL_REFUSALS(ROUTING_CODE_TEXT)
 #undef ROUTING_CODE_TEXT
 };
 

@@ -151,10 +151,21 @@
 		"acknowledgements in order, in the acknowledgement domain of this bus",            \
 		"the signature does not verify")
 
+/* Of a whole batch of cancellations, besides those about its sender and key above; summed up, never an entry each. */
+#define ROUTING_CANCEL_REFUSALS(X)                                                                 \
+	X(CODE_CANCEL_MALFORMED, "malformed", "items",                                             \
+		"the batch does not have the form that the protocol asks for: mend it "            \
+		"and send it again",                                                               \
+		"no batch of 1 to 32 well-formed items within 3,000 bytes")                        \
+	X(CODE_CANCEL_BAD_SIGNATURE, "bad-signature", "root",                                      \
+		"the signature does not hold for this batch: sign the tree of all its "            \
+		"items in order, in the cancellation domain of this bus",                          \
+		"the signature does not verify")
+
 enum routing_code {
 #define ROUTING_CODE_NAME(name, code, field, sentence, meaning) name,
 	ROUTING_REFUSALS(ROUTING_CODE_NAME) ROUTING_DEFERRALS(ROUTING_CODE_NAME)
-		ROUTING_ACK_REFUSALS(ROUTING_CODE_NAME)
+		ROUTING_ACK_REFUSALS(ROUTING_CODE_NAME) ROUTING_CANCEL_REFUSALS(ROUTING_CODE_NAME)
 #undef ROUTING_CODE_NAME
 			ROUTING_CODES
 };

@@ -235,6 +235,35 @@ struct ack_facts *rules_fixture_acks(struct rules_fixture *f, const char *recipi
 	return facts;
 }
 
+struct cancel_facts *rules_fixture_cancels(struct rules_fixture *f, const char *sender,
+	const struct fixture_cancel *items, size_t count)
+{
+	struct cancel_facts *facts = make(f, sizeof(*facts));
+	Dienstweg__CancelBatch *batch = make(f, sizeof(*batch));
+	dienstweg__cancel_batch__init(batch);
+	batch->sender = word(f, sender);
+	batch->reason = word(f, "mistake");
+	batch->key_id = copy(f, BYTES_PB(active_key(f, BYTES_STR(sender), KEY_SIGN)->id));
+	batch->items = make(f, count * sizeof(*batch->items));
+	for (size_t i = 0; i < count; i++) {
+		Dienstweg__CancelItem *item = make(f, sizeof(*item));
+		dienstweg__cancel_item__init(item);
+		item->message_id = copy(f, BYTES(items[i].message_id, UUID_SIZE));
+		if (items[i].recipient)
+			item->recipient = word(f, items[i].recipient);
+		batch->items[batch->n_items++] = item;
+	}
+	uint8_t *bytes = make(f, dienstweg__cancel_batch__get_packed_size(batch));
+	*facts = (struct cancel_facts){
+		.batch = batch,
+		.batch_bytes = BYTES(bytes, dienstweg__cancel_batch__pack(batch, bytes)),
+		.form_ok = true,
+		.signature_ok = true,
+		.speaker = BYTES_PB(batch->sender),
+	};
+	return facts;
+}
+
 /* ---- running ---- */
 
 struct submit_decision rules_fixture_submit(
@@ -250,6 +279,15 @@ struct ack_decision rules_fixture_acknowledge(struct rules_fixture *f, const str
 {
 	struct ack_decision decision;
 	must(rules_acknowledge(&f->rules, facts, &decision) == 0, "rules_acknowledge() failed");
+	f->rules.sequence += decision.append;
+	return decision;
+}
+
+struct cancel_decision rules_fixture_cancel(struct rules_fixture *f,
+	const struct cancel_facts *facts, const struct rules_item *items, size_t count)
+{
+	struct cancel_decision decision;
+	must(rules_cancel(&f->rules, facts, items, count, &decision) == 0, "rules_cancel() failed");
 	f->rules.sequence += decision.append;
 	return decision;
 }

@@ -59,6 +59,12 @@ struct fixture_ack {
 	bool rejected;
 };
 
+/* A message to take back. */
+struct fixture_cancel {
+	const uint8_t *message_id;
+	const char *recipient; /* NULL: all */
+};
+
 /* Real keys, registry version 1 adopted, sequence 0. */
 void rules_fixture_init(struct rules_fixture *fixture);
 void rules_fixture_deinit(struct rules_fixture *fixture);
@@ -75,11 +81,17 @@ struct submit_facts *rules_fixture_message(
 struct ack_facts *rules_fixture_acks(struct rules_fixture *fixture, const char *recipient,
 	const struct fixture_ack *acks, size_t count);
 
+/* And for one signed by @sender, with the reason "mistake". */
+struct cancel_facts *rules_fixture_cancels(struct rules_fixture *fixture, const char *sender,
+	const struct fixture_cancel *items, size_t count);
+
 /* Run the rules; a decision that asks for an entry moves the sequence on. */
 struct submit_decision rules_fixture_submit(
 	struct rules_fixture *fixture, const struct submit_facts *facts);
 struct ack_decision rules_fixture_acknowledge(
 	struct rules_fixture *fixture, const struct ack_facts *facts);
+struct cancel_decision rules_fixture_cancel(struct rules_fixture *fixture,
+	const struct cancel_facts *facts, const struct rules_item *items, size_t count);
 /* All that is due; the last decision that asked for an entry, if any. */
 struct items_decision rules_fixture_tick(struct rules_fixture *fixture);
 

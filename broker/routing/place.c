@@ -95,6 +95,7 @@ int place_find(struct state *state, const struct rules_item *item, struct place 
 	ret->index = end.index;
 	if (end_state_is_end(end.state)) {
 		ret->where = PLACE_ENDED;
+		ret->end = end.state;
 		return 0;
 	}
 	ret->where = end.state == END_DEAD ? PLACE_DEAD : PLACE_HELD;

@@ -21,6 +21,7 @@ enum place_where {
 struct place {
 	enum place_where where;
 	uint8_t lane;
+	uint8_t end;          /* PLACE_ENDED: enum end_state */
 	uint8_t index;        /* PLACE_DEAD, PLACE_HELD: of the item in that entry */
 	uint64_t due_ms;      /* PLACE_TIMER; PLACE_HELD: when released, 0: at once */
 	uint64_t entry;       /* PLACE_DEAD, PLACE_HELD: that put it there */

@@ -180,6 +180,74 @@ struct ack_decision {
  */
 int rules_acknowledge(struct rules *rules, const struct ack_facts *facts, struct ack_decision *ret);
 
+/* ---- cancel ---- */
+
+/* What transport and verify report of a batch of cancellations. */
+struct cancel_facts {
+	const Dienstweg__CancelBatch *batch;
+	struct bytes batch_bytes; /* as received */
+	bool form_ok;
+	bool signature_ok; /* as ack_facts */
+	struct bytes speaker;
+};
+struct cancel_decision {
+	bool refused; /* the whole batch: code, field, detail */
+	bool append;  /* rules_cancel(): something was cancelled */
+	const char *code;
+	const char *field;
+	const char *detail;
+	Dienstweg__Decision *decision;
+	uint32_t sender; /* its number, 0 when refused */
+};
+/* Where one message is for one recipient. */
+struct cancel_place {
+	bool known;  /* it is, or was, for this recipient */
+	bool open;   /* it waits, wherever: in its queue, for a time, held, a dead letter */
+	uint8_t end; /* not open: enum end_state */
+};
+
+/**
+ * rules_cancel_check() - may this batch cancel anything? Changes nothing but a count
+ * @rules: context
+ * @facts: the input
+ * @ret:   refused, or the sender's number
+ *
+ * Order: form; sender; speaker; key and signature. A refused batch is counted, and summed up with the speaker's
+ * other refusals of that minute.
+ *
+ * Return: 0, negative errno (the transaction is to be given up).
+ */
+int rules_cancel_check(
+	struct rules *rules, const struct cancel_facts *facts, struct cancel_decision *ret);
+
+/**
+ * rules_cancel_find() - the entry of a message by the id that its sender gave it
+ * @state:      the state
+ * @sender:     its number
+ * @message_id: its id
+ * @ret:        its sequence
+ * Return: 0; STATE_NOT_FOUND: never recorded, refused, or erased since; negative errno.
+ */
+int rules_cancel_find(
+	struct state *state, uint32_t sender, const uint8_t message_id[UUID_SIZE], uint64_t *ret);
+
+struct rules_item;
+/* Where a message is for one recipient. 0 or negative errno. */
+int rules_cancel_look(struct state *state, const struct rules_item *item, struct cancel_place *ret);
+
+/**
+ * rules_cancel() - end messages by their sender's order
+ * @rules: context
+ * @facts: the order
+ * @items: at most RULES_ITEMS_MAX, which nobody has under delivery; those that ended meanwhile, are not the
+ *         sender's, or that the order does not name are passed over
+ * @count: how many
+ * @ret:   what to journal: the order itself is the entry's original
+ * Return: 0, negative errno (the transaction is to be given up).
+ */
+int rules_cancel(struct rules *rules, const struct cancel_facts *facts,
+	const struct rules_item *items, size_t count, struct cancel_decision *ret);
+
 /* ---- attempts, time, confirmations ---- */
 
 /* Most items of one call: their names must fit a record row, and their outcomes one outcome row. */

@@ -316,6 +316,12 @@ static void test_limit(void)
 	check_state(&f);
 }
 
+/* Messages, acknowledgements, cancellations. */
+static int about(int code)
+{
+	return (code >= CODE_ACK_MALFORMED) + (code >= CODE_CANCEL_MALFORMED);
+}
+
 static void test_texts(void)
 {
 	for (int i = 0; i < ROUTING_CODES; i++) {
@@ -327,11 +333,10 @@ static void test_texts(void)
 		CHECK(text->meaning[0] != 0);
 		const char *hole = strstr(text->sentence, "{}");
 		CHECK(!hole || !strstr(hole + 1, "{}"));
-		/* Messages and acknowledgements share codes, but each has a code and field once. */
+		/* Messages, acknowledgements and cancellations share codes, but each has a code and field once. */
 		for (int j = 0; j < i; j++) {
 			const struct routing_text *other = routing_text((enum routing_code)j);
-			CHECK((i >= CODE_ACK_MALFORMED) != (j >= CODE_ACK_MALFORMED) ||
-				strcmp(text->code, other->code) ||
+			CHECK(about(i) != about(j) || strcmp(text->code, other->code) ||
 				strcmp(text->field, other->field));
 		}
 	}

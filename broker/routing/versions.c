@@ -22,7 +22,8 @@ static const struct rules_version versions[] = {
 		.discard = rules_discard,
 		.hold_items = rules_hold_items,
 		.remind = rules_remind,
-		.hold_queue = rules_hold_queue},
+		.hold_queue = rules_hold_queue,
+		.cancel = rules_cancel},
 };
 
 const struct rules_version *rules_version_find(uint32_t version)

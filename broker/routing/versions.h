@@ -40,6 +40,8 @@ struct rules_version {
 		struct items_decision *ret);
 	int (*hold_queue)(struct rules *rules, const struct queue_act *act, bool hold,
 		struct items_decision *ret);
+	int (*cancel)(struct rules *rules, const struct cancel_facts *facts,
+		const struct rules_item *items, size_t count, struct cancel_decision *ret);
 };
 
 /**

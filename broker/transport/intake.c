@@ -58,7 +58,7 @@ struct kind {
 	uint32_t body;
 	size_t small; /* unpacked before the handler is called; most bytes of such a frame */
 	bool opening; /* needs no session */
-	bool asking;  /* changes nothing: a visiting session may send it, too */
+	bool asking; /* takes nothing from the party's adapter: a visiting session may send it, too */
 	void (*handle)(struct transport *, struct session *, struct incoming *);
 };
 
@@ -66,6 +66,8 @@ static const struct kind kinds[] = {
 	{DIENSTWEG__FRAME__BODY_HELLO, SMALL_FRAME_MAX, true, true, hello_handle},
 	{DIENSTWEG__FRAME__BODY_SUBMIT, 0, false, false, submit_handle},
 	{DIENSTWEG__FRAME__BODY_ACKNOWLEDGE, 0, false, false, acknowledge_handle},
+	/* Signed by who may order it, whoever brings it: a person beside the adapter, too. */
+	{DIENSTWEG__FRAME__BODY_CANCEL, 0, false, true, cancel_handle},
 	{DIENSTWEG__FRAME__BODY_CONFIRM, SMALL_FRAME_MAX, false, false, confirm_handle},
 	{DIENSTWEG__FRAME__BODY_NAK, SMALL_FRAME_MAX, false, false, nak_handle},
 	{DIENSTWEG__FRAME__BODY_CREDIT, SMALL_FRAME_MAX, false, false, credit_handle},

@@ -13,8 +13,8 @@
 #include "proto/note/cosignature.h"
 
 /*
- * The inside of transport, shared by its files: intake.c (frames in, one handler per kind), submit.c and
- * acknowledge.c (what goes to the journal), connections.c, hello.c, lookup.c, replay.c, cosign.c and access.c (what clerks are asked), turn.c (what comes
+ * The inside of transport, shared by its files: intake.c (frames in, one handler per kind), submit.c,
+ * acknowledge.c and cancel.c (what goes to the journal), connections.c, hello.c, lookup.c, replay.c, cosign.c and access.c (what clerks are asked), turn.c (what comes
  * back from the journal), transport.c (sessions' life, sending). Nobody else includes this.
  */
 enum {
@@ -165,6 +165,12 @@ int checkpoint_read(
 void session_error(struct transport *transport, struct session *session, const char *code,
 	const char *field, const char *detail);
 
+/* ---- cancel.c ---- */
+
+/* A cancellation is back: is there something to end, and has it been sent on for that? */
+bool cancel_goes_again(struct transport *transport, struct parcel *parcel);
+void cancel_done(struct transport *transport, struct parcel *parcel); /* it is over: answer */
+
 /* ---- connections.c ---- */
 
 int connections_init(struct transport *transport); /* 0 or -ENOMEM */
@@ -214,6 +220,7 @@ void hello_handle(struct transport *transport, struct session *session, struct i
 void submit_handle(struct transport *transport, struct session *session, struct incoming *incoming);
 void acknowledge_handle(
 	struct transport *transport, struct session *session, struct incoming *incoming);
+void cancel_handle(struct transport *transport, struct session *session, struct incoming *incoming);
 void get_registry_handle(
 	struct transport *transport, struct session *session, struct incoming *incoming);
 void get_checkpoint_handle(

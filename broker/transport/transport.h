@@ -66,6 +66,7 @@ struct transport_counters {
 	uint64_t shut_out;         /* sessions, for flooding */
 	uint64_t not_reading;      /* sessions that ended because what was sent piled up */
 	uint64_t acknowledgements; /* batches */
+	uint64_t cancellations;    /* batches */
 	uint64_t cosignatures;     /* of witnesses, good ones */
 	uint64_t cosignatures_refused;
 	uint64_t reports;        /* of subject access */

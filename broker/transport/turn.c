@@ -132,6 +132,7 @@ static void operate_done(struct transport *transport, struct parcel *parcel)
 static void (*const done[])(struct transport *, struct parcel *) = {
 	[PARCEL_SUBMIT] = frame_done,
 	[PARCEL_ACKNOWLEDGE] = frame_done,
+	[PARCEL_CANCEL] = cancel_done,
 	[PARCEL_FAIL] = act_done,
 	[PARCEL_EXPIRE] = act_done,
 	[PARCEL_CONFIRM] = act_done,
@@ -189,8 +190,10 @@ void transport_commit(struct transport *transport)
 	size_t count = queue_pop_all(transport->options.done, parcels, TURN_PARCELS_MAX);
 	for (size_t i = 0; i < count; i++) {
 		struct parcel *parcel = parcels[i];
-		transport->turn[transport->turn_count++] = parcel;
 		delivery_take(transport->options.delivery, parcel);
+		if (parcel->kind == PARCEL_CANCEL && cancel_goes_again(transport, parcel))
+			continue;
+		transport->turn[transport->turn_count++] = parcel;
 		done[parcel->kind](transport, parcel);
 	}
 	answers_send(transport);

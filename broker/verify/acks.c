@@ -29,14 +29,15 @@ static bool ack_form_ok(const Dienstweg__Ack *ack)
 	       text_is_printable(BYTES_PB(ack->text));
 }
 
-static bool batch_wire_ok(struct bytes batch)
+bool verify_batch_wire(const ProtobufCMessageDescriptor *descriptor,
+	const ProtobufCMessageDescriptor *items, struct bytes batch)
 {
 	const char *field;
-	struct bytes ack;
-	if (wire_check(&dienstweg__ack_batch__descriptor, batch, &field) != 0)
+	struct bytes item;
+	if (wire_check(descriptor, batch, &field) != 0)
 		return false;
-	for (size_t i = 0; wire_field(batch, 2, i, &ack) == 0; i++) {
-		if (wire_check(&dienstweg__ack__descriptor, ack, &field) != 0)
+	for (size_t i = 0; wire_field(batch, VERIFY_BATCH_ITEMS, i, &item) == 0; i++) {
+		if (wire_check(items, item, &field) != 0)
 			return false;
 	}
 	return true;
@@ -45,7 +46,9 @@ static bool batch_wire_ok(struct bytes batch)
 static bool batch_form_ok(const struct ack_facts *facts)
 {
 	const Dienstweg__AckBatch *batch = facts->batch;
-	if (facts->batch_bytes.len > ACK_BATCH_BYTES_MAX || !batch_wire_ok(facts->batch_bytes))
+	if (facts->batch_bytes.len > ACK_BATCH_BYTES_MAX ||
+		!verify_batch_wire(&dienstweg__ack_batch__descriptor, &dienstweg__ack__descriptor,
+			facts->batch_bytes))
 		return false;
 	if (batch->n_acks < 1 || batch->n_acks > BATCH_MAX ||
 		!text_is_name(BYTES_PB(batch->recipient)))

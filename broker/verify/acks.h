@@ -7,7 +7,18 @@
 enum {
 	ACK_BATCH_BYTES_MAX = 3000, /* must fit a record row (proto/frame.proto) */
 	ACK_TEXT_BYTES_MAX = 200,
+	VERIFY_BATCH_ITEMS = 2, /* number of the items' field, in every kind of signed batch */
 };
+
+/**
+ * verify_batch_wire() - has a signed batch one reading only?
+ * @descriptor: of the batch
+ * @items:      of its items
+ * @batch:      as received
+ * Return: false when it is not strict protobuf.
+ */
+bool verify_batch_wire(const ProtobufCMessageDescriptor *descriptor,
+	const ProtobufCMessageDescriptor *items, struct bytes batch);
 
 /**
  * verify_acks() - facts of one batch of acknowledgements

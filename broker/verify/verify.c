@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "broker/verify/acks.h"
+#include "broker/verify/cancels.h"
 #include "proto/envelope/payload.h"
 #include "proto/signature/signature.h"
 
@@ -177,5 +178,7 @@ int verify_parcel(struct verify_worker_state *state, struct parcel *parcel)
 	}
 	for (size_t i = 0; i < parcel->acks_count; i++)
 		verify_acks(state->cache, parcel, &parcel->acks[i].facts);
+	if (parcel->cancel)
+		verify_cancel(state->cache, parcel, &parcel->cancel->facts);
 	return 0;
 }

@@ -8,7 +8,7 @@
 #include "proto/schema/library.h"
 
 /*
- * Verify: turns the bytes of a Submit or Acknowledge parcel into cryptographic facts (h, header form,
+ * Verify: turns the bytes of a Submit, Acknowledge or Cancel parcel into cryptographic facts (h, header form,
  * content hash, signature). Pure: no state but a signature cache per worker. Workers are chosen by hash of
  * the party, which keeps a party's order.
  */
@@ -19,10 +19,10 @@ void verify_state_free(struct verify_worker_state *state);
 DEFINE_CLEANUP(struct verify_worker_state *, verify_state_free);
 
 /**
- * verify_parcel() - fill the facts of every submit or ack of a parcel
+ * verify_parcel() - fill the facts of every submit, ack or cancellation of a parcel
  * @state:  this thread's
  * @parcel: with registry snapshot and origin set, and submits[].envelope, or acks[].batch and
- *          acks[].facts.batch_bytes (the batch as received)
+ *          acks[].facts.batch_bytes (the batch as received), or the same of cancel
  *
  * Whatever the bytes are, this costs at most one signature check per envelope or batch.
  *

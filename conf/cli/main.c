@@ -40,6 +40,7 @@ static const char help[] =
 	"  receive   receive documents as a party\n"
 	"  evidence  the receipt of a message, as a file that others can verify\n"
 	"  access    what the bus holds of a case, for the person it is about\n"
+	"  cancel    take messages back that still wait\n"
 	"\n"
 	"dienstweg VERB --help tells more. Exit codes: 0 yes or done, 1 a negative finding, 2 "
 	"wrong usage,\n"
@@ -72,7 +73,7 @@ struct neighbour {
 static const struct neighbour neighbours[] = {{"registry", ADMIN}, {"status", ADMIN},
 	{"queue", ADMIN}, {"dead", ADMIN}, {"case", ADMIN}, {"audit", ADMIN}, {"hold", ADMIN},
 	{"release", ADMIN}, {"erase", ADMIN}, {"backup", ADMIN}, {"send", PARTY}, {"ask", PARTY},
-	{"receive", PARTY}, {"evidence", PARTY}, {"access", PARTY}};
+	{"receive", PARTY}, {"evidence", PARTY}, {"access", PARTY}, {"cancel", PARTY}};
 
 /* Folder of the running program: neither PATH nor the working folder decide what is started. */
 static int own_folder(char *buf, size_t size)

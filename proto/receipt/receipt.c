@@ -319,12 +319,24 @@ int receipt_check_ack(struct receipt_checker *checker, const Dienstweg__AckRecei
 	return entry_check(checker, &entry, &disclosed);
 }
 
-void receipt_ack_batch_digest(struct bytes batch, uint8_t ret[HASH_SIZE])
+/* @domain: with its NUL. */
+static void batch_digest(struct bytes domain, struct bytes batch, uint8_t ret[HASH_SIZE])
 {
-	static const char domain[] = "dienstweg/v1/ack-batch"; /* with its NUL */
 	struct sha256 state;
 	sha256_init(&state);
-	sha256_add(&state, BYTES(domain, sizeof(domain)));
+	sha256_add(&state, domain);
 	sha256_add(&state, batch);
 	sha256_finish(&state, ret);
+}
+
+void receipt_ack_batch_digest(struct bytes batch, uint8_t ret[HASH_SIZE])
+{
+	static const char domain[] = "dienstweg/v1/ack-batch";
+	batch_digest(BYTES(domain, sizeof(domain)), batch, ret);
+}
+
+void receipt_cancel_batch_digest(struct bytes batch, uint8_t ret[HASH_SIZE])
+{
+	static const char domain[] = "dienstweg/v1/cancel-batch";
+	batch_digest(BYTES(domain, sizeof(domain)), batch, ret);
 }

@@ -79,6 +79,9 @@ int receipt_check_ack(struct receipt_checker *checker, const Dienstweg__AckRecei
  */
 void receipt_ack_batch_digest(struct bytes batch, uint8_t ret[HASH_SIZE]);
 
+/* The same of a batch of cancellations: SHA-256("dienstweg/v1/cancel-batch\0" || batch). */
+void receipt_cancel_batch_digest(struct bytes batch, uint8_t ret[HASH_SIZE]);
+
 /**
  * receipt_tlog_proof() - a receipt as a C2SP tlog-proof file: kept as evidence, verifiable by others
  * @checkpoint_note: the signed note

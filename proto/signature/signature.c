@@ -23,7 +23,24 @@ enum {
 
 static const char message_domain[] = "dienstweg/v1/message";
 static const char acknowledgement_domain[] = "dienstweg/v1/acknowledgement";
+static const char cancellation_domain[] = "dienstweg/v1/cancellation";
 static const char ack_digest_domain[] = "dienstweg/v1/ack";
+static const char cancel_digest_domain[] = "dienstweg/v1/cancel";
+
+/* With its NUL. */
+static struct bytes domain_text(enum signature_domain domain)
+{
+	switch (domain) {
+	case SIGNATURE_MESSAGE:
+		return BYTES(message_domain, sizeof(message_domain));
+	case SIGNATURE_ACK:
+		return BYTES(acknowledgement_domain, sizeof(acknowledgement_domain));
+	case SIGNATURE_CANCEL:
+		break;
+	}
+	assert(domain == SIGNATURE_CANCEL);
+	return BYTES(cancellation_domain, sizeof(cancellation_domain));
+}
 
 /* domain NUL || u8 length || bus || u32be size || root: what Ed25519 signs. */
 struct claim {
@@ -34,14 +51,11 @@ struct claim {
 static void claim_make(enum signature_domain domain, struct bytes bus, size_t size,
 	const struct merkle_hash *root, struct claim *ret)
 {
-	bool message = domain == SIGNATURE_MESSAGE;
-	const char *text = message ? message_domain : acknowledgement_domain;
-	size_t len = message ? sizeof(message_domain) : sizeof(acknowledgement_domain);
+	struct bytes text = domain_text(domain);
 	uint8_t *p = ret->text;
-	assert(message || domain == SIGNATURE_ACK);
 	assert(bus.len >= 1 && bus.len <= NAME_BYTES_MAX);
-	memcpy(p, text, len);
-	p += len;
+	memcpy(p, text.data, text.len);
+	p += text.len;
 	*p++ = (uint8_t)bus.len;
 	memcpy(p, bus.data, bus.len);
 	p += bus.len;
@@ -298,5 +312,19 @@ void acknowledgement_digest(struct bytes bus, struct bytes recipient, uint64_t s
 	sha256_add(&state, BYTES(&outcome, 1));
 	add_with_length(&state, code);
 	add_with_length(&state, text);
+	sha256_finish(&state, ret);
+}
+
+void cancellation_digest(struct bytes bus, struct bytes sender, const uint8_t message_id[16],
+	struct bytes recipient, struct bytes reason, uint8_t ret[HASH_SIZE])
+{
+	struct sha256 state;
+	sha256_init(&state);
+	sha256_add(&state, BYTES(cancel_digest_domain, sizeof(cancel_digest_domain)));
+	add_with_length(&state, bus);
+	add_with_length(&state, sender);
+	sha256_add(&state, BYTES(message_id, 16));
+	add_with_length(&state, recipient);
+	add_with_length(&state, reason);
 	sha256_finish(&state, ret);
 }

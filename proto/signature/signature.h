@@ -18,6 +18,7 @@
 enum signature_domain {
 	SIGNATURE_MESSAGE, /* "dienstweg/v1/message": items are h */
 	SIGNATURE_ACK,     /* "dienstweg/v1/acknowledgement": items are ack digests */
+	SIGNATURE_CANCEL,  /* "dienstweg/v1/cancellation": items are cancellation digests */
 };
 
 enum {
@@ -113,3 +114,16 @@ int signature_from_core(struct bytes core, struct arena *arena, Dienstweg__Signa
 void acknowledgement_digest(struct bytes bus, struct bytes recipient, uint64_t sequence,
 	const uint8_t h[HASH_SIZE], bool accepted, struct bytes code, struct bytes text,
 	uint8_t ret[HASH_SIZE]);
+
+/**
+ * cancellation_digest() - the 32-byte item a cancellation signs
+ * @bus:        bus id
+ * @sender:     party
+ * @message_id: of the message
+ * @recipient:  for whom; may be empty. This and the three others of free length: as above
+ * @reason:     code; may be empty
+ * @ret:        SHA-256("dienstweg/v1/cancel\0" || u8 len || bus || u8 len || sender || message_id || u8 len ||
+ *              recipient || u8 len || reason)
+ */
+void cancellation_digest(struct bytes bus, struct bytes sender, const uint8_t message_id[16],
+	struct bytes recipient, struct bytes reason, uint8_t ret[HASH_SIZE]);

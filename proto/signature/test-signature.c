@@ -133,6 +133,7 @@ static void another_domain_bus_key_or_item_is_refused(void)
 		const uint8_t *item = f.items[count - 1], *public = f.key->pub.public;
 		CHECK_INT(verify(&f, item, sig), 0);
 		CHECK_INT(verify_as(&f, SIGNATURE_ACK, bus, public, item, sig), SIGNATURE_BAD);
+		CHECK_INT(verify_as(&f, SIGNATURE_CANCEL, bus, public, item, sig), SIGNATURE_BAD);
 		CHECK_INT(verify_as(&f, SIGNATURE_MESSAGE, BYTES("wuppertal.dem", 13), public, item,
 				  sig),
 			SIGNATURE_BAD);
@@ -432,6 +433,43 @@ static void acknowledgements_say_everything(void)
 	DIFFERS("demo", "jobcenter", 258, 9, false, "", "");
 }
 
+static void cancelled(uint8_t ret[HASH_SIZE], const char *on_bus, const char *from, uint8_t id_byte,
+	const char *to, const char *reason)
+{
+	uint8_t id[16] = {id_byte};
+	cancellation_digest(
+		BYTES_STR(on_bus), BYTES_STR(from), id, BYTES_STR(to), BYTES_STR(reason), ret);
+}
+
+static void cancellations_say_everything(void)
+{
+	static const char by_hand[] =
+		"dienstweg/v1/cancel\0\4demo\4city\11\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+		"\11jobcenter\7mistake";
+	uint8_t good[HASH_SIZE], other[HASH_SIZE], expected[HASH_SIZE];
+	cancelled(good, "demo", "city", 9, "jobcenter", "mistake");
+	sha256_of(BYTES(by_hand, sizeof(by_hand) - 1), expected);
+	CHECK_MEM(good, expected, HASH_SIZE);
+	static const struct {
+		const char *bus, *from;
+		uint8_t id;
+		const char *to, *reason;
+	} others[] = {
+		{"demp", "city", 9, "jobcenter", "mistake"},
+		{"demo", "town", 9, "jobcenter", "mistake"},
+		{"democ", "ity", 9, "jobcenter", "mistake"},
+		{"demo", "city", 8, "jobcenter", "mistake"},
+		{"demo", "city", 9, "", "mistake"},
+		{"demo", "city", 9, "jobcenterm", "istake"},
+		{"demo", "city", 9, "jobcenter", ""},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		cancelled(other, others[i].bus, others[i].from, others[i].id, others[i].to,
+			others[i].reason);
+		CHECK(memcmp(good, other, HASH_SIZE) != 0);
+	}
+}
+
 CHECK_MAIN(CHECK_CASE(every_message_of_every_batch_verifies),
 	CHECK_CASE(the_signed_text_is_the_contracts),
 	CHECK_CASE(another_domain_bus_key_or_item_is_refused),
@@ -440,4 +478,4 @@ CHECK_MAIN(CHECK_CASE(every_message_of_every_batch_verifies),
 	CHECK_CASE(impossible_forms_are_told_apart), CHECK_CASE(a_node_is_no_leaf),
 	CHECK_CASE(whole_batches), CHECK_CASE(core_round_trip),
 	CHECK_CASE(impossible_cores_are_refused), CHECK_CASE(a_full_cache_forgets),
-	CHECK_CASE(acknowledgements_say_everything))
+	CHECK_CASE(acknowledgements_say_everything), CHECK_CASE(cancellations_say_everything))

@@ -74,7 +74,7 @@ def attached(case):
 
 
 def messages_go_through(case):
-    """Accepted, rejected, refused, an event, one that waits, one that expires."""
+    """Accepted, rejected, refused, an event, one that waits, one that expires, one that is cancelled."""
     world = case.world
     case.messages = [world.message(b"Antrag %d" % number + bytes(90 * number))
                      for number in range(MESSAGES)]
@@ -91,7 +91,11 @@ def messages_go_through(case):
     late = world.message(b"later", not_before_ms=int(time.time() * 1000) + 86_400_000)
     short = world.message(b"short", service=b"figures", recipient=b"ministry.interop",
                           expires_ms=int(time.time() * 1000) + 1_500)
-    world.submit(event, late, short)
+    mistake = world.message(b"mistake", not_before_ms=int(time.time() * 1000) + 86_400_000)
+    world.submit(event, late, short, mistake)
+    said = world.city.cancel(b"city.interop", [mistake.fields.message_id], reason=b"mistake")
+    if set(said.values()) != {b"cancelled"}:
+        raise AssertionError(said)
     wrong = world.message(b"no", service=b"figures", recipient=b"city.interop")
     world.city.submit([wrong])
     assert world.city.wait(lambda: wrong.h in world.city.refusals)

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 
 import zmq
 
-from envelope import (ACKNOWLEDGEMENT, BATCH_MAX, MESSAGE, Fault, Message, ack_digest, compose,
-                      envelopes, h_of, now_ms, open_message, read_strict, sign_batch, verify_batch)
-from evidence import (Checkpoint, Registry, ack_batch_digest, check_ack_receipt, check_consistency,
-                      check_receipt, open_checkpoint)
+from envelope import (ACKNOWLEDGEMENT, BATCH_MAX, CANCELLATION, MESSAGE, Fault, Message, ack_digest,
+                      cancel_digest, compose, envelopes, h_of, now_ms, open_message, read_strict, sign_batch, verify_batch)
+from evidence import (Checkpoint, Registry, ack_batch_digest, cancel_batch_digest, check_ack_receipt,
+                      check_consistency, check_receipt, open_checkpoint)
 from proto import envelope_pb2, frame_pb2 as pb
 
 ACK_BATCH_BYTES = 3000
@@ -405,6 +405,22 @@ class Client:
         del self.inbox[delivery.party, delivery.sequence]
         self.session.send(nak=pb.Nak(party=delivery.party, sequences=[delivery.sequence],
                                      delay_ms=delay_ms, reason=reason))
+
+    # Cancelling
+
+    def cancel(self, party, ids, recipient=b"", reason=b""):
+        """Take messages back, for one recipient or for all; the answer's states, or a Fault."""
+        secret = self.secrets[party]["sign"]
+        items = [pb.CancelItem(message_id=identity, recipient=recipient) for identity in ids]
+        batch = pb.CancelBatch(sender=party, items=items, reason=reason, key_id=secret.id)
+        digests = [cancel_digest(self.bus, batch, item) for item in items]
+        batch.root = sign_batch(secret, CANCELLATION, self.bus, digests)[0].root
+        self.session.send(cancel=pb.Cancel(batch=batch))
+        answer = self.expect("cancelled")
+        for refusal in answer.refusals:
+            if refusal.h == cancel_batch_digest(batch.SerializeToString()):
+                raise Fault(refusal.code.decode(), refusal.field.decode(), refusal.detail.decode())
+        return {(state.message_id, state.recipient): state.state for state in answer.states}
 
     # Outcomes
 

@@ -270,6 +270,14 @@ def ack_digest(bus, recipient, ack):
                   u8(ack.accepted), short(ack.code), short(ack.text))
 
 
+CANCELLATION = b"dienstweg/v1/cancellation\0"
+
+
+def cancel_digest(bus, batch, item):
+    return sha256(b"dienstweg/v1/cancel\0", short(bus), short(batch.sender), item.message_id,
+                  short(item.recipient), short(batch.reason))
+
+
 # Content
 
 def context_of(header):

@@ -158,6 +158,10 @@ def ack_batch_digest(batch):
     return sha256(b"dienstweg/v1/ack-batch\0", batch)
 
 
+def cancel_batch_digest(batch):
+    return sha256(b"dienstweg/v1/cancel-batch\0", batch)
+
+
 def check_ack_receipt(receipt, nodes, checkpoint):
     return check_entry(ACKNOWLEDGED, receipt, receipt.digest, b"", nodes, checkpoint)
 

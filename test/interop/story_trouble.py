@@ -39,6 +39,33 @@ def acknowledgements_that_end_nothing(world):
     world.ended(city, [message])
 
 
+def what_is_taken_back(world):
+    """A message under delivery is not; given back it is, once, and its sender is told as of every other end."""
+    city, jobcenter = world.city, world.jobcenter
+    message = world.message(b"sent by mistake")
+    identity = message.fields.message_id
+    world.submit(message)
+    delivery, = world.receive(jobcenter, [message])
+
+    def states(*args, **more):
+        return city.cancel(CITY, [identity], *args, **more)
+
+    same("being read", states(), {(identity, JOBCENTER): b"under-delivery"})
+    jobcenter.nak(delivery, 3_600_000, b"unavailable")
+    deadline = now_ms() + 30_000
+    while (said := states(reason=b"mistake")) == {(identity, JOBCENTER): b"under-delivery"}:
+        holds("given back", now_ms() < deadline)
+    same("taken back", said, {(identity, JOBCENTER): b"cancelled"})
+    same("once more", states(reason=b"mistake"), said)
+    same("for who never was to have it", states(YOUTH), {(identity, YOUTH): b"unknown"})
+    same("by somebody else", jobcenter.cancel(JOBCENTER, [identity]), {(identity, b""): b"unknown"})
+    good, city.secrets = city.secrets, {CITY: {"sign": Secret("sign", bytes(32))}}
+    same("unknown key", fault_of(states), "unknown-key")
+    city.secrets = good
+    outcome, = world.ended(city, [message])
+    same("outcome", (outcome.outcome.state, outcome.outcome.code), (b"cancelled", b"mistake"))
+
+
 def what_is_refused_and_why(world):
     """Each with its code and the field at fault; nothing of it arrives."""
     city, first = world.city, world.first[0]
@@ -281,6 +308,7 @@ def a_newer_process_takes_over(world):
 
 STORIES = [
     acknowledgements_that_end_nothing,
+    what_is_taken_back,
     what_is_refused_and_why,
     what_is_put_off,
     not_now_and_again,

@@ -123,9 +123,9 @@ class Verifier:
         held = self.registry.version if self.registry else 0
         if version != held:
             self.find(sequence, "registry-version", f"{version}, in force is {held}")
-        if self.registry is None and kind in (1, 2, 3, 18):
+        if self.registry is None and kind in (1, 2, 3, 11, 18):
             raise Fault("registry-missing", "registry", "none is in force here")
-        if kind not in (1, 2, 3, 16, 17, 18, 23) and (said[17:49] != bytes(32) or row.original):
+        if kind not in (1, 2, 3, 11, 16, 17, 18, 23) and (said[17:49] != bytes(32) or row.original):
             self.find(sequence, "original", "this kind has none")
         return decision
 
@@ -238,6 +238,26 @@ class Verifier:
         if class_ != 0 or bool(decision.held_party) == bool(decision.held_service):
             self.find(sequence, "held", "neither a queue nor a service, or not permanent")
         return ("party", decision.held_party) if decision.held_party else ("service", decision.held_service)
+
+    def kind_11(self, sequence, class_, row, decision):
+        """Cancelled, by their sender's signed order."""
+        if row.disclosed[17:49] != cancel_batch_digest(row.original):
+            raise Fault("original", "batch", "is not what was recorded")
+        batch = frame_pb2.CancelBatch.FromString(row.original)
+        if not 1 <= len(batch.items) <= 32:
+            raise Fault("cancellation", "items")
+        digests = [cancel_digest(self.journal.bus, batch, item) for item in batch.items]
+        text = batch_text(CANCELLATION, self.journal.bus, len(digests),
+                          root_of([leaf_of(digest) for digest in digests]))
+        verify(self.key_of(batch.sender, batch.key_id), text, batch.root)
+        named = {(item.message_id, item.recipient) for item in batch.items}
+        for one in decision.affected:
+            header = self.messages[one.sequence][1] if one.sequence in self.messages else None
+            if header and (header.sender != batch.sender or
+                           not named & {(header.message_id, b""), (header.message_id, one.party)}):
+                self.find(sequence, "cancellation", f"of {one.sequence}, which it does not name")
+        self.kind_4(sequence, class_, row, decision)
+        self.ended[sequence] = (4, decision)
 
     def kind_30(self, sequence, class_, row, decision):
         """Overdue: ends nothing, but its senders are told."""
@@ -563,9 +583,10 @@ def load(protocol):
     from google.protobuf.message import DecodeError
     from proto import envelope_pb2, frame_pb2, journal_pb2, registry_pb2
     globals().update({name: getattr(module, name) for module, names in (
-        (envelope, "Fault MESSAGE ACKNOWLEDGEMENT ack_digest batch_text blake2b h_of leaf_of read_strict"
-                   " root_of sha256 u8 u32 u64 verify verify_batch"),
-        (evidence, "Registry ack_batch_digest base64_of open_checkpoint open_note read_policy"),
+        (envelope, "Fault MESSAGE ACKNOWLEDGEMENT CANCELLATION ack_digest batch_text blake2b cancel_digest h_of leaf_of"
+                   " read_strict root_of sha256 u8 u32 u64 verify verify_batch"),
+        (evidence, "Registry ack_batch_digest base64_of cancel_batch_digest open_checkpoint open_note"
+                   " read_policy"),
         (journal_store, "CONTENT NAMES RECORD Journal Keyring Tree number stub_of"))
         for name in names.split()})
     globals().update(journal_pruned=journal_pruned, journal_tables=journal_tables, DecodeError=DecodeError, pb=journal_pb2,

@@ -598,6 +598,9 @@ static void frame_take(struct desk *desk, const Dienstweg__Frame *frame)
 	case DIENSTWEG__FRAME__BODY_ACKNOWLEDGE:
 		acknowledge_take(desk, frame->acknowledge);
 		break;
+	case DIENSTWEG__FRAME__BODY_CANCEL:
+		desk_cancel_take(desk, frame->cancel->batch);
+		break;
 	case DIENSTWEG__FRAME__BODY_CONFIRM:
 		desk->confirmed = frame->confirm->sequence;
 		break;

@@ -127,6 +127,9 @@ struct desk {
 	size_t cosigns; /* cosignatures that came */
 	size_t cosign_len;
 	uint8_t cosign[COSIGNED_NOTE_MAX]; /* the last one */
+	size_t cancels,
+		cancels_signed; /* batches of cancellations that came; with a good signature */
+	uint8_t cancel_digest[HASH_SIZE]; /* of the last one */
 	uint64_t confirmed, credit_messages, credit_bytes, hello_size;
 	char nak_reason[64];
 
@@ -138,9 +141,11 @@ struct desk {
 	size_t put_off; /* DESK_PUTS_OFF: so many frames */
 	char reason[32];
 	uint32_t retry_ms;
-	bool deaf_to_proofs; /* answers no GetProof */
-	bool crowded;        /* its candidates bear as many lines of nobody as a note may have */
-	bool newest_only;    /* ignores GetProof.new_size */
+	const char *cancel_state; /* of what is cancelled, for jobcenter; NULL: the batch is refused */
+	bool deaf_to_cancels;     /* answers none */
+	bool deaf_to_proofs;      /* answers no GetProof */
+	bool crowded;     /* its candidates bear as many lines of nobody as a note may have */
+	bool newest_only; /* ignores GetProof.new_size */
 	const char *cosigners; /* names, comma-separated: GetCheckpoint.cosigned is answered with the newest
 				  checkpoint and their lines; NULL: with none */
 };
@@ -179,6 +184,7 @@ void desk_candidate(struct desk *desk); /* ask the session to cosign the newest 
 /* For the files of the desk: zeroed memory for the test's life; a new entry and its leaf. */
 void *desk_take(struct desk *desk, size_t size);
 struct merkle_hash desk_node(const struct desk *desk, size_t size, struct merkle_coordinate at);
+void desk_cancel_take(struct desk *desk, const Dienstweg__CancelBatch *batch); /* and answer */
 void desk_epochs_show(struct desk *desk, const Dienstweg__Hello *hello, Dienstweg__Welcome *welcome);
 struct desk_entry *desk_append(
 	struct desk *desk, uint8_t kind, const uint8_t digest[HASH_SIZE], struct bytes rest);
