@@ -14,7 +14,7 @@ static bool receive(struct lab *lab, struct world *world, size_t number, bool na
 		return false;
 	if (nak && (leg->handed != 0 || world->edge[EDGE_NAK] >= lab->scenario->budget[EDGE_NAK]))
 		return false;
-	leg->deliver = 0;
+	leg->deliver = leg->orphan = 0;
 	for (size_t i = 0; i < lab->legs_count; i++)
 		if (lab->recipients[i] == lab->recipients[number] && world->legs[i].deliver != 0)
 			world->legs[i].deliver--;

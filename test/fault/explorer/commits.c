@@ -7,17 +7,12 @@
  */
 #include "test/fault/explorer/world.h"
 
-struct txn {
-	struct state_memory *memory;
-	struct rules rules;
-};
-
 static uint32_t entry_time(const struct lab *lab, const struct world *world)
 {
 	return lab->breakage == BREAK_TIME_UNRECORDED ? world->now : world->batch_open;
 }
 
-static struct world_entry entry_new(
+struct world_entry txn_entry(
 	const struct lab *lab, const struct world *world, Dienstweg__EntryKind kind)
 {
 	struct world_entry entry;
@@ -28,7 +23,7 @@ static struct world_entry entry_new(
 	return entry;
 }
 
-static void append(
+void txn_append(
 	struct lab *lab, struct world *world, struct txn *txn, const struct world_entry *entry)
 {
 	if (entry->parent != 0 && lab->entries[entry->parent - 1].batch > entry->batch)
@@ -50,6 +45,15 @@ static uint8_t leg_of(
 	return 0;
 }
 
+static uint8_t party_of_number(const struct lab *lab, uint32_t number)
+{
+	for (uint8_t i = 0; i < lab->parties_count; i++)
+		if (lab->numbers[i] == number)
+			return i;
+	lab_must(false, "an effect about no party");
+	return 0;
+}
+
 /* Effects are kept for the commit; the real ones live in an arena that the next step resets. */
 static void keep_effects(struct lab *lab, struct world *world, const struct rules *rules)
 {
@@ -59,7 +63,9 @@ static void keep_effects(struct lab *lab, struct world *world, const struct rule
 		lab_must(world->effects_count < WORLD_EFFECTS, "too many effects");
 		world->effects[world->effects_count++] = (struct world_effect){
 			.type = e->type,
-			.leg = leg_of(lab, world, e->party, e->sequence),
+			.leg = e->type == EFFECT_HELD || e->type == EFFECT_RELEASED
+				       ? party_of_number(lab, e->party)
+				       : leg_of(lab, world, e->party, e->sequence),
 			.attempts = (uint8_t)e->row.attempts,
 		};
 	}
@@ -77,16 +83,16 @@ static void run_tick(struct lab *lab, struct world *world, struct txn *txn)
 		handled = rules_tick(&txn->rules, 8, &cursor, &decision);
 		lab_must(handled >= 0, "rules_tick() failed");
 		if (decision.append) {
-			struct world_entry entry = entry_new(
+			struct world_entry entry = txn_entry(
 				lab, world, DIENSTWEG__ENTRY_KIND__ENTRY_REFUSALS_SUMMED);
-			append(lab, world, txn, &entry);
+			txn_append(lab, world, txn, &entry);
 		}
 	} while (handled > 0);
 	memcpy(world->cursor, cursor.key, sizeof(cursor.key));
 	world->cursor_set = cursor.set;
 }
 
-static void txn_begin(struct lab *lab, struct world *world, struct txn *txn)
+void txn_begin(struct lab *lab, struct world *world, struct txn *txn)
 {
 	bool fresh = world->open == 0;
 	if (fresh) {
@@ -108,16 +114,16 @@ static void txn_begin(struct lab *lab, struct world *world, struct txn *txn)
 		.arena = lab->scratch,
 	};
 	if (fresh && world->clock_set) {
-		struct world_entry entry = entry_new(
+		struct world_entry entry = txn_entry(
 			lab, world, DIENSTWEG__ENTRY_KIND__ENTRY_CLOCK_STEP);
-		append(lab, world, txn, &entry);
+		txn_append(lab, world, txn, &entry);
 		world->clock_set = 0;
 	}
 	if (fresh)
 		run_tick(lab, world, txn);
 }
 
-static void txn_end(struct lab *lab, struct world *world, struct txn *txn)
+void txn_end(struct lab *lab, struct world *world, struct txn *txn)
 {
 	world->open = lab_keep(lab, txn->memory);
 	keep_effects(lab, world, &txn->rules);
@@ -177,11 +183,11 @@ static bool submit(struct lab *lab, struct world *world, uint8_t number)
 		accepted = d.earlier_kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED;
 	if (d.append) {
 		check_once(lab, world, number, &d);
-		struct world_entry entry = entry_new(lab, world,
+		struct world_entry entry = txn_entry(lab, world,
 			accepted ? DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED
 				 : DIENSTWEG__ENTRY_KIND__ENTRY_REFUSED);
 		entry.message = number;
-		append(lab, world, &txn, &entry);
+		txn_append(lab, world, &txn, &entry);
 	}
 	txn_end(lab, world, &txn);
 	decided(lab, message, accepted ? ANSWER_RECEIPT : ANSWER_REFUSAL, at);
@@ -228,7 +234,7 @@ static void decide_acks(struct lab *lab, struct world *world, struct txn *txn,
 			leg->acknowledged = 1;
 	}
 	if (d.append)
-		append(lab, world, txn, entry);
+		txn_append(lab, world, txn, entry);
 }
 
 /* One leg's acknowledgement, or (@leg is WORLD_LEGS) all that wait of a party. */
@@ -243,7 +249,7 @@ static bool acknowledge(struct lab *lab, struct world *world, uint8_t party, uin
 	if (leg == WORLD_LEGS ? waiting < 2 : world->legs[leg].ack_pending == 0)
 		return false;
 	txn_begin(lab, world, &txn);
-	struct world_entry entry = entry_new(lab, world, DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED);
+	struct world_entry entry = txn_entry(lab, world, DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED);
 	const Dienstweg__Party *recipient = registry_party(
 		lab->fixture.registry, BYTES_STR(lab->scenario->parties[party]));
 	entry.party = party;
@@ -259,45 +265,67 @@ static bool acknowledge(struct lab *lab, struct world *world, uint8_t party, uin
 	return true;
 }
 
-static struct rules_item item_of(const struct lab *lab, const struct world *world, uint8_t leg)
+struct rules_item txn_item(const struct lab *lab, const struct world *world, uint8_t leg)
 {
 	int sequence = lab_sequence(lab, world->journal_open, lab->scenario->legs[leg].message);
 	lab_must(sequence >= 0, "an act about nothing");
 	return (struct rules_item){lab->numbers[lab->recipients[leg]], (uint64_t)sequence};
 }
 
-static bool act_on_leg(struct lab *lab, struct world *world, uint8_t number, bool expire)
+static void append_item(struct lab *lab, struct world *world, struct txn *txn, uint8_t leg,
+	Dienstweg__EntryKind kind, const struct items_decision *d)
+{
+	struct world_entry entry = txn_entry(lab, world, kind);
+	if (!d->append)
+		return;
+	const Dienstweg__Affected *affected = d->decision->affected[0];
+	entry.count = 1;
+	entry.items[0].leg = leg;
+	entry.items[0].attempts = (uint8_t)affected->attempts;
+	if (lab->breakage != BREAK_STRIKES_UNTOLD)
+		entry.items[0].strikes = (uint8_t)affected->strikes;
+	if (affected->due_ms != 0)
+		entry.items[0].due = (uint32_t)(affected->due_ms - FIXTURE_NOW_MS);
+	txn_append(lab, world, txn, &entry);
+}
+
+static bool expire(struct lab *lab, struct world *world, uint8_t number)
 {
 	struct world_leg *leg = &world->legs[number];
 	struct items_decision d;
 	struct txn txn;
-	if (expire ? !leg->expire_pending : !leg->fail_pending)
+	if (!leg->expire_pending)
 		return false;
 	txn_begin(lab, world, &txn);
-	struct rules_item item = item_of(lab, world, number);
-	int r = expire ? rules_expire(&txn.rules, &item, 1, &d)
-		       : rules_fail(&txn.rules, &item, 1, "session-lost", 0, leg->fail_pending == 2,
-				 &d);
-	lab_must(r == 0, "an act failed");
-	if (d.append) {
-		struct world_entry entry = entry_new(lab, world,
-			expire ? DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED
-			       : DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED);
-		entry.count = 1;
-		entry.items[0].leg = number;
-		entry.items[0].attempts = (uint8_t)d.decision->affected[0]->attempts;
-		if (d.decision->affected[0]->due_ms != 0)
-			entry.items[0].due = (uint32_t)(d.decision->affected[0]->due_ms -
-							FIXTURE_NOW_MS);
-		append(lab, world, &txn, &entry);
+	struct rules_item item = txn_item(lab, world, number);
+	lab_must(rules_expire(&txn.rules, &item, 1, &d) == 0, "rules_expire() failed");
+	append_item(lab, world, &txn, number, DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED, &d);
+	leg->expire_pending = 0;
+	leg->expire_taken = 1;
+	txn_end(lab, world, &txn);
+	return true;
+}
+
+/* As the journal does it: a failure that is the message's own may have been its last one. */
+static bool fail(struct lab *lab, struct world *world, uint8_t number)
+{
+	struct world_leg *leg = &world->legs[number];
+	struct items_decision d;
+	struct txn txn;
+	if (!leg->fail_pending)
+		return false;
+	txn_begin(lab, world, &txn);
+	struct rules_item item = txn_item(lab, world, number);
+	item.counted = leg->fail_pending == 2;
+	if (item.counted) {
+		lab_must(rules_bury(&txn.rules, &item, 1, "nak", &d) == 0, "rules_bury() failed");
+		append_item(lab, world, &txn, number, DIENSTWEG__ENTRY_KIND__ENTRY_DEAD, &d);
 	}
-	if (expire) {
-		leg->expire_pending = 0;
-		leg->expire_taken = 1;
-	} else {
-		leg->fail_pending = 0;
-		leg->fail_taken = 1;
-	}
+	lab_must(rules_fail(&txn.rules, &item, 1, "session-lost", 0, item.counted, &d) == 0,
+		"rules_fail() failed");
+	append_item(lab, world, &txn, number, DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED, &d);
+	leg->fail_pending = 0;
+	leg->fail_taken = 1;
 	txn_end(lab, world, &txn);
 	return true;
 }
@@ -334,11 +362,11 @@ static bool legal(struct lab *lab, struct world *world, uint8_t message)
 	lab_must(rules_hold(&txn.rules, &act, !hold, &d) == 0 && !d.append,
 		"an act that changes nothing is no entry");
 	lab_must(rules_hold(&txn.rules, &act, hold, &d) == 0 && d.append, "rules_hold() failed");
-	struct world_entry entry = entry_new(lab, world,
+	struct world_entry entry = txn_entry(lab, world,
 		hold ? DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_HOLD
 		     : DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_RELEASE);
 	entry.message = message;
-	append(lab, world, &txn, &entry);
+	txn_append(lab, world, &txn, &entry);
 	txn_end(lab, world, &txn);
 	return true;
 }
@@ -372,6 +400,9 @@ static bool commit(struct lab *lab, struct world *world)
 		leg->acknowledged = leg->deliver != 0;
 		leg->done |= leg->deliver == 0;
 	}
+	for (size_t i = 0; i < lab->legs_count; i++)
+		if (world->legs[i].cancel == CANCEL_LOOKED)
+			world->legs[i].cancel = CANCEL_BACK;
 	reactor_commit(lab, world);
 	return true;
 }
@@ -411,9 +442,9 @@ bool journal_step(struct lab *lab, struct world *world, struct action action)
 	case ACTION_ACKNOWLEDGE_ALL:
 		return acknowledge(lab, world, n, WORLD_LEGS);
 	case ACTION_FAIL:
-		return act_on_leg(lab, world, n, false);
+		return fail(lab, world, n);
 	case ACTION_EXPIRE:
-		return act_on_leg(lab, world, n, true);
+		return expire(lab, world, n);
 	case ACTION_CONFIRM:
 		return confirm(lab, world, n);
 	case ACTION_TICK:

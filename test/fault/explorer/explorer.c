@@ -276,6 +276,12 @@ static const char *const breakages[BREAKAGES] = {
 	[BREAK_TIME_UNRECORDED] = "time-unrecorded",
 	[BREAK_TIME_BACKWARDS] = "time-backwards",
 	[BREAK_HOLD_FORGOTTEN] = "hold-forgotten",
+	[BREAK_ORDER_FORGOTTEN] = "order-forgotten",
+	[BREAK_REST_FORGOTTEN] = "rest-forgotten",
+	[BREAK_CANCEL_BLIND] = "cancel-blind",
+	[BREAK_CANCEL_LOOSE] = "cancel-loose",
+	[BREAK_DELAY_FREES] = "delay-frees",
+	[BREAK_STRIKES_UNTOLD] = "strikes-untold",
 };
 
 /* Return: true when every breakage asked for was found. */

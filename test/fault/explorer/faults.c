@@ -30,7 +30,7 @@ static void forget_frames(struct lab *lab, struct world *world, uint8_t party)
 		struct world_leg *leg = &world->legs[i];
 		if (lab->recipients[i] != party)
 			continue;
-		leg->deliver = leg->ack = leg->nak = leg->acknowledged = 0;
+		leg->deliver = leg->ack = leg->nak = leg->acknowledged = leg->orphan = 0;
 		leg->ack_sent = 0;
 		leg->ack_pending = leg->ack_pending ? 2 : 0;
 		leg->ack_taken = leg->ack_taken ? 2 : 0;
@@ -63,6 +63,18 @@ static bool lose_session(struct lab *lab, struct world *world, uint8_t party)
 	return true;
 }
 
+static void forget_order(struct lab *lab, struct state *state)
+{
+	struct bytes key, value;
+	const uint8_t from[1] = {0};
+	while (state_seek(state, STATE_ORDER, BYTES(from, 1), &key, &value) == 0) {
+		uint8_t copy[ORDER_KEY_SIZE];
+		lab_must(key.len == sizeof(copy), "a key of order is damaged");
+		memcpy(copy, key.data, sizeof(copy));
+		lab_must(state_del(state, STATE_ORDER, BYTES(copy, sizeof(copy))) == 0, "not gone");
+	}
+}
+
 static void skew(struct lab *lab, struct world *world)
 {
 	struct state_memory *memory;
@@ -83,6 +95,8 @@ static void skew(struct lab *lab, struct world *world)
 			lab->numbers[lab->senders[i]], seen);
 		if (lab->breakage == BREAK_SEEN_FORGOTTEN)
 			(void)state_del(state, STATE_SEEN, BYTES(seen, sizeof(seen)));
+		if (lab->breakage == BREAK_ORDER_FORGOTTEN)
+			forget_order(lab, state);
 		if (lab->breakage == BREAK_HOLD_FORGOTTEN)
 			(void)state_del(state, STATE_HOLD, BYTES_PB(lab->facts[i]->header->case_id));
 	}
@@ -111,7 +125,7 @@ void world_crash(struct lab *lab, struct world *world)
 	}
 	*world = after;
 	if (lab->breakage == BREAK_SEEN_FORGOTTEN || lab->breakage == BREAK_TOTAL_SKEWED ||
-		lab->breakage == BREAK_HOLD_FORGOTTEN)
+		lab->breakage == BREAK_HOLD_FORGOTTEN || lab->breakage == BREAK_ORDER_FORGOTTEN)
 		skew(lab, world);
 	reactor_start(lab, world);
 }

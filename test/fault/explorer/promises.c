@@ -50,6 +50,8 @@ static void check_leg(struct lab *lab, const struct world *world, size_t number)
 			lab, "the sender was told an end of leg %zu that is not on disk", number);
 	if (end == END_ACCEPTED && leg->handed == 0)
 		lab_violate(lab, "leg %zu ended as accepted, but nobody has it", number);
+	if (end == END_CANCELLED && leg->deliver != 0 && !leg->orphan)
+		lab_violate(lab, "leg %zu was cancelled, and is on its way all the same", number);
 	if (leg->lease == LEASE_OUT &&
 		lab_place(lab, world->durable, world->journal, number).where != PLACE_QUEUE)
 		lab_violate(lab, "leg %zu is leased, but not in the queue", number);
@@ -62,6 +64,15 @@ static void check_mirror(struct lab *lab, const struct world *world, size_t numb
 	uint8_t ready = place.where == PLACE_QUEUE ? (uint8_t)(place.row.attempts + 1) : 0;
 	if (world->legs[number].ready != ready)
 		lab_violate(lab, "delivery and queue disagree on leg %zu", number);
+}
+
+/* The rules know that an earlier one of the case waits exactly when one does. */
+static void check_case(struct lab *lab, const struct world *world, size_t number)
+{
+	if (lab_place(lab, world->durable, world->journal, number).where == PLACE_QUEUE &&
+		lab_is_held_back(lab, world, number) != lab_has_earlier(lab, world, number))
+		lab_violate(lab, "leg %zu is %s, and should not be", number,
+			lab_is_held_back(lab, world, number) ? "held back" : "not held back");
 }
 
 /* A case is under legal hold as the last entry about it says. */
@@ -109,8 +120,9 @@ static void check_disk(struct lab *lab, const struct world *before, const struct
 	for (size_t i = 0; i < lab->legs_count; i++) {
 		uint8_t old = lab_end(lab, before->durable, before->journal, i);
 		uint8_t new = lab_end(lab, world->durable, world->journal, i);
-		if (old != END_DELAYED && old != new)
+		if (old != 0 && old != new)
 			lab_violate(lab, "leg %zu ended twice", i);
+		check_case(lab, world, i);
 		if (world->open == 0)
 			check_mirror(lab, world, i);
 	}

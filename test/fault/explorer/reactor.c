@@ -61,9 +61,13 @@ static void hold(struct lease_table *leases, uint64_t sequence)
 
 /* ---- delivery ---- */
 
-static bool is_deliverable(const struct world_leg *leg)
+/* Whether an earlier one of its case waits is read from the journal, as the clerk does. */
+static bool is_deliverable(const struct lab *lab, const struct world *world, size_t number)
 {
-	return leg->ready != 0 && leg->lease == LEASE_FREE && !leg->expire_due;
+	const struct world_leg *leg = &world->legs[number];
+	/* What was held and released meanwhile comes behind the first delivery, and is recognised. */
+	return leg->ready != 0 && leg->lease == LEASE_FREE && !leg->expire_due && !leg->deliver &&
+	       !world->rests[lab->recipients[number]] && !lab_is_held_back(lab, world, number);
 }
 
 static uint32_t lane_of(const struct lab *lab, size_t leg)
@@ -75,7 +79,7 @@ static bool is_next(const struct lab *lab, const struct world *world, size_t num
 {
 	for (size_t i = 0; i < lab->legs_count; i++) {
 		if (i == number || lab->recipients[i] != lab->recipients[number] ||
-			lane_of(lab, i) != lane_of(lab, number) || !is_deliverable(&world->legs[i]))
+			lane_of(lab, i) != lane_of(lab, number) || !is_deliverable(lab, world, i))
 			continue;
 		bool earlier = sequence_of(lab, world, i) < sequence_of(lab, world, number);
 		if (earlier != (lab->breakage == BREAK_NEWEST_FIRST))
@@ -98,6 +102,7 @@ static void check_order(struct lab *lab, const struct world *world, size_t numbe
 		struct place place = lab_place(lab, world->durable, world->journal, i);
 		if (place.where == PLACE_QUEUE && !world->legs[i].expire_due &&
 			!world->legs[i].expire_pending && !world->legs[i].expire_taken &&
+			world->legs[i].cancel < CANCEL_PENDING && !lab_has_earlier(lab, world, i) &&
 			sequence_of(lab, world, i) < sequence_of(lab, world, number))
 			lab_violate(lab, "a message overtook an earlier one of its sender");
 	}
@@ -107,8 +112,12 @@ static bool deliver(struct lab *lab, struct world *world, size_t number)
 {
 	struct world_leg *leg = &world->legs[number];
 	uint8_t party = lab->recipients[number], behind = 1;
-	if (!is_deliverable(leg) || !is_next(lab, world, number))
+	if (!is_deliverable(lab, world, number) || !is_next(lab, world, number))
 		return false;
+	if (lab_rests(lab, world->durable, party))
+		lab_violate(lab, "leg %zu leaves a queue that is held", number);
+	if (lab_has_earlier(lab, world, number))
+		lab_violate(lab, "leg %zu overtakes an earlier one of its case", number);
 	struct lease_table *leases = leases_load(lab, world, party);
 	struct lease lease = {.sequence = sequence_of(lab, world, number),
 		.session = world->session,
@@ -169,6 +178,26 @@ static bool push_expire(struct lab *lab, struct world *world, size_t number)
 	leases_store(lab, world, party, leases);
 	leg->expire_due = 0;
 	leg->expire_pending = 1;
+	return true;
+}
+
+/* Nobody has it, nobody is answering, and nothing goes out from here on; or it is under delivery. */
+static bool cancel_keep(struct lab *lab, struct world *world, size_t number)
+{
+	struct world_leg *leg = &world->legs[number];
+	if (leg->cancel != CANCEL_BACK)
+		return false;
+	if (leg->lease != LEASE_FREE && lab->breakage != BREAK_CANCEL_BLIND) {
+		leg->cancel = CANCEL_NONE;
+		return true;
+	}
+	if (lab->breakage != BREAK_CANCEL_LOOSE) {
+		uint8_t party = lab->recipients[number];
+		struct lease_table *leases = leases_load(lab, world, party);
+		hold(leases, sequence_of(lab, world, number));
+		leases_store(lab, world, party, leases);
+	}
+	leg->cancel = CANCEL_PENDING;
 	return true;
 }
 
@@ -233,6 +262,8 @@ bool reactor_step(struct lab *lab, struct world *world, struct action action)
 		return react_nak(lab, world, n);
 	case ACTION_PUSH_EXPIRE:
 		return push_expire(lab, world, n);
+	case ACTION_CANCEL_KEEP:
+		return cancel_keep(lab, world, n);
 	default: /* ACTION_SEND_OUTCOME */
 		return send_outcome(lab, world, n);
 	}
@@ -253,6 +284,10 @@ static void forget(struct lab *lab, struct world *world, size_t number, bool end
 
 static void apply(struct lab *lab, struct world *world, const struct world_effect *effect)
 {
+	if (effect->type == EFFECT_HELD || effect->type == EFFECT_RELEASED) {
+		world->rests[effect->leg] = effect->type == EFFECT_HELD;
+		return;
+	}
 	struct world_leg *leg = &world->legs[effect->leg];
 	switch (effect->type) {
 	case EFFECT_QUEUED:
@@ -265,7 +300,12 @@ static void apply(struct lab *lab, struct world *world, const struct world_effec
 		leg->ready = 0;
 		if (effect->type == EFFECT_ENDED)
 			leg->expire_due = 0;
-		forget(lab, world, effect->leg, true);
+		else
+			leg->orphan = leg->deliver != 0;
+		/* An act under way frees what it settled when it comes back, and not before. */
+		if (effect->type == EFFECT_ENDED || leg->lease == LEASE_OUT ||
+			lab->breakage == BREAK_DELAY_FREES)
+			forget(lab, world, effect->leg, true);
 		break;
 	}
 }
@@ -282,8 +322,11 @@ void reactor_commit(struct lab *lab, struct world *world)
 		apply(lab, world, &world->effects[i]);
 	for (size_t i = 0; i < lab->legs_count; i++) {
 		struct world_leg *leg = &world->legs[i];
-		if (leg->ack_taken || leg->expire_taken)
+		bool cancelled = leg->cancel == CANCEL_TAKEN;
+		if (leg->ack_taken || leg->expire_taken || cancelled)
 			forget(lab, world, i, false);
+		if (cancelled)
+			leg->cancel = CANCEL_NONE;
 		leg->ack_taken = 0;
 		leg->expire_taken = 0;
 	}
@@ -298,4 +341,7 @@ void reactor_start(struct lab *lab, struct world *world)
 		world->legs[i].ready = place.where == PLACE_QUEUE ? (uint8_t)(place.row.attempts + 1)
 								  : 0;
 	}
+	for (uint8_t i = 0; i < lab->parties_count; i++)
+		world->rests[i] = lab->breakage != BREAK_REST_FORGOTTEN &&
+				  lab_rests(lab, world->durable, i);
 }

@@ -59,15 +59,28 @@ static bool replay_acks(struct replay *replay, const struct world_entry *entry)
 	return d.append;
 }
 
-static bool replay_leg(struct replay *replay, const struct world_entry *entry)
+static struct rules_item item_of(const struct replay *replay, const struct world_entry *entry)
 {
 	const struct lab *lab = replay->lab;
 	uint8_t leg = entry->items[0].leg;
-	uint32_t due = entry->items[0].due;
-	struct items_decision d;
-	struct rules_item item = {.party = lab->numbers[lab->recipients[leg]],
+	return (struct rules_item){.party = lab->numbers[lab->recipients[leg]],
 		.sequence = (uint64_t)lab_sequence(
 			lab, replay->journal, lab->scenario->legs[leg].message)};
+}
+
+static bool replay_leg(struct replay *replay, const struct world_entry *entry)
+{
+	uint32_t due = entry->items[0].due;
+	struct items_decision d;
+	struct place place;
+	struct rules_item item = item_of(replay, entry);
+	lab_must(place_find(replay->rules.state, &item, &place) == 0, "a place is damaged");
+	item.counted = entry->items[0].strikes > place.row.strikes;
+	if (entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_DEAD) {
+		lab_must(rules_bury(&replay->rules, &item, 1, "nak", &d) == 0,
+			"rules_bury() failed in replay");
+		return d.append && d.decision->affected[0]->strikes == entry->items[0].strikes;
+	}
 	if (entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED) {
 		lab_must(rules_expire(&replay->rules, &item, 1, &d) == 0, "no expiry in replay");
 		return d.append;
@@ -76,7 +89,50 @@ static bool replay_leg(struct replay *replay, const struct world_entry *entry)
 			 false, &d) == 0,
 		"rules_fail() failed in replay");
 	return d.append && d.decision->affected[0]->attempts == entry->items[0].attempts &&
+	       d.decision->affected[0]->strikes == entry->items[0].strikes &&
 	       d.decision->affected[0]->due_ms == (due ? lab_time(due) : 0);
+}
+
+static bool replay_order(struct replay *replay, const struct world_entry *entry)
+{
+	const struct queue_act act = {.account = 1000};
+	struct rules_item item = item_of(replay, entry);
+	struct items_decision d;
+	int r;
+	if (entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_RETRIED)
+		r = rules_retry(&replay->rules, &item, 1, &act, &d);
+	else if (entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_DISCARDED)
+		r = rules_discard(&replay->rules, &item, 1, &act, &d);
+	else
+		r = rules_hold_items(&replay->rules, &item, 1, &act,
+			entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_HELD, &d);
+	lab_must(r == 0, "an order failed in replay");
+	return d.append && d.decision->affected[0]->attempts == entry->items[0].attempts;
+}
+
+static bool replay_queue(struct replay *replay, const struct world_entry *entry)
+{
+	const struct lab *lab = replay->lab;
+	struct queue_act act = {.account = 1000};
+	struct items_decision d;
+	if (entry->party)
+		act.party = BYTES_STR(lab->scenario->parties[entry->party - 1]);
+	else
+		act.service = BYTES_PB(lab->facts[entry->message]->header->service);
+	lab_must(rules_hold_queue(&replay->rules, &act,
+			 entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_HELD, &d) == 0,
+		"rules_hold_queue() failed in replay");
+	return d.append;
+}
+
+static bool replay_cancel(struct replay *replay, const struct world_entry *entry)
+{
+	struct rules_item item = item_of(replay, entry);
+	struct cancel_decision d;
+	lab_must(rules_cancel(&replay->rules, lab_cancel_facts(replay->lab, entry->items[0].leg),
+			 &item, 1, &d) == 0,
+		"rules_cancel() failed in replay");
+	return d.append && d.decision->affected[0]->attempts == entry->items[0].attempts;
 }
 
 static bool replay_legal(struct replay *replay, const struct world_entry *entry)
@@ -102,7 +158,16 @@ static bool replay_entry(struct replay *replay, const struct world_entry *entry)
 		return replay_acks(replay, entry);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DEAD:
 		return replay_leg(replay, entry);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_HELD:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_RELEASED:
+		return entry->count ? replay_order(replay, entry) : replay_queue(replay, entry);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_RETRIED:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DISCARDED:
+		return replay_order(replay, entry);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
+		return replay_cancel(replay, entry);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_HOLD:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_RELEASE:
 		return replay_legal(replay, entry);

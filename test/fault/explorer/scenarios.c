@@ -3,8 +3,8 @@
 /*
  * Two messages meet in few ways: on the same way, at the same end, from the same beginning, one for
  * many, one that waits, one that expires, one that is another under the same name. Each way is a scenario;
- * what operators and clocks do is explored with one message, and first, because that is quick; faults that have
- * little to say to each other are explored apart, because worlds multiply.
+ * what operators, senders who change their minds and clocks do is explored with one message where it can be, and first,
+ * because that is quick; faults that have little to say to each other are explored apart, because worlds multiply.
  */
 #include "test/fault/explorer/scenarios.h"
 
@@ -19,6 +19,8 @@ enum { CITY = 0, JOBCENTER = 1 };
 #define CLEAR(number)       .recipient = "jobcenter", .id = (number)
 #define OTHER_BYTES(number) PLAIN(number), .variant = 1
 #define OF_CASE(number)     PLAIN(number), .case_id = (number)
+#define OF_CASE_1(number)   PLAIN(number), .case_id = 1
+#define SOON(number)        OF_CASE_1(number), .not_before_ms = FIXTURE_NOW_MS + 500
 #define OF_TOWN(number)     PLAIN(number), .sender = "town", .speaker = "cooperative"
 #define FIGURES(number)     .recipient = "ministry", .service = "figures", .id = (number)
 #define NOTICE(number)      .service = "death.notice", .id = (number)
@@ -31,6 +33,41 @@ enum { CITY = 0, JOBCENTER = 1 };
 	.legs = {{"jobcenter", 0, true}, {"ministry", 1, false}}
 
 static const struct scenario scenarios[] = {
+	{"dead letters", ALONE, .messages = {{PLAIN(1)}}, .attempts = 2,
+		.budget = {[EDGE_CRASH] = 1, [EDGE_NAK] = 3}},
+	{"dead letter expires", ALONE, .messages = {{EXPIRING(1)}}, .attempts = 1,
+		.budget = {[EDGE_CRASH] = 1, [EDGE_NAK] = 2}},
+	{"held and nak", ALONE, .messages = {{PLAIN(1)}},
+		.budget = {[EDGE_NAK] = 1, [EDGE_HOLD] = 1}},
+	{"held twice", ALONE, .messages = {{PLAIN(1)}}, .budget = {[EDGE_HOLD] = 2}},
+	{"held and crash", ALONE, .messages = {{PLAIN(1)}},
+		.budget = {[EDGE_CRASH] = 1, [EDGE_HOLD] = 1}},
+	{"held before its time", ALONE, .messages = {{LATER(1)}},
+		.budget = {[EDGE_CRASH] = 1, [EDGE_HOLD] = 1}},
+	{"cancelled", ALONE, .messages = {{PLAIN(1)}},
+		.budget = {[EDGE_CRASH] = 1, [EDGE_NAK] = 1, [EDGE_CANCEL] = 2}},
+	{"cancelled, recipient breaks off", ALONE, .messages = {{PLAIN(1)}},
+		.budget = {[EDGE_LOSS] = 2, [EDGE_CANCEL] = 2}, .shaky = JOBCENTER},
+	{"cancelled before its time", ALONE, .messages = {{LATER(1)}},
+		.budget = {[EDGE_CRASH] = 1, [EDGE_CANCEL] = 2}},
+	{"cancelled, held or dead", ALONE, .messages = {{PLAIN(1)}}, .attempts = 1,
+		.budget = {[EDGE_NAK] = 1, [EDGE_HOLD] = 1, [EDGE_CANCEL] = 2}},
+	{"cancelled beside another", CITY_TO_JOBCENTER, .messages = {{PLAIN(1)}, {PLAIN(2)}},
+		.budget = {[EDGE_CANCEL] = 1}},
+	{"cancelled, an event", .parties = {"city", "jobcenter", "ministry"},
+		.messages = {{NOTICE(1)}}, .alone = true,
+		.legs = {{"jobcenter", 0, true}, {"ministry", 0, false}},
+		.budget = {[EDGE_CANCEL] = 2}},
+	{"one case, not before", CITY_TO_JOBCENTER, .messages = {{SOON(1)}, {OF_CASE_1(2)}},
+		.budget = {[EDGE_CRASH] = 1}},
+	{"one case, nak", CITY_TO_JOBCENTER, .messages = {{OF_CASE_1(1)}, {OF_CASE_1(2)}},
+		.budget = {[EDGE_NAK] = 1}},
+	{"one case, held", CITY_TO_JOBCENTER, .messages = {{OF_CASE_1(1)}, {OF_CASE_1(2)}},
+		.budget = {[EDGE_HOLD] = 1}},
+	{"one case, cancelled", CITY_TO_JOBCENTER, .messages = {{SOON(1)}, {OF_CASE_1(2)}},
+		.budget = {[EDGE_CANCEL] = 1}},
+	{"one case, dead letter", CITY_TO_JOBCENTER, .attempts = 1,
+		.messages = {{OF_CASE_1(1)}, {OF_CASE_1(2)}}, .budget = {[EDGE_NAK] = 1}},
 	{"legal hold", CITY_TO_JOBCENTER, .messages = {{PLAIN(1)}, {OF_CASE(2)}},
 		.budget = {[EDGE_LEGAL] = 2}},
 	{"legal hold, crash and nak", ALONE, .messages = {{PLAIN(1)}},

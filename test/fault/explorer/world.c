@@ -122,13 +122,17 @@ uint8_t lab_end(const struct lab *lab, uint32_t snapshot, uint32_t newest, size_
 		    BYTES(key, sizeof(key)), &value) != 0)
 		return 0;
 	lab_must(end_row_decode(value, &row) == 0, "an end is damaged");
-	return row.state;
+	return end_state_is_end(row.state) ? row.state : 0;
 }
 
 uint8_t lab_end_by(const struct lab *lab, const struct world_entry *entry, size_t item)
 {
 	if (entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED)
 		return END_EXPIRED;
+	if (entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_DISCARDED)
+		return END_DISCARDED;
+	if (entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED)
+		return END_CANCELLED;
 	if (entry->kind != DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED ||
 		entry->items[item].verdict != DIENSTWEG__ACK_VERDICT__ACK_CLOSED)
 		return 0;
@@ -145,6 +149,55 @@ bool lab_is_held(const struct lab *lab, uint32_t snapshot, uint8_t message)
 	struct bytes value;
 	return state_get(state_memory_state(lab->snapshots[snapshot - 1]), STATE_HOLD,
 		       BYTES_PB(lab->facts[message]->header->case_id), &value) == 0;
+}
+
+bool lab_rests(const struct lab *lab, uint32_t snapshot, uint8_t party)
+{
+	uint8_t key[HOLD_PARTY_SIZE];
+	struct bytes value;
+	hold_party_key_encode(lab->numbers[party], key);
+	return state_get(state_memory_state(lab->snapshots[snapshot - 1]), STATE_HOLD,
+		       BYTES(key, sizeof(key)), &value) == 0;
+}
+
+bool lab_is_held_back(const struct lab *lab, const struct world *world, size_t leg)
+{
+	static const uint8_t first[1] = {0};
+	struct state *state = state_memory_state(lab->snapshots[world->durable - 1]);
+	struct bytes key, value;
+	bool back;
+	if (state_seek(state, STATE_ORDER, BYTES(first, 1), &key, &value) != 0)
+		return false;
+	struct place place = lab_place(lab, world->durable, world->journal, leg);
+	if (place.where != PLACE_QUEUE)
+		return false;
+	struct rules_item item = {lab->numbers[lab->recipients[leg]],
+		(uint64_t)lab_sequence(lab, world->journal, lab->scenario->legs[leg].message)};
+	lab_must(place_is_held_back(state, &item, place.lane, &place.row, &back) == 0,
+		"the order is damaged");
+	return back;
+}
+
+bool lab_has_earlier(const struct lab *lab, const struct world *world, size_t leg)
+{
+	const struct scenario *scenario = lab->scenario;
+	uint8_t message = scenario->legs[leg].message;
+	int sequence = lab_sequence(lab, world->journal, message);
+	for (size_t i = 0; i < lab->legs_count; i++) {
+		uint8_t other = scenario->legs[i].message;
+		int earlier = lab_sequence(lab, world->journal, other);
+		if (lab->recipients[i] != lab->recipients[leg] ||
+			lab->senders[other] != lab->senders[message] ||
+			!bytes_equal(BYTES_PB(lab->facts[other]->header->case_id),
+				BYTES_PB(lab->facts[message]->header->case_id)) ||
+			lab->facts[other]->header->priority != lab->facts[message]->header->priority ||
+			earlier < 0 || earlier >= sequence)
+			continue;
+		enum place_where where = lab_place(lab, world->durable, world->journal, i).where;
+		if (where == PLACE_TIMER || where == PLACE_HELD)
+			return true;
+	}
+	return false;
 }
 
 uint64_t lab_time(uint32_t ms)
@@ -167,6 +220,7 @@ void lab_init(struct lab *lab, const struct scenario *scenario, enum breakage br
 {
 	*lab = (struct lab){.scenario = scenario, .breakage = breakage};
 	rules_fixture_init(&lab->fixture);
+	lab->fixture.limits.attempts_max = scenario->attempts;
 	lab->scratch = arena_new(SCRATCH_BUDGET);
 	lab_must(lab->scratch, "out of memory");
 	lab->snapshot_numbers = digests_new();
@@ -294,6 +348,17 @@ static const struct {
 	[ACTION_CONFIRM] = {"rules: confirm, party", OF_PARTY, journal_step},
 	[ACTION_TICK] = {"rules: tick", OF_NOTHING, journal_step},
 	[ACTION_LEGAL] = {"rules: legal hold or release, message", OF_MESSAGE, journal_step},
+	[ACTION_RETRY] = {"rules: retry leg", OF_LEG, orders_step},
+	[ACTION_DISCARD] = {"rules: discard leg", OF_LEG, orders_step},
+	[ACTION_HOLD] = {"rules: hold leg", OF_LEG, orders_step},
+	[ACTION_RELEASE] = {"rules: release leg", OF_LEG, orders_step},
+	[ACTION_HOLD_QUEUE] = {"rules: hold queue of party", OF_PARTY, orders_step},
+	[ACTION_RELEASE_QUEUE] = {"rules: release queue of party", OF_PARTY, orders_step},
+	[ACTION_HOLD_SERVICE] = {"rules: hold service of message", OF_MESSAGE, orders_step},
+	[ACTION_RELEASE_SERVICE] = {"rules: release service of message", OF_MESSAGE, orders_step},
+	[ACTION_CANCEL_LOOK] = {"rules: look for cancelling leg", OF_LEG, orders_step},
+	[ACTION_CANCEL_KEEP] = {"reactor keeps back, or not, leg", OF_LEG, reactor_step},
+	[ACTION_CANCEL] = {"rules: cancel leg", OF_LEG, orders_step},
 	[ACTION_COMMIT] = {"commit", OF_NOTHING, journal_step},
 	[ACTION_TIME] = {"time passes until something is due", OF_NOTHING, faults_step},
 	[ACTION_CLOCK] = {"the clock is set, ahead or back", OF_TWO, faults_step},
@@ -329,7 +394,9 @@ size_t lab_subjects(const struct lab *lab, enum action_kind kind)
 bool action_is_fault(enum action_kind kind)
 {
 	return kind == ACTION_RECEIVE_NAK || kind == ACTION_LOSE_SESSION || kind == ACTION_CRASH ||
-	       kind == ACTION_COMMIT_CRASH || kind == ACTION_CLOCK || kind == ACTION_LEGAL;
+	       kind == ACTION_COMMIT_CRASH || kind == ACTION_CLOCK || kind == ACTION_LEGAL ||
+	       kind == ACTION_HOLD || kind == ACTION_HOLD_QUEUE || kind == ACTION_HOLD_SERVICE ||
+	       kind == ACTION_CANCEL_LOOK;
 }
 
 const char *action_name(enum action_kind kind)

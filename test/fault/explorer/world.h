@@ -63,12 +63,22 @@ struct world_leg {
 	/* history, and the sender */
 	uint8_t delivered; /* was ever sent */
 	uint8_t told;      /* enum end_state that the sender was told */
-	uint8_t unused[2];
+	uint8_t cancel;    /* enum cancelling: its sender's order */
+	uint8_t orphan; /* the delivery on its way has no lease any more: it was held meanwhile */
+};
+
+/* How far an order to take a leg back has come. */
+enum cancelling {
+	CANCEL_NONE,
+	CANCEL_LOOKED,  /* in the open transaction, or */
+	CANCEL_BACK,    /* ... committed: delivery may keep the leg back */
+	CANCEL_PENDING, /* kept back, on its way to the journal again */
+	CANCEL_TAKEN,   /* decided in the open transaction */
 };
 
 struct world_effect {
 	uint8_t type;
-	uint8_t leg;
+	uint8_t leg; /* or party: EFFECT_HELD, EFFECT_RELEASED */
 	uint8_t attempts;
 	uint8_t unused;
 };
@@ -93,26 +103,36 @@ struct world {
 	uint8_t outcome[WORLD_PARTIES];         /* on its way: entry + 1 */
 	uint8_t outcome_next[WORLD_PARTIES];    /* first entry not sent in this session */
 	uint8_t confirm_pending[WORLD_PARTIES]; /* on its way to the journal */
+	uint8_t rests[WORLD_PARTIES];           /* its queue is held, as delivery knows */
 };
 _Static_assert(
-	sizeof(struct world) == 7 * 4 + 8 + 2 * 8 + 3 * 20 + 16 * 4 + 4 + 24 + 3 * 4, "no padding");
+	sizeof(struct world) == 7 * 4 + 8 + 2 * 8 + 3 * 20 + 16 * 4 + 4 + 24 + 4 * 4, "no padding");
 
-enum { EDGE_CRASH, EDGE_LOSS, EDGE_NAK, EDGE_LEGAL, EDGE_CLOCK, EDGE_KINDS };
+enum {
+	EDGE_CRASH,
+	EDGE_LOSS,
+	EDGE_NAK,
+	EDGE_LEGAL,
+	EDGE_CLOCK,
+	EDGE_HOLD,
+	EDGE_CANCEL,
+	EDGE_KINDS
+};
 
 /* One journal entry, as replay needs it. Entries form a tree: worlds share what they have in common. */
 struct world_entry {
 	uint32_t parent; /* 0: the first */
 	uint32_t batch;  /* ms since the beginning */
 	uint8_t kind;    /* EntryKind */
-	uint8_t message; /* accepted, refused */
-	uint8_t party;   /* acknowledged */
+	uint8_t message; /* accepted, refused, legal hold; held, released: whose service */
+	uint8_t party;   /* acknowledged; held, released: whose queue, and one */
 	uint8_t count;
 	struct {
 		uint8_t leg;
 		uint8_t verdict;  /* acknowledged */
 		uint8_t attempts; /* failed */
-		uint8_t unused;
-		uint32_t due; /* failed: ms since the beginning; 0: at once */
+		uint8_t strikes;  /* failed, dead */
+		uint32_t due;     /* failed: ms since the beginning; 0: at once */
 	} items[WORLD_LEGS];
 };
 
@@ -140,8 +160,19 @@ enum action_kind {
 	ACTION_EXPIRE,          /* leg */
 	ACTION_CONFIRM,         /* party */
 	ACTION_TICK,
-	ACTION_LEGAL,  /* message: an operator puts its case under legal hold, or releases it */
-	ACTION_COMMIT, /* and its answers arrive */
+	ACTION_LEGAL,   /* message: an operator puts its case under legal hold, or releases it */
+	ACTION_RETRY,   /* leg: these eight are an operator's; what holds something up is a fault */
+	ACTION_DISCARD, /* leg */
+	ACTION_HOLD,    /* leg */
+	ACTION_RELEASE, /* leg */
+	ACTION_HOLD_QUEUE,      /* party */
+	ACTION_RELEASE_QUEUE,   /* party */
+	ACTION_HOLD_SERVICE,    /* message: whose service */
+	ACTION_RELEASE_SERVICE, /* message */
+	ACTION_CANCEL_LOOK,     /* leg: its sender's order reaches the journal; a fault */
+	ACTION_CANCEL_KEEP,     /* leg: delivery keeps it back, or it is under delivery */
+	ACTION_CANCEL,          /* leg */
+	ACTION_COMMIT,          /* and its answers arrive */
 	/* the world */
 	ACTION_TIME,         /* until something is due */
 	ACTION_CLOCK,        /* the clock is set: 0 far ahead, 1 back by as much; a fault */
@@ -171,6 +202,12 @@ enum breakage {
 	BREAK_TIME_UNRECORDED, /* entries carry the time of their commit, not of their decision */
 	BREAK_TIME_BACKWARDS,  /* batches take the wall clock's time, also when it was set back */
 	BREAK_HOLD_FORGOTTEN,  /* a crash forgets what is under legal hold */
+	BREAK_ORDER_FORGOTTEN, /* a crash forgets which cases wait */
+	BREAK_REST_FORGOTTEN,  /* a crash forgets that a queue is held */
+	BREAK_CANCEL_BLIND,    /* what is under delivery is cancelled, too */
+	BREAK_CANCEL_LOOSE,    /* what is being cancelled is not kept back */
+	BREAK_DELAY_FREES, /* what is held by an operator is free, although an act about it is under way */
+	BREAK_STRIKES_UNTOLD, /* entries do not say which failures count */
 	BREAKAGES
 };
 
@@ -184,8 +221,9 @@ struct scenario {
 		bool rejects;
 	} legs[WORLD_LEGS]; /* NULL: fewer */
 	uint8_t budget[EDGE_KINDS];
-	bool alone;    /* there is only the first message */
-	uint8_t shaky; /* party whose session may break */
+	bool alone;       /* there is only the first message */
+	uint8_t shaky;    /* party whose session may break */
+	uint8_t attempts; /* failures of its own until a message is a dead letter; 0: any number */
 };
 
 /* All that worlds of one scenario share. */
@@ -268,10 +306,33 @@ bool lab_is_held(const struct lab *lab, uint32_t snapshot, uint8_t message);
 bool adapter_step(struct lab *lab, struct world *world, struct action action);
 bool reactor_step(struct lab *lab, struct world *world, struct action action);
 bool journal_step(struct lab *lab, struct world *world, struct action action);
+bool orders_step(struct lab *lab, struct world *world, struct action action);
 bool faults_step(struct lab *lab, struct world *world, struct action action);
 
 /* The sender is told, and confirms. */
 bool outbox_take_outcome(struct lab *lab, struct world *world, uint8_t party);
+
+/* An act of the journal in the open transaction, which begins with the first of them. */
+struct txn {
+	struct state_memory *memory;
+	struct rules rules;
+};
+void txn_begin(struct lab *lab, struct world *world, struct txn *txn);
+void txn_end(struct lab *lab, struct world *world, struct txn *txn);
+struct world_entry txn_entry(
+	const struct lab *lab, const struct world *world, Dienstweg__EntryKind kind);
+void txn_append(
+	struct lab *lab, struct world *world, struct txn *txn, const struct world_entry *entry);
+/* A leg as the rules name it. */
+struct rules_item txn_item(const struct lab *lab, const struct world *world, uint8_t leg);
+
+/* Its sender's signed order to take a leg back. In the scratch arena. */
+const struct cancel_facts *lab_cancel_facts(const struct lab *lab, uint8_t leg);
+/* Is an earlier one of its case in the way of a leg on disk? As the rules say; and as it is. */
+bool lab_is_held_back(const struct lab *lab, const struct world *world, size_t leg);
+bool lab_has_earlier(const struct lab *lab, const struct world *world, size_t leg);
+/* Is a party's queue held on disk? */
+bool lab_rests(const struct lab *lab, uint32_t snapshot, uint8_t party);
 
 /* Load a recipient's leases into a real table, and store what became of them. */
 struct lease_table *leases_load(const struct lab *lab, const struct world *world, uint8_t party);
