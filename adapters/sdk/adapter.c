@@ -202,6 +202,8 @@ int core_turn(struct dw_adapter *adapter)
 		fetch_sweep(adapter->fetch);
 	if (r == 0)
 		r = flush(adapter);
+	if (r == 0)
+		r = turn_prepare(adapter->turn);
 	if (r || store_changed(adapter->store))
 		return r;
 	return store_commit(adapter->store); /* ends what was only read */

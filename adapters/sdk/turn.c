@@ -71,7 +71,8 @@ int turn_new(const struct turn_options *options, struct turn **ret)
 
 static void tray_reset(struct tray *tray)
 {
-	sealing_batch_free(steal(&tray->batch));
+	if (tray->batch)
+		sealing_batch_forget(tray->batch);
 	tray->count = tray->fresh = 0;
 	arena_reset(tray->arena);
 }
@@ -85,6 +86,15 @@ void turn_free(struct turn *turn)
 		arena_free(turn->trays[i].arena);
 	}
 	free(turn);
+}
+
+int turn_prepare(struct turn *turn)
+{
+	struct tray *tray = turn->tray;
+	int r = tray->batch ? 0 : sealing_batch_new(&tray->batch);
+	if (r == 0)
+		sealing_batch_prepare(tray->batch);
+	return r;
 }
 
 bool turn_is_large(const struct turn *turn)
@@ -104,7 +114,7 @@ static int composer_init(
 		.schemas = turn->options.schemas,
 		.arena = tray->arena,
 	};
-	int r = tray->batch ? 0 : sealing_batch_new(&tray->batch);
+	int r = turn_prepare(turn);
 	composer->batch = tray->batch;
 	return r;
 }

@@ -50,6 +50,8 @@ DEFINE_CLEANUP(struct turn *, turn_free);
  */
 int turn_submit(struct turn *turn, const struct registry *registry,
 	const struct dw_message *message, struct dw_submitted *ret, char *reterr, size_t size);
+int turn_prepare(
+	struct turn *turn); /* what the next message needs, while nothing waits for it; 0, -errno */
 bool turn_is_large(const struct turn *turn); /* better to commit now than to take more */
 
 /**

@@ -31,6 +31,7 @@ struct draw {
 };
 
 struct sealing_batch {
+	bool ready, used; /* its key is there; something was sealed with it */
 	uint8_t secret[BOX_KEY_SIZE];
 	uint8_t public[BOX_KEY_SIZE];
 	struct exchange exchange;
@@ -53,10 +54,24 @@ int sealing_batch_new(struct sealing_batch **ret)
 	if (!batch)
 		return -ENOMEM;
 	memset(batch, 0, sizeof(*batch));
-	random_fill(batch->secret, sizeof(batch->secret));
-	x25519_public(batch->secret, batch->public);
+	sealing_batch_prepare(batch);
 	*ret = batch;
 	return 0;
+}
+
+void sealing_batch_prepare(struct sealing_batch *batch)
+{
+	if (batch->ready)
+		return;
+	random_fill(batch->secret, sizeof(batch->secret));
+	x25519_public(batch->secret, batch->public);
+	batch->ready = true;
+}
+
+void sealing_batch_forget(struct sealing_batch *batch)
+{
+	if (batch->used)
+		secret_wipe(batch, sizeof(*batch));
 }
 
 void sealing_batch_free(struct sealing_batch *batch)
@@ -198,6 +213,8 @@ static int seal_with(struct sealing_batch *batch, const struct layout *layout,
 	const struct sealing_recipient *recipients, size_t count, uint8_t *content,
 	struct summary *summary)
 {
+	sealing_batch_prepare(batch);
+	batch->used = true;
 	int r = wrap_keys_make(batch, binding, recipients, count);
 	if (r == 0) {
 		random_fill(&batch->draw, offsetof(struct draw, wrap_nonces[count]));

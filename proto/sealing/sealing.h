@@ -26,11 +26,17 @@ enum {
 	SEALING_TOO_LARGE = 4,  /* result would exceed CONTENT_BYTES_MAX */
 };
 
-/* One ephemeral key per submitted batch; forget it after the batch. One thread. */
+/* One ephemeral key per submitted batch; forget it after the batch. One thread. Its memory is locked and guarded,
+   which costs more system calls than sealing: who seals again and again keeps it. */
 struct sealing_batch;
 int sealing_batch_new(struct sealing_batch **ret);
 void sealing_batch_free(struct sealing_batch *batch); /* wipes; takes NULL */
 DEFINE_CLEANUP(struct sealing_batch *, sealing_batch_free);
+
+/* The batch is over: wipe its key and all that came of it. The next message is sealed with another one. */
+void sealing_batch_forget(struct sealing_batch *batch);
+/* Make the next key now, unless it is there: for who has a moment before the next message comes. */
+void sealing_batch_prepare(struct sealing_batch *batch);
 
 /* A recipient's seal key. */
 struct sealing_recipient {

@@ -204,6 +204,25 @@ static void two_seals_share_the_ephemeral_key_only(void)
 	CHECK(!bytes_equal(a.ephemeral, c.ephemeral));
 }
 
+/* In the same memory, made when it is needed or before. */
+static void a_forgotten_key_is_not_used_again(void)
+{
+	_cleanup_(fixture) struct fixture f;
+	fixture_init(&f);
+	struct payload a = parsed(&f, seal(&f, BYTES("body", 4), 1));
+	sealing_batch_forget(f.batch);
+	struct payload b = parsed(&f, seal(&f, BYTES("body", 4), 1));
+	CHECK(!bytes_equal(a.ephemeral, b.ephemeral));
+	sealing_batch_forget(f.batch);
+	sealing_batch_prepare(f.batch);
+	sealing_batch_forget(f.batch); /* nothing was sealed with it: it stays */
+	sealing_batch_prepare(f.batch);
+	struct payload c = parsed(&f, seal(&f, BYTES("body", 4), 1));
+	struct payload d = parsed(&f, seal(&f, BYTES("body", 4), 1));
+	CHECK(!bytes_equal(b.ephemeral, c.ephemeral));
+	CHECK(bytes_equal(c.ephemeral, d.ephemeral));
+}
+
 /* More recipients than a batch remembers, twice over. */
 static void remembered_recipients_are_not_mixed_up(void)
 {
@@ -560,6 +579,7 @@ static void a_small_budget_is_told(void)
 CHECK_MAIN(CHECK_CASE(every_recipient_opens), CHECK_CASE(the_finished_header_passes),
 	CHECK_CASE(content_is_protobuf), CHECK_CASE(the_body_does_not_show),
 	CHECK_CASE(two_seals_share_the_ephemeral_key_only),
+	CHECK_CASE(a_forgotten_key_is_not_used_again),
 	CHECK_CASE(remembered_recipients_are_not_mixed_up), CHECK_CASE(lengths_are_padded),
 	CHECK_CASE(too_large_changes_nothing), CHECK_CASE(bad_recipient_keys_change_nothing),
 	CHECK_CASE(sealed_for_someone_else), CHECK_CASE(swapped_wraps_do_not_open),
