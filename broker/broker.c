@@ -199,6 +199,7 @@ static void journal_options_fill(struct broker *broker, struct journal_options *
 				.attempts_max = (uint32_t)config->delivery.attempts_max,
 				.queue_messages_max = config->queue.messages_max,
 				.queue_bytes_max = config->queue.bytes_max,
+				.warn_percent = (uint32_t)config->limits.warn_percent,
 			},
 		.bus = BYTES_STR(config->bus),
 		.software = "dienstweg-broker " DIENSTWEG_VERSION,

@@ -73,6 +73,11 @@ static const struct param rows[] = {
 		.min = 1, .max = 100000, .fallback = "60",
 		.doc = "Refusals of one party journaled one by one; the rest of a minute is summed "
 		       "up."},
+	{"limits.warn", PARAM_PERCENT, .offset = AT(limits.warn_percent), .min = 1, .max = 100,
+		.fallback = "80",
+		.doc = "When so much of a recipient's queue or of an agreement's quota is used, "
+		       "the "
+		       "log, status and the sender are told."},
 	{"limits.submit", PARAM_COUNT, .offset = AT(limits.submit_max), .min = 1, .max = 1024,
 		.fallback = "1024", .doc = "Envelopes in one Submit."},
 	{"limits.commit", PARAM_COUNT, .offset = AT(limits.commit_max), .min = 1, .max = 65536,

@@ -41,6 +41,7 @@ struct config_limits {
 	uint64_t party_bytes;    /* unanswered Submit bytes per session, beyond: deferral "busy" */
 	uint64_t global_bytes;   /* the same over all sessions */
 	uint64_t delivery_bytes; /* delivered and not yet acknowledged, per session */
+	uint64_t warn_percent;   /* of a queue or a quota: operator and sender are told */
 	uint64_t refusals_per_minute; /* journaled one by one per party; the rest is summed up */
 	uint64_t submit_max;          /* envelopes in one Submit (Limits.batch) */
 	uint64_t commit_max;          /* messages in one commit */

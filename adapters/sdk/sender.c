@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "adapters/sdk/notices.h"
 #include "adapters/sdk/settle.h"
 #include "adapters/sdk/window.h"
 #include "proto/base/log.h"
@@ -47,6 +48,7 @@ struct sender {
 	bool resume;           /* the next Submit says so */
 	uint64_t paused_until; /* monotonic ns */
 	struct sender_counts counts;
+	struct notices notices;
 };
 
 static uint64_t now_ns(const struct sender *sender)
@@ -522,6 +524,7 @@ static void frame_deferral_take(struct sender *sender, const Dienstweg__FrameDef
 
 int sender_answer(struct sender *sender, const Dienstweg__Answer *answer)
 {
+	(void)notices_take(&sender->notices, answer, now_ns(sender));
 	int r = receipts_take(sender, answer);
 	if (r == 0)
 		r = refusals_take(sender, answer);

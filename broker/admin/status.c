@@ -12,7 +12,9 @@
 #include <stdlib.h>
 
 #include "broker/admin/operate.h"
+#include "broker/journal/store.h"
 #include "broker/routing/rows.h"
+#include "broker/routing/total.h"
 #include "broker/transport/reload.h"
 
 enum { QUEUES_MAX = 4096, QUEUE_ARENA = 64 * 1024 };
@@ -24,6 +26,14 @@ struct queue_figures {
 	uint64_t oldest_ms; /* batch time of the oldest waiting message, 0: none or unreadable */
 	uint32_t number;
 	bool held; /* by an operator */
+	struct total_row max;
+	uint32_t percent;
+};
+
+struct quota_figures {
+	const char *agreement; /* the registry's */
+	size_t len;
+	uint64_t used, max;
 };
 
 struct inquiry {
@@ -33,6 +43,9 @@ struct inquiry {
 	int result;
 	struct queue_figures *queues;
 	size_t count;
+	struct registry *registry;
+	struct quota_figures *quotas;
+	size_t quotas_count;
 	int pruned_result;
 	struct journal_pruned pruned;
 };
@@ -144,6 +157,44 @@ static int held_read(struct journal_reader *reader, uint32_t party, bool *ret)
 	return r == READER_NOT_FOUND ? 0 : r;
 }
 
+/* A party that the registry does not know any more has no limit of its own. */
+static void queue_judge(
+	const struct inquiry *inquiry, const struct total_row *total, struct queue_figures *ret)
+{
+	static const Dienstweg__Party nobody;
+	const struct config_queue *config = &inquiry->status->options.config->queue;
+	const struct rules_limits limits = {
+		.queue_messages_max = config->messages_max, .queue_bytes_max = config->bytes_max};
+	const Dienstweg__Party *party = registry_party(inquiry->registry, BYTES_STR(ret->party));
+	total_queue_max(&limits, party ? party : &nobody, &ret->max);
+	ret->percent = total_percent(total, &ret->max);
+}
+
+/* What agreements with a quota have used of it this month. */
+static int quotas_read(struct inquiry *inquiry, struct journal_reader *reader)
+{
+	const Dienstweg__RegistryContent *content = registry_content(inquiry->registry);
+	uint32_t month = quota_month(clock_wall_ms(inquiry->status->options.clock));
+	inquiry->quotas = calloc(content->n_agreements + 1, sizeof(*inquiry->quotas));
+	if (!inquiry->quotas)
+		return -ENOMEM;
+	for (size_t i = 0; i < content->n_agreements; i++) {
+		const Dienstweg__Agreement *agreement = content->agreements[i];
+		struct quota_figures *quota = &inquiry->quotas[inquiry->quotas_count];
+		if (agreement->quota_messages == 0)
+			continue;
+		quota->agreement = (const char *)agreement->id.data;
+		quota->len = agreement->id.len;
+		quota->max = agreement->quota_messages;
+		int r = total_quota_get(&journal_reader_store(reader)->state, month,
+			BYTES_PB(agreement->id), &quota->used);
+		if (r < 0)
+			return r;
+		inquiry->quotas_count++;
+	}
+	return 0;
+}
+
 static int queue_read(struct inquiry *inquiry, struct journal_reader *reader, struct bytes key,
 	struct bytes value, struct arena *arena)
 {
@@ -159,6 +210,7 @@ static int queue_read(struct inquiry *inquiry, struct journal_reader *reader, st
 	queue->bytes = total.second;
 	queue->oldest_ms = total.first ? oldest_read(reader, party, arena) : 0;
 	queue->number = party;
+	queue_judge(inquiry, &total, queue);
 	r = held_read(reader, party, &queue->held);
 	if (r != 0)
 		return r;
@@ -198,6 +250,8 @@ static void inquiry_run(struct errand *errand, struct journal_reader *reader)
 	inquiry->pruned_result = journal_read_pruned(reader, &inquiry->pruned);
 	inquiry->queues = calloc(QUEUES_MAX, sizeof(*inquiry->queues));
 	inquiry->result = arena && inquiry->queues ? queues_read(inquiry, reader, arena) : -ENOMEM;
+	if (inquiry->result == 0)
+		inquiry->result = quotas_read(inquiry, reader);
 }
 
 /* ---- JSON ---- */
@@ -253,6 +307,11 @@ static json_t *queues_json(const struct status *status, const struct inquiry *in
 		json_object_set_new(object, "party", json_string(queue->party));
 		put(object, "messages", queue->messages);
 		put(object, "bytes", queue->bytes);
+		put(object, "limit_messages", queue->max.first);
+		put(object, "limit_bytes", queue->max.second);
+		put(object, "percent", queue->percent);
+		if (queue->percent >= status->options.config->limits.warn_percent)
+			json_object_set_new(object, "warning", json_true());
 		if (queue->held)
 			json_object_set_new(object, "held", json_true());
 		const char *breaker = delivery_breaker(status->options.delivery, queue->number);
@@ -264,6 +323,41 @@ static json_t *queues_json(const struct status *status, const struct inquiry *in
 		json_array_append_new(array, object);
 	}
 	return array;
+}
+
+static json_t *quotas_json(const struct status *status, const struct inquiry *inquiry)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < inquiry->quotas_count; i++) {
+		const struct quota_figures *quota = &inquiry->quotas[i];
+		const struct total_row used = {.first = quota->used};
+		const struct total_row max = {.first = quota->max, .second = 1};
+		uint32_t percent = total_percent(&used, &max);
+		json_t *object = json_object();
+		json_object_set_new(object, "agreement", json_stringn(quota->agreement, quota->len));
+		put(object, "messages", quota->used);
+		put(object, "limit", quota->max);
+		put(object, "percent", percent);
+		if (percent >= status->options.config->limits.warn_percent)
+			json_object_set_new(object, "warning", json_true());
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+/* What lies on the disk was counted when the porter last looked through all of it. */
+static json_t *attachments_json(const struct status *status)
+{
+	json_t *object = json_object();
+	const struct transport_counters *counters = transport_counters(status->options.transport);
+	put(object, "files", counters->blobs.files);
+	put(object, "bytes", counters->blobs.bytes);
+	put(object, "uploads", counters->blobs.uploads);
+	put(object, "removed", counters->blobs.removed);
+	put(object, "pieces_in", counters->blob_pieces_in);
+	put(object, "pieces_out", counters->blob_pieces_out);
+	put(object, "put_off", counters->blob_put_off);
+	return object;
 }
 
 static json_t *journal_json(const struct status *status, const struct inquiry *inquiry)
@@ -360,6 +454,8 @@ static json_t *status_json(const struct status *status, const struct inquiry *in
 	json_object_set_new(object, "traffic", traffic_json(status));
 	json_object_set_new(object, "sessions", sessions_json(status));
 	json_object_set_new(object, "queues", queues_json(status, inquiry));
+	json_object_set_new(object, "quotas", quotas_json(status, inquiry));
+	json_object_set_new(object, "attachments", attachments_json(status));
 	return object;
 }
 
@@ -387,6 +483,16 @@ static void reply_error(struct status *status, uint64_t ticket, const char *what
 	reply(status, ticket, object);
 }
 
+static void inquiry_free(struct inquiry *inquiry)
+{
+	if (!inquiry)
+		return;
+	registry_unref(inquiry->registry);
+	free(inquiry->queues);
+	free(inquiry->quotas);
+	free(inquiry);
+}
+
 static void inquiry_done(struct errand *errand)
 {
 	struct inquiry *inquiry = (struct inquiry *)errand;
@@ -395,8 +501,7 @@ static void inquiry_done(struct errand *errand)
 		reply(status, inquiry->ticket, status_json(status, inquiry));
 	else
 		reply_error(status, inquiry->ticket, "the journal cannot be read");
-	free(inquiry->queues);
-	free(inquiry);
+	inquiry_free(inquiry);
 }
 
 static void reload_told(void *context, uint64_t ticket, const struct reload_result *result)
@@ -444,10 +549,11 @@ void status_request(void *context, const char *line, uint64_t ticket, uint32_t a
 	if (inquiry) {
 		inquiry->errand = (struct errand){.run = inquiry_run, .done = inquiry_done};
 		inquiry->status = status;
+		inquiry->registry = registry_ref(transport_registry_now(status->options.transport));
 		inquiry->ticket = ticket;
 		if (clerk_send(status->options.clerk, &inquiry->errand) == 0)
 			return;
 	}
-	free(inquiry);
+	inquiry_free(inquiry);
 	reply_error(status, ticket, "busy: ask again");
 }

@@ -70,11 +70,12 @@ static void print_queues(const json_t *queues)
 	size_t i;
 	json_t *queue;
 	printf("\n%-32s %9s %10s %9s\n", "waiting for", "messages", "bytes", "oldest");
-	json_array_foreach(queues, i, queue) printf("%-32s %9" PRIu64 " %10s %9s%s%s\n",
+	json_array_foreach(queues, i, queue) printf("%-32s %9" PRIu64 " %10s %9s%s%s%s\n",
 		text(queue, "party"), number(queue, "messages"),
 		out_bytes(number(queue, "bytes"), bytes),
 		json_object_get(queue, "oldest_s") ? out_age(number(queue, "oldest_s"), age) : "-",
 		json_is_true(json_object_get(queue, "held")) ? "  HELD by an operator" : "",
+		json_is_true(json_object_get(queue, "warning")) ? "  NEARLY FULL" : "",
 		json_object_get(queue, "breaker") ? "  RESTS: one delivery after the other failed"
 						  : "");
 }
@@ -117,6 +118,26 @@ static void print_pruned(const json_t *journal)
 	if (json_object_get(journal, "pruned"))
 		printf("  pruned       entries before %" PRIu64 " are in the archive %s\n",
 			number(journal, "pruned"), text(journal, "archive"));
+}
+
+static void print_quotas(const json_t *quotas)
+{
+	size_t i;
+	json_t *quota;
+	if (json_array_size(quotas) > 0)
+		printf("\n%-32s %9s %10s\n", "quota this month of", "messages", "limit");
+	json_array_foreach(quotas, i, quota) printf("%-32s %9" PRIu64 " %10" PRIu64 "%s\n",
+		text(quota, "agreement"), number(quota, "messages"), number(quota, "limit"),
+		json_is_true(json_object_get(quota, "warning")) ? "  NEARLY USED UP" : "");
+}
+
+static void print_attachments(const json_t *attachments)
+{
+	char bytes[OUT_TEXT_MAX];
+	printf("  attachments  %" PRIu64 " of %s at the last look, %" PRIu64
+	       " uploads under way; %" PRIu64 " pieces were put off\n",
+		number(attachments, "files"), out_bytes(number(attachments, "bytes"), bytes),
+		number(attachments, "uploads"), number(attachments, "put_off"));
 }
 
 static void print_crowd(const json_t *traffic)
@@ -163,9 +184,11 @@ static void print_live(const json_t *status)
 		number(traffic, "submitted"), number(traffic, "accepted"),
 		number(traffic, "refused"), number(traffic, "deferred"));
 	print_erasure(json_object_get(status, "erasure"));
+	print_attachments(json_object_get(status, "attachments"));
 	print_crowd(traffic);
 	print_sessions(json_object_get(status, "sessions"));
 	print_queues(json_object_get(status, "queues"));
+	print_quotas(json_object_get(status, "quotas"));
 }
 
 static void print_journal(const struct folders *folders, const json_t *status, const char *why)

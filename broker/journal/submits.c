@@ -51,6 +51,7 @@ static int append_accepted(
 	};
 	memcpy(entry.digest, facts->h, HASH_SIZE);
 	batch->messages++;
+	notices_tell(journal, &submit->decision);
 	return batch_append(journal, batch, &entry, &submit->proof);
 }
 

@@ -65,6 +65,13 @@ struct onward {
 	uint8_t marked[CHECKPOINT_NOTE_MAX]; /* the one in the high-water file; none: it was missing */
 };
 
+/* Of queues and quotas that are nearly used up. */
+struct journal_told {
+	uint64_t minute;
+	uint32_t lines; /* in it, said or not */
+	uint64_t unsaid;
+};
+
 struct journal {
 	struct journal_options options;
 	int lock_fd;
@@ -77,6 +84,7 @@ struct journal {
 	struct entry_log log;
 	struct proofs proofs;
 	struct fill fill;
+	struct journal_told told;
 	struct erase erase;
 
 	char origin[CHECKPOINT_ORIGIN_MAX + 1];
@@ -155,6 +163,8 @@ int batch_append(struct journal *journal, struct batch *batch, struct entry *ent
 
 /* The parts of a batch, each 0 or negative errno. submits_decide() and acts_decide() take one parcel. */
 int submits_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
+/* Of a queue or a quota that went over its warning level with this message, to the log. */
+void notices_tell(struct journal *journal, const struct submit_decision *decision);
 int acts_decide(struct journal *journal, struct batch *batch, struct parcel *parcel);
 int acts_append_about(struct journal *journal, struct batch *batch, struct entry *entry,
 	uint64_t message); /* with the class of the message's entry */

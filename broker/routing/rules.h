@@ -33,6 +33,7 @@ struct rules_limits {
 	uint32_t attempts_max; /* failures that count, then a dead letter; 0: never */
 	uint64_t queue_messages_max;
 	uint64_t queue_bytes_max;
+	uint32_t warn_percent; /* of a queue or a quota: from there on submits are noticed; 0: never. Decides nothing. */
 };
 
 /* What changed for delivery, told to it after the commit. */
@@ -108,6 +109,15 @@ enum submit_result {
 	SUBMIT_DEFERRED = 4,  /* nothing changed */
 };
 
+/* Something that bounds a sender is nearly used up. Nothing is decided by it, and it is not journaled. */
+struct submit_notice {
+	const char *code;  /* "queue" of a recipient, "quota" of an agreement */
+	struct bytes name; /* which; in the arena */
+	uint32_t percent;
+	bool crossed; /* the warning level was, with this message */
+};
+enum { SUBMIT_NOTICES_MAX = 2 };
+
 struct submit_decision {
 	enum submit_result result;
 	bool append;
@@ -121,7 +131,9 @@ struct submit_decision {
 	Dienstweg__Decision *decision;    /* accepted, refused: the private part, in the arena */
 	uint32_t recipients[RESOLVE_MAX]; /* party numbers */
 	size_t recipients_count;
-	uint64_t due_ms; /* 0: queued now */
+	uint64_t due_ms;                                  /* 0: queued now */
+	struct submit_notice notices[SUBMIT_NOTICES_MAX]; /* accepted */
+	size_t notices_count;
 };
 
 /**

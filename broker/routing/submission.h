@@ -76,3 +76,6 @@ int submission_check_row(struct submission *s);
 int submission_check_attachments(struct submission *s);
 int submission_write_pattern(struct submission *s); /* of submission_accept() */
 int submission_accept(struct submission *s);
+
+/* After acceptance: is a queue or a quota nearly used up? */
+void submission_notice(struct submission *s);

@@ -183,5 +183,6 @@ int submission_accept(struct submission *s)
 		if (r < 0)
 			return r;
 	}
+	submission_notice(s);
 	return SUBMISSION_DECIDED;
 }

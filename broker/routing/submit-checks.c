@@ -224,14 +224,11 @@ int submission_check_quota(struct submission *s)
 static bool has_room(const struct submission *s, const Dienstweg__Party *party,
 	const struct total_row *total, uint64_t bytes)
 {
-	const struct rules_limits *limits = s->rules->limits;
-	uint64_t messages_max = party->queue_messages_max ? party->queue_messages_max
-							  : limits->queue_messages_max;
-	uint64_t bytes_max = party->queue_bytes_max ? party->queue_bytes_max
-						    : limits->queue_bytes_max;
+	struct total_row max;
+	total_queue_max(s->rules->limits, party, &max);
 	if (total->first == 0)
 		return true;
-	return total->first < messages_max && total->second + bytes <= bytes_max;
+	return total->first < max.first && total->second + bytes <= max.second;
 }
 
 int submission_check_room(struct submission *s)

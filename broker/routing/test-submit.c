@@ -300,6 +300,54 @@ static void test_room_bytes(void)
 	check_state(&g);
 }
 
+static void check_notice(const struct submit_decision *decision, const char *code, const char *name,
+	uint32_t percent, bool crossed)
+{
+	CHECK_INT(decision->result, SUBMIT_ACCEPTED);
+	CHECK_INT(decision->notices_count, 1);
+	CHECK_STR(decision->notices[0].code, code);
+	CHECK(bytes_equal(decision->notices[0].name, BYTES_STR(name)));
+	CHECK_INT(decision->notices[0].percent, percent);
+	CHECK_INT(decision->notices[0].crossed, crossed);
+}
+
+/* A hint before it is too late; whether there is one decides nothing. */
+static void test_notices(void)
+{
+	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
+	rules_fixture_init(&f);
+	struct fixture_message m = to_jobcenter;
+	struct submit_decision decision;
+	f.limits.warn_percent = 80;
+	f.limits.queue_messages_max = 10;
+	for (m.id = 1; m.id <= 10; m.id++) {
+		decision = rules_fixture_submit(&f, rules_fixture_message(&f, &m));
+		if (m.id < 8)
+			CHECK_INT(decision.notices_count, 0);
+		else
+			check_notice(&decision, "queue", "jobcenter", 10 * m.id, m.id == 8);
+	}
+	decision = rules_fixture_submit(&f, rules_fixture_message(&f, &m));
+	CHECK_INT(decision.result, SUBMIT_DEFERRED);
+	CHECK_INT(decision.notices_count, 0);
+
+	/* By bytes, too. */
+	f.limits.queue_messages_max = 1000;
+	f.limits.queue_bytes_max = 12 * (rules_fixture_message(&f, &m)->header_bytes.len + 1000);
+	decision = rules_fixture_submit(&f, rules_fixture_message(&f, &m));
+	check_notice(&decision, "queue", "jobcenter", 91, false);
+	f.limits.queue_bytes_max = 1 << 30;
+
+	/* The second of two messages a month; the first one is half of them. */
+	m = (struct fixture_message){.recipient = "ministry", .service = "figures", .id = 20};
+	decision = rules_fixture_submit(&f, rules_fixture_message(&f, &m));
+	CHECK_INT(decision.notices_count, 0);
+	m.id++;
+	decision = rules_fixture_submit(&f, rules_fixture_message(&f, &m));
+	check_notice(&decision, "quota", "b-figures", 100, true);
+	check_state(&f);
+}
+
 static void test_quota(void)
 {
 	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
@@ -364,4 +412,4 @@ static void test_not_before(void)
 CHECK_MAIN(CHECK_CASE(test_accept), CHECK_CASE(test_region_and_tenant), CHECK_CASE(test_event),
 	CHECK_CASE(test_duplicate), CHECK_CASE(test_id_reused), CHECK_CASE(test_clock),
 	CHECK_CASE(test_outdated_wraps), CHECK_CASE(test_room), CHECK_CASE(test_room_bytes),
-	CHECK_CASE(test_quota), CHECK_CASE(test_not_before))
+	CHECK_CASE(test_notices), CHECK_CASE(test_quota), CHECK_CASE(test_not_before))

@@ -43,6 +43,30 @@ int total_queue_sub(struct state *state, uint32_t party, uint64_t messages, uint
 	return total_queue_put(state, party, &row);
 }
 
+void total_queue_max(
+	const struct rules_limits *limits, const Dienstweg__Party *party, struct total_row *ret)
+{
+	ret->first = party->queue_messages_max ? party->queue_messages_max
+					       : limits->queue_messages_max;
+	ret->second = party->queue_bytes_max ? party->queue_bytes_max : limits->queue_bytes_max;
+}
+
+static uint32_t percent_of(uint64_t used, uint64_t max)
+{
+	if (max == 0 || used >= max)
+		return used > 0 ? 100 : 0;
+	/* The registry may name any number. */
+	return max > UINT64_MAX / 100 ? (uint32_t)(used / (max / 100))
+				      : (uint32_t)(used * 100 / max);
+}
+
+uint32_t total_percent(const struct total_row *used, const struct total_row *max)
+{
+	uint32_t messages = percent_of(used->first, max->first);
+	uint32_t bytes = percent_of(used->second, max->second);
+	return messages > bytes ? messages : bytes;
+}
+
 int total_quota_get(struct state *state, uint32_t month, struct bytes agreement, uint64_t *ret)
 {
 	uint8_t key[QUOTA_KEY_MAX];

@@ -21,6 +21,7 @@ enum {
 	SIGNATURE_BYTES = 16 + 5 * 32 + 64 + 32,
 	REFUSAL_BYTES = 160,
 	STATE_BYTES = 100,
+	NOTICES_MAX = 16,                /* of an Answer; others come with the next one */
 	PATH_STEP_BYTES = HASH_SIZE + 3, /* its node, if new, and its index */
 };
 
@@ -37,6 +38,8 @@ struct answer {
 	Dienstweg__Refusal *refusals[ANSWER_ITEMS_MAX];
 	Dienstweg__Deferral *deferrals[ANSWER_ITEMS_MAX];
 	Dienstweg__AckState *states[ANSWER_ITEMS_MAX];
+	size_t notices_count;
+	Dienstweg__Notice *notices[NOTICES_MAX];
 };
 
 int answer_new(struct answer **ret)
@@ -70,7 +73,7 @@ static void frame_start(struct answer *answer)
 	nodes_start(answer->nodes);
 	answer->items = answer->bytes = 0;
 	answer->receipts_count = answer->ack_receipts_count = answer->refusals_count = 0;
-	answer->deferrals_count = answer->states_count = 0;
+	answer->deferrals_count = answer->states_count = answer->notices_count = 0;
 }
 
 static void answer_emit(struct answer *answer)
@@ -85,6 +88,8 @@ static void answer_emit(struct answer *answer)
 	body.n_refusals = answer->refusals_count;
 	body.deferrals = answer->deferrals;
 	body.n_deferrals = answer->deferrals_count;
+	body.notices = answer->notices;
+	body.n_notices = answer->notices_count;
 	frame.body_case = DIENSTWEG__FRAME__BODY_ANSWER;
 	frame.answer = &body;
 	answer->port->emit(answer->port->context, &frame);
@@ -173,6 +178,41 @@ static int receipt_add(
 	return 0;
 }
 
+/* Once an Answer for each queue or quota, as it stands now. */
+static int notice_add(struct answer *answer, const struct submit_notice *notice)
+{
+	Dienstweg__Notice *made;
+	for (size_t i = 0; i < answer->notices_count; i++) {
+		made = answer->notices[i];
+		if (bytes_equal(BYTES_PB(made->code), BYTES_STR(notice->code)) &&
+			bytes_equal(BYTES_PB(made->name), notice->name)) {
+			made->percent = notice->percent;
+			return 0;
+		}
+	}
+	if (answer->notices_count == NOTICES_MAX)
+		return 0;
+	made = arena_alloc(answer->arena, sizeof(*made));
+	if (!made)
+		return -ENOMEM;
+	dienstweg__notice__init(made);
+	made->code = field_text(notice->code);
+	made->name = field_bytes(notice->name);
+	made->percent = notice->percent;
+	answer->notices[answer->notices_count++] = made;
+	return 0;
+}
+
+static int accepted_add(
+	struct answer *answer, const struct parcel *parcel, const struct parcel_submit *submit)
+{
+	const struct submit_decision *decision = &submit->decision;
+	int r = receipt_add(answer, parcel, submit);
+	for (size_t i = 0; r == 0 && i < decision->notices_count; i++)
+		r = notice_add(answer, &decision->notices[i]);
+	return r;
+}
+
 static size_t text_size(const char *text)
 {
 	return text ? strlen(text) : 0;
@@ -239,7 +279,7 @@ static int submit_add(
 	const struct submit_decision *decision = &submit->decision;
 	switch (decision->result) {
 	case SUBMIT_ACCEPTED:
-		return receipt_add(answer, parcel, submit);
+		return accepted_add(answer, parcel, submit);
 	case SUBMIT_DUPLICATE:
 		if (decision->earlier_kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED)
 			return receipt_add(answer, parcel, submit);
