@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -111,8 +112,26 @@ static const char *why_unanswered(const struct ask *ask, struct bytes code)
 	return "the bus refused it";
 }
 
-static int answer_keep(const struct ask *ask, struct bytes body)
+/* FILE.NUMBER-NAME: accepting the answer is accepting them. */
+static int attachments_keep(const struct ask *ask, const struct dw_delivery *delivery)
 {
+	int r = 0;
+	for (size_t i = 0; i < delivery->attachments_count && r == 0; i++) {
+		const struct dw_arrived *arrived = &delivery->attachments[i];
+		char path[PATH_MAX];
+		int n = snprintf(path, sizeof(path), "%s.%zu-%.*s", ask->out ? ask->out : "answer",
+			i + 1, (int)arrived->name.len, (const char *)arrived->name.data);
+		r = n < (int)sizeof(path) ? dw_arrived_keep(arrived, path) : -ENAMETOOLONG;
+	}
+	return r;
+}
+
+static int answer_keep(const struct ask *ask, const struct dw_delivery *delivery)
+{
+	struct bytes body = delivery->body;
+	int r = attachments_keep(ask, delivery);
+	if (r)
+		return r;
 	if (ask->out)
 		return file_replace(ask->out, body, 0600);
 	if (ask->output.json)
@@ -128,7 +147,7 @@ static int op_answered(struct dw_adapter *adapter, void *context, const struct d
 	char text[ERROR_SIZE] = "", code[64];
 	int r = 0;
 	if (answer->delivery) {
-		r = answer_keep(ask, answer->delivery->body);
+		r = answer_keep(ask, answer->delivery);
 		if (r)
 			ask->code = verb_fail(VERB_FAILED, "%s: %s",
 				ask->out ? ask->out : "standard output", strerrordesc_np(-r));
@@ -183,7 +202,8 @@ static const char help[] =
 	"  --from PARTY          who asks, one of the configuration's parties (the first)\n"
 	"  --case HEX            in this case (a new one)\n"
 	"  --timeout SECONDS     wait no longer (as long as the service gives)\n"
-	"  --out FILE            write the answer there (standard output)\n"
+	"  --out FILE            write the answer there (standard output); what is attached to it\n"
+	"                        goes to FILE.NUMBER-NAME (answer.NUMBER-NAME)\n"
 	"  --json                one JSON object: the answer, or why there is none\n"
 	"  --demo                allow a bus whose id ends in .demo\n"
 	"\n"

@@ -8,7 +8,7 @@
 #include "broker/audit/test-life.h"
 #include "test/kit/check.h"
 
-enum { ANSWER_MS = 30000, OVERDUE_MS = 60000 };
+enum { ANSWER_MS = 30000, OVERDUE_MS = 60000, REFERRALS = 200, REMINDERS = 7 };
 
 struct world {
 	struct journal_fixture journal;
@@ -140,11 +140,12 @@ static struct parcel *refer(struct world *w, Dienstweg__Kind kind, int expected)
 			.recipient = "jobcenter",
 			.kind = kind,
 			.content_bytes = 100,
-			.count = 3},
+			.count = REFERRALS},
 		expected);
 }
 
-/* Three that were taken, three that were not, told at their times; a state of before, and one of between. */
+/* Many that were taken, many that were not, more than one entry has room for, told at their times; a state of before,
+   and one of between. */
 static void what_is_overdue_replays(void)
 {
 	struct world w;
@@ -157,19 +158,19 @@ static void what_is_overdue_replays(void)
 	take(&w, early);
 	clock_fake_advance(&f->clock, OVERDUE_MS / 2);
 	struct parcel *later = refer(&w, DIENSTWEG__KIND__KIND_SUBMISSION, SUBMIT_ACCEPTED);
-	uint64_t last = later->submits[2].proof.sequence;
+	uint64_t last = later->submits[REFERRALS - 1].proof.sequence;
 	journal_state_request(f->journal);
 	journal_fixture_wait_state(f, last + 1);
 	clock_fake_advance(&f->clock, OVERDUE_MS / 2);
 	parcel_free(ask(&w, SUBMIT_ACCEPTED)); /* its commit begins with what is due */
 	journal_stats(f->journal, &stats);
-	CHECK_INT(stats.overdue, 3);
+	CHECK_INT(stats.overdue, REFERRALS);
 	journal_state_request(f->journal);
-	journal_fixture_wait_state(f, last + 3);
+	journal_fixture_wait_state(f, last + 2 + REMINDERS);
 	clock_fake_advance(&f->clock, OVERDUE_MS / 2);
 	parcel_free(ask(&w, SUBMIT_ACCEPTED));
 	journal_stats(f->journal, &stats);
-	CHECK_INT(stats.overdue, 6);
+	CHECK_INT(stats.overdue, 2 * REFERRALS);
 	journal_fixture_stop(f);
 
 	struct audit_replay_result result = replay(&w, &found);
