@@ -29,6 +29,8 @@ static const struct {
 	{"jobcenter", "figures", "ministry", NULL, false},
 	{"village", "alg2.application", "jobcenter", NULL, false},
 	{"village", "figures", "ministry", NULL, false},
+	{"city", "reply", "kiosk", NULL, false},
+	{"jobcenter", "reply", "kiosk", NULL, false},
 };
 
 static struct agency *agency_of(struct dw_adapter *adapter)
@@ -43,12 +45,19 @@ static uint8_t number_of(struct agency *agency, struct bytes party)
 
 /* ---- letters out ---- */
 
+/* Not in every town there is one of each. */
+static bool recipient_exists(struct town *town, const char *recipient)
+{
+	return !recipient || town_agency(town, BYTES_STR(recipient));
+}
+
 static void letter_write(struct agency *agency)
 {
 	struct machine *machine = &agency->town->machine;
 	size_t mine[ARRAY_LEN(routes)], count = 0;
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
-		if (town_agency(agency->town, BYTES_STR(routes[i].sender)) == agency)
+		if (town_agency(agency->town, BYTES_STR(routes[i].sender)) == agency &&
+			recipient_exists(agency->town, routes[i].recipient))
 			mine[count++] = i;
 	if (count == 0)
 		return;
@@ -155,8 +164,15 @@ static int submitted(
 static void check_body(struct agency *agency, const struct dw_delivery *delivery)
 {
 	struct ledger *ledger = &agency->town->ledger;
+	const struct agency *author = town_agency(agency->town, delivery->sender);
 	const uint8_t *slash = memchr(delivery->body.data, '/', delivery->body.len);
 	uint64_t number = 0;
+	if (author && author->wild) {
+		if (!bytes_equal(delivery->service, BYTES_STR("complaint")))
+			ledger_violate(ledger, "%s got of %s what it may not send", agency->party,
+				author->party);
+		return;
+	}
 	size_t len = slash ? (size_t)(slash - delivery->body.data) : 0;
 	const struct agency *sender = town_agency(agency->town, BYTES(delivery->body.data, len));
 	if (!slash || !sender ||
@@ -293,6 +309,7 @@ void agency_main(struct proc *process)
 
 void agency_stop(struct agency *agency)
 {
+	agency->leaves = true;
 	if (agency->adapter)
 		dw_adapter_stop(agency->adapter);
 }

@@ -63,6 +63,11 @@ uint8_t ledger_party(struct ledger *ledger, struct bytes name)
 	return (uint8_t)i;
 }
 
+void ledger_careless(struct ledger *ledger, uint8_t party)
+{
+	ledger->by_party[party].careless = true;
+}
+
 /* ---- by h ---- */
 
 static struct slot *slot_of(struct slot *slots, size_t mask, const uint8_t *h)
@@ -203,6 +208,12 @@ void ledger_ended(struct ledger *ledger, uint64_t entry, uint64_t message, uint8
 			message, ledger->parties[recipient]);
 	leg->end = (uint8_t)end;
 	leg->ended_by = entry;
+	ledger->dead -= leg->dead;
+	leg->dead = false;
+	if (ledger->by_party[ledger->entries[message].sender].careless) {
+		leg->told = true;
+		ledger->told++;
+	}
 	ledger->by_party[recipient].open--;
 	ledger->open--;
 	ledger->ended++;
@@ -228,6 +239,41 @@ void ledger_failed(
 			entry, message);
 	if (leg)
 		leg->delayed |= waits;
+}
+
+void ledger_dead(
+	struct ledger *ledger, uint64_t entry, uint64_t message, uint8_t recipient, bool dead)
+{
+	struct leg *leg = leg_named(ledger, "a dead letter", message, recipient, NULL);
+	if (!leg)
+		return;
+	if (leg->dead == dead)
+		ledger_violate(ledger, "entry %" PRIu64 " %s message %" PRIu64 ", which %s dead",
+			entry, dead ? "buries" : "revives", message, dead ? "is" : "is not");
+	ledger->dead += dead;
+	ledger->dead -= leg->dead;
+	leg->dead = dead;
+}
+
+void ledger_unknown(struct ledger *ledger, uint8_t recipient, uint64_t message)
+{
+	if (!ledger->by_party[recipient].careless)
+		ledger_violate(ledger,
+			"%s acknowledged %" PRIu64 ", and the journal knows of nothing",
+			ledger->parties[recipient], message);
+}
+
+bool ledger_next_dead(const struct ledger *ledger, uint64_t *message, uint8_t *recipient)
+{
+	for (; *message < ledger->count; ++*message, *recipient = 0) {
+		const struct ledger_entry *entry = &ledger->entries[*message];
+		for (size_t i = 0; i < entry->legs_count; i++)
+			if (entry->legs[i].dead && entry->legs[i].recipient >= *recipient) {
+				*recipient = entry->legs[i].recipient;
+				return true;
+			}
+	}
+	return false;
 }
 
 void ledger_again(struct ledger *ledger, uint64_t sequence, struct bytes stub)

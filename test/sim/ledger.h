@@ -36,6 +36,7 @@ struct leg {
 	uint8_t end; /* enum end_state; 0: open */
 	uint64_t ended_by;
 	bool delayed;   /* waits for a time */
+	bool dead;      /* waits for an operator */
 	bool delivered; /* was ever sent */
 	uint64_t handed; /* to the recipient's legacy system, by its adapter's so manieth life; 0: not yet */
 	bool told; /* the sender's legacy system knows the end */
@@ -53,8 +54,9 @@ struct ledger {
 	struct {
 		uint64_t open;                /* legs for this recipient */
 		uint64_t first[LANE_OUTCOME]; /* no leg below it was never delivered and could be */
+		bool careless;                /* keeps to no protocol */
 	} by_party[LEDGER_PARTIES_MAX];
-	uint64_t open, ended, told;
+	uint64_t open, ended, told, dead;
 	char violation[300]; /* "" while all is well */
 };
 
@@ -68,6 +70,9 @@ void ledger_violate(struct ledger *ledger, const char *format, ...) _printf_(2, 
 
 /* Number of a party, given when it is new. */
 uint8_t ledger_party(struct ledger *ledger, struct bytes name);
+
+/* This party listens to nobody: it need not know how its messages ended, and may acknowledge what it never had. */
+void ledger_careless(struct ledger *ledger, uint8_t party);
 
 /* ---- what was committed, entry by entry ---- */
 
@@ -102,6 +107,21 @@ void ledger_already(struct ledger *ledger, uint64_t entry, uint64_t message, uin
 /* A delivery failed: it goes back into the queue, or waits. */
 void ledger_failed(
 	struct ledger *ledger, uint64_t entry, uint64_t message, uint8_t recipient, bool waits);
+
+/* It became a dead letter, or is one no more. */
+void ledger_dead(
+	struct ledger *ledger, uint64_t entry, uint64_t message, uint8_t recipient, bool dead);
+/* An acknowledgement of what nobody delivered: who would do that? */
+void ledger_unknown(struct ledger *ledger, uint8_t recipient, uint64_t message);
+
+/**
+ * ledger_next_dead() - a dead letter
+ * @ledger:    the ledger
+ * @message:   from this one on; which it is
+ * @recipient: in it, from this one on; whose it is
+ * Return: false when there is no more.
+ */
+bool ledger_next_dead(const struct ledger *ledger, uint64_t *message, uint8_t *recipient);
 
 /* The entry as it stands on disk after a restart: it is what it was. */
 void ledger_again(struct ledger *ledger, uint64_t sequence, struct bytes stub);

@@ -16,6 +16,8 @@
 #include "test/kit/check.h"
 #include "test/sim/town.h"
 
+enum { ITEM_TEXT_MAX = 32 };
+
 static void operator_main(struct proc *process)
 {
 	struct town *town = process->context;
@@ -58,6 +60,34 @@ static void order_about(struct town *town, const struct letter *letter, const ch
 			letter->sequence);
 }
 
+/* As many of the dead letters as fit into a line. */
+static bool order_dead(struct town *town, const char *verb)
+{
+	struct ledger *ledger = &town->ledger;
+	uint64_t message = 0;
+	uint8_t recipient = 0;
+	size_t at = (size_t)snprintf(town->order, sizeof(town->order), "%s", verb), empty = at;
+	while (at + ITEM_TEXT_MAX < sizeof(town->order) &&
+		ledger_next_dead(ledger, &message, &recipient)) {
+		at += (size_t)snprintf(town->order + at, sizeof(town->order) - at,
+			" %" PRIu64 "/%" PRIu32, message, town->numbers[recipient]);
+		recipient++;
+	}
+	return at > empty;
+}
+
+static void order(struct town *town)
+{
+	town_tell(town, "the operator orders \"%.40s\"", town->order);
+	proc_start(&town->operator);
+}
+
+void operator_retry(struct town *town)
+{
+	if (!town->operator.alive && town->broker && order_dead(town, "dead retry -"))
+		order(town);
+}
+
 void operator_act(struct town *town)
 {
 	static const char *const about[] = {"hold", "release", "erase case"};
@@ -66,13 +96,14 @@ void operator_act(struct town *town)
 	const struct letter *letter = any_letter(town);
 	if (town->operator.alive || !letter)
 		return;
-	if (machine_chance(4))
+	if (town->ledger.dead > 0 && machine_chance(2))
+		order_dead(town, machine_chance(3) ? "dead discard pointless" : "dead retry -");
+	else if (machine_chance(4))
 		snprintf(town->order, sizeof(town->order), "%s",
 			others[machine_between(0, ARRAY_LEN(others) - 1)]);
 	else
 		order_about(town, letter, about[machine_between(0, ARRAY_LEN(about) - 1)]);
-	town_tell(town, "the operator orders \"%.40s\"", town->order);
-	proc_start(&town->operator);
+	order(town);
 }
 
 /* Each version names the one before it, so a broker has to be given them in turn. */

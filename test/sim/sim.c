@@ -76,8 +76,11 @@ static void until_rest(struct run *run)
 	chaos_end(&run->chaos);
 	town->writing = false;
 	town_tell(town, "from here on all goes well");
-	for (uint64_t i = 0; i < REST_SLICES && !broken(run) && !at_rest(town); i++)
+	for (uint64_t i = 0; i < REST_SLICES && !broken(run) && !at_rest(town); i++) {
+		if (town->ledger.dead > 0)
+			operator_retry(town);
 		turn(run);
+	}
 	if (!broken(run) && !at_rest(town)) {
 		ledger_rest(&town->ledger);
 		ledger_violate(&town->ledger, "a letter was never answered");

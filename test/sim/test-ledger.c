@@ -289,6 +289,55 @@ static void attempts_and_late_ends_are_judged(void)
 	}
 }
 
+static void the_dead_are_counted(void)
+{
+	for (int i = 0; i < 4; i++) {
+		_cleanup_(ledger_deinit) struct ledger ledger;
+		uint64_t at = 0;
+		uint8_t whose = 0;
+		begin(&ledger);
+		uint64_t message = accept_message(&ledger, 1);
+		if (i == 0)
+			BREAKS(&ledger, "revives",
+				ledger_dead(&ledger, 7, message, JOBCENTER, false));
+		if (i == 0)
+			continue;
+		ledger_dead(&ledger, 7, message, JOBCENTER, true);
+		CHECK(ledger_next_dead(&ledger, &at, &whose) && at == message && whose == JOBCENTER);
+		if (i == 1)
+			BREAKS(&ledger, "buries", ledger_dead(&ledger, 8, message, JOBCENTER, true));
+		if (i == 2)
+			BREAKS(&ledger, "never ended", ledger_rest(&ledger));
+		if (i == 3) {
+			end(&ledger, message, END_DISCARDED);
+			CHECK_INT(ledger.dead, 0);
+			BREAKS(&ledger, "never told", ledger_rest(&ledger));
+		}
+	}
+}
+
+/* What the careless leave undone is nobody's fault; what others do to them is. */
+static void the_careless_are_excused_and_nobody_else(void)
+{
+	for (int i = 0; i < 2; i++) {
+		_cleanup_(ledger_deinit) struct ledger ledger;
+		begin(&ledger);
+		if (i == 0)
+			BREAKS(&ledger, "knows of nothing", ledger_unknown(&ledger, JOBCENTER, 7));
+		if (i == 0)
+			continue;
+		ledger_careless(&ledger, JOBCENTER);
+		ledger_careless(&ledger, CITY);
+		ledger_unknown(&ledger, JOBCENTER, 7);
+		uint64_t message = accept_message(&ledger, 1);
+		end(&ledger, message, END_EXPIRED);
+		ledger_rest(&ledger);
+		CHECK_INT(ledger.told, ledger.ended);
+		BREAKS(&ledger, "delivered to jobcenter after its end",
+			ledger_saw_delivery(&ledger, JOBCENTER, message, h_of(1)));
+	}
+}
+
 CHECK_MAIN(CHECK_CASE(a_good_history_is_good), CHECK_CASE(what_is_lost_is_missed),
 	CHECK_CASE(what_was_changed_is_noticed), CHECK_CASE(nothing_leaves_before_its_commit),
 	CHECK_CASE(an_answer_says_what_its_entry_says), CHECK_CASE(a_header_has_one_entry),
@@ -296,4 +345,5 @@ CHECK_MAIN(CHECK_CASE(a_good_history_is_good), CHECK_CASE(what_is_lost_is_missed
 	CHECK_CASE(nothing_overtakes), CHECK_CASE(what_ended_is_delivered_no_more),
 	CHECK_CASE(handing_over_twice_needs_a_crash),
 	CHECK_CASE(a_sender_is_told_what_the_journal_has), CHECK_CASE(totals_are_counted),
-	CHECK_CASE(nothing_rests_half_way), CHECK_CASE(attempts_and_late_ends_are_judged))
+	CHECK_CASE(nothing_rests_half_way), CHECK_CASE(attempts_and_late_ends_are_judged),
+	CHECK_CASE(the_dead_are_counted), CHECK_CASE(the_careless_are_excused_and_nobody_else))

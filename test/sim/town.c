@@ -24,12 +24,12 @@ static const char broker_extra[] =
 	"journal: {map_size: 256 MiB, disk_reserve: 1 MiB}\n"
 	"limits: {sessions: 16, party_bytes: 1 MiB, global_bytes: 4 MiB, delivery_bytes: 1 MiB, "
 	"refusals_per_minute: 3, commit: 64}\n"
-	"delivery: {lease: 20 s, backoff_min: 200 ms, backoff_max: 5 s}\n"
+	"delivery: {lease: 20 s, backoff_min: 200 ms, backoff_max: 5 s, attempts: 5}\n"
 	"queue: {messages: 400}\n";
 
 /* ---- files ---- */
 
-static void registry_make(struct registry_fixture *f)
+static void registry_make(struct registry_fixture *f, bool wild)
 {
 	registry_fixture_party(f, "city", NULL);
 	registry_fixture_party(f, "jobcenter", NULL);
@@ -54,6 +54,15 @@ static void registry_make(struct registry_fixture *f)
 	registry_fixture_flow(f, a, "death.notice", "city", "jobcenter", NULL);
 	registry_fixture_flow(f, a, "death.notice", "city", "ministry", NULL);
 	registry_fixture_flow(f, a, "death.notice", "city", "village", NULL);
+	if (!wild)
+		return;
+	registry_fixture_party(f, "kiosk", NULL);
+	registry_fixture_service(f, "complaint");
+	registry_fixture_service(f, "reply");
+	registry_fixture_flow(f, a, "death.notice", "city", "kiosk", NULL);
+	a = registry_fixture_agreement(f, "complaints", "2021-07-01", NULL);
+	registry_fixture_flow(f, a, "complaint", "kiosk", "jobcenter", NULL);
+	registry_fixture_flow(f, a, "reply", "city,jobcenter", "kiosk", NULL);
 }
 
 static void adapter_write(struct town *town, struct agency *agency)
@@ -132,6 +141,15 @@ static void agency_add(struct town *town, const char *party, const char *operate
 	adapter_write(town, agency);
 }
 
+static void hostile_add(struct town *town, const char *party)
+{
+	struct agency *agency = &town->agencies[town->agencies_count++];
+	*agency = (struct agency){.town = town, .party = party, .wild = true};
+	agency->process = (struct proc){.name = party, .main = hostile_main, .context = agency};
+	proc_add(&town->machine, &agency->process);
+	ledger_careless(&town->ledger, ledger_party(&town->ledger, BYTES_STR(party)));
+}
+
 struct agency *town_agency(struct town *town, struct bytes party)
 {
 	for (size_t i = 0; i < town->agencies_count; i++) {
@@ -150,7 +168,8 @@ struct town *town_new(uint64_t seed, const char *dir)
 	machine_init(&town->machine, seed, BEGIN_MS);
 	ledger_init(&town->ledger);
 	bus_init(&town->bus, dir);
-	registry_make(town->bus.fixture);
+	bool wild = machine_chance(3);
+	registry_make(town->bus.fixture, wild);
 	broker_write(town);
 	town->process = (struct proc){.name = "broker", .main = broker_main, .context = town};
 	proc_add(&town->machine, &town->process);
@@ -159,6 +178,8 @@ struct town *town_new(uint64_t seed, const char *dir)
 	agency_add(town, "jobcenter", NULL);
 	agency_add(town, "ministry", NULL);
 	agency_add(town, "cooperative", "village");
+	if (wild)
+		hostile_add(town, "kiosk");
 	town->writing = true;
 	return town;
 }

@@ -12,7 +12,7 @@
  * configuration files that a person would write. The agencies' legacy systems are lists of letters that
  * outlive every crash, as theirs are databases.
  */
-enum { AGENCIES_MAX = 6, TOWN_TRACE = 60, TOWN_LINE = 160 };
+enum { AGENCIES_MAX = 8, TOWN_TRACE = 60, TOWN_LINE = 160 };
 
 enum letter_state {
 	LETTER_WRITTEN,   /* handed to the adapter, which may have died before it was durable */
@@ -45,6 +45,9 @@ struct agency {
 	size_t again;   /* letters below were looked at since its start */
 	uint32_t mood;  /* one of so many deliveries is put off or rejected */
 	uint32_t haste; /* most letters at a time */
+	bool wild;      /* does not keep to the protocol: hostile.c */
+	bool leaves;    /* it is asked to */
+	uint64_t taken; /* what it took by hand, each once more than before */
 };
 
 struct town {
@@ -57,9 +60,10 @@ struct town {
 	struct agency agencies[AGENCIES_MAX];
 	size_t agencies_count;
 	struct proc operator;
-	char order[256]; /* what the operator is at */
-	bool writing;    /* agencies write letters */
-	bool loud;       /* every event is printed */
+	char order[512];                      /* what the operator is at */
+	uint32_t numbers[LEDGER_PARTIES_MAX]; /* of the ledger's parties, in the journal */
+	bool writing;                         /* agencies write letters */
+	bool loud;                            /* every event is printed */
 	struct {
 		uint64_t written, unsent, refused, accepted, rejected, later;
 	} counts;
@@ -85,11 +89,15 @@ struct agency *town_agency(
 
 /* ---- operator.c ---- */
 void operator_init(struct town *town);
-void operator_act(struct town *town);  /* an order, unless the last one is not answered yet */
-void registrar_act(struct town *town); /* the next version of the registry */
+void operator_act(struct town *town);   /* an order, unless the last one is not answered yet */
+void operator_retry(struct town *town); /* the dead letters, likewise */
+void registrar_act(struct town *town);  /* the next version of the registry */
 
 /* ---- agency.c ---- */
 void agency_main(struct proc *process);
 void agency_stop(struct agency *agency); /* as SIGTERM does */
 /* Has every letter an answer? */
 bool agency_settled(const struct agency *agency);
+
+/* ---- hostile.c ---- */
+void hostile_main(struct proc *process);

@@ -72,10 +72,8 @@ static void acknowledged_enter(const struct seen *seen)
 		case DIENSTWEG__ACK_VERDICT__ACK_ALREADY:
 			ledger_already(ledger, seen->sequence, ack->sequence, recipient);
 			break;
-		default: /* nobody here acknowledges what it was not sent */
-			ledger_violate(ledger,
-				"an acknowledgement of %" PRIu64 " is unknown to the journal",
-				ack->sequence);
+		default:
+			ledger_unknown(ledger, recipient, ack->sequence);
 		}
 	}
 }
@@ -91,6 +89,14 @@ static void affected_enter(const struct seen *seen, enum end_state end)
 		else
 			ledger_failed(ledger, seen->sequence, item->sequence, recipient, true);
 	}
+}
+
+static void dead_enter(const struct seen *seen, bool dead)
+{
+	for (size_t i = 0; i < seen->decision->n_affected; i++)
+		ledger_dead(&seen->watch->town->ledger, seen->sequence,
+			seen->decision->affected[i]->sequence,
+			party(seen, BYTES_PB(seen->decision->affected[i]->party)), dead);
 }
 
 static void entry_enter(const struct seen *seen)
@@ -109,9 +115,12 @@ static void entry_enter(const struct seen *seen)
 		acknowledged_enter(seen);
 		break;
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED:
+		affected_enter(seen, END_DELAYED);
+		break;
 	case DIENSTWEG__ENTRY_KIND__ENTRY_DEAD:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_RETRIED:
 		affected_enter(seen, END_DELAYED);
+		dead_enter(seen, seen->disclosed.kind == DIENSTWEG__ENTRY_KIND__ENTRY_DEAD);
 		break;
 	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:
 		affected_enter(seen, END_EXPIRED);
@@ -168,6 +177,7 @@ static void totals_check(struct watch *watch)
 		struct total_row row = {};
 		uint32_t number;
 		CHECK_INT(rules_party_number(state, BYTES_STR(ledger->parties[i]), &number), 0);
+		watch->town->numbers[i] = number;
 		total_key_encode(COUNTER_QUEUE, number, key);
 		if (state_get(state, STATE_COUNTER, BYTES(key, sizeof(key)), &value) == 0)
 			CHECK_INT(total_row_decode(value, &row), 0);
@@ -283,11 +293,11 @@ static void acknowledged_look(struct ledger *ledger, const Dienstweg__Acknowledg
 {
 	for (size_t i = 0; i < frame->n_states; i++) {
 		const Dienstweg__AckState *state = frame->states[i];
+		uint8_t recipient = ledger_party(ledger, BYTES_PB(state->party));
 		if (bytes_equal(BYTES_PB(state->state), BYTES_STR("unknown")))
-			ledger_violate(ledger, "the broker does not know what it delivered");
+			ledger_unknown(ledger, recipient, state->sequence);
 		else
-			ledger_saw_acknowledged(ledger,
-				ledger_party(ledger, BYTES_PB(state->party)), state->sequence);
+			ledger_saw_acknowledged(ledger, recipient, state->sequence);
 	}
 }
 
