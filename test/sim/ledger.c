@@ -154,6 +154,12 @@ struct ledger_entry *ledger_commit(
 	*entry = (struct ledger_entry){.kind = kind};
 	CHECK_INT(stub.len, sizeof(entry->stub));
 	memcpy(entry->stub, stub.data, stub.len);
+	struct merkle_hash leaf;
+	merkle_leaf(stub, &leaf);
+	merkle_edge_append(&ledger->edge, &leaf, NULL);
+	merkle_edge_root(&ledger->edge, &entry->root);
+	if (kind == ACCEPTED)
+		ledger->accepted = ledger->count;
 	return entry;
 }
 
@@ -322,6 +328,25 @@ void ledger_saw_refusal(struct ledger *ledger, const uint8_t *h, uint64_t sequen
 	else if (entry->kind != REFUSED || memcmp(entry->h, h, HASH_SIZE) != 0)
 		ledger_violate(
 			ledger, "a refusal names %" PRIu64 ", which is another entry", sequence);
+}
+
+void ledger_saw_checkpoint(
+	struct ledger *ledger, uint64_t size, const struct merkle_hash *root, bool final)
+{
+	struct merkle_hash is;
+	merkle_empty_root(&is);
+	if (size > ledger->count) {
+		ledger_violate(ledger,
+			"a checkpoint of %" PRIu64 " entries left before their commit", size);
+		return;
+	}
+	if (size > 0)
+		is = ledger->entries[size - 1].root;
+	if (memcmp(&is, root, sizeof(is)) != 0)
+		ledger_violate(
+			ledger, "a checkpoint of %" PRIu64 " entries is of another tree", size);
+	if (final && size > ledger->final)
+		ledger->final = size;
 }
 
 /* Nothing earlier of the same sender, recipient and lane that could go was never on its way. */

@@ -9,6 +9,7 @@
 #include "proto/base/bytes.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/crypto.h"
+#include "proto/merkle/merkle.h"
 
 /*
  * What the bus has promised so far, kept beside it: every entry that was committed, and everything that
@@ -23,7 +24,8 @@ struct leg; /* one message for one recipient */
 struct ledger_entry {
 	uint8_t kind; /* EntryKind */
 	uint8_t stub[35];
-	uint8_t h[HASH_SIZE]; /* accepted, refused */
+	struct merkle_hash root; /* of the tree with this entry as its last */
+	uint8_t h[HASH_SIZE];    /* accepted, refused */
 	uint8_t sender;
 	uint8_t lane;
 	bool timed; /* has a time before which it does not go, or after which it is not wanted */
@@ -49,6 +51,9 @@ struct ledger {
 	size_t parties_count;
 	struct ledger_entry *entries;
 	size_t count, room;
+	struct merkle_edge edge; /* of the tree of all entries */
+	uint64_t accepted;       /* entries up to the newest "accepted" */
+	uint64_t final;          /* as many have been seen under a quorum of witnesses */
 	struct slot *slots;
 	size_t slots_mask, slots_count;
 	struct {
@@ -149,6 +154,9 @@ void ledger_saw_delivery(
  */
 void ledger_saw_outcome(struct ledger *ledger, uint8_t sender, uint64_t entry, uint64_t message,
 	const uint8_t *h, uint8_t recipient, struct bytes state);
+/* A tree head names entries that are committed, and no others; @final: and a quorum of witnesses says so. */
+void ledger_saw_checkpoint(
+	struct ledger *ledger, uint64_t size, const struct merkle_hash *root, bool final);
 /* A recipient may forget a message: its end is on disk. */
 void ledger_saw_acknowledged(struct ledger *ledger, uint8_t recipient, uint64_t message);
 

@@ -67,6 +67,8 @@ static bool at_rest(const struct town *town)
 	for (size_t i = 0; i < town->agencies_count; i++)
 		if (!agency_settled(&town->agencies[i]))
 			return false;
+	if (town->witnessed && town->ledger.final < town->ledger.accepted)
+		return false;
 	return town->ledger.open == 0 && town->ledger.told == town->ledger.ended;
 }
 
@@ -83,7 +85,8 @@ static void until_rest(struct run *run)
 	}
 	if (!broken(run) && !at_rest(town)) {
 		ledger_rest(&town->ledger);
-		ledger_violate(&town->ledger, "a letter was never answered");
+		ledger_violate(&town->ledger,
+			"a letter was never answered, or its receipt never became final");
 	}
 	if (!broken(run))
 		ledger_rest(&town->ledger);

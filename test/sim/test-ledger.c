@@ -289,6 +289,31 @@ static void attempts_and_late_ends_are_judged(void)
 	}
 }
 
+static void a_tree_head_is_one_of_the_journals(void)
+{
+	for (int i = 0; i < 3; i++) {
+		_cleanup_(ledger_deinit) struct ledger ledger;
+		struct merkle_hash root;
+		begin(&ledger);
+		merkle_empty_root(&root);
+		ledger_saw_checkpoint(&ledger, 0, &root, false);
+		accept_message(&ledger, 1);
+		root = ledger.entries[1].root;
+		ledger_saw_checkpoint(&ledger, 2, &root, true);
+		CHECK_INT(ledger.final, 2);
+		if (i == 0)
+			BREAKS(&ledger, "left before their commit",
+				ledger_saw_checkpoint(&ledger, 3, &root, false));
+		if (i == 1)
+			BREAKS(&ledger, "another tree",
+				ledger_saw_checkpoint(&ledger, 1, &root, false));
+		root.bytes[7] ^= 1;
+		if (i == 2)
+			BREAKS(&ledger, "another tree",
+				ledger_saw_checkpoint(&ledger, 2, &root, false));
+	}
+}
+
 static void the_dead_are_counted(void)
 {
 	for (int i = 0; i < 4; i++) {
@@ -346,4 +371,5 @@ CHECK_MAIN(CHECK_CASE(a_good_history_is_good), CHECK_CASE(what_is_lost_is_missed
 	CHECK_CASE(handing_over_twice_needs_a_crash),
 	CHECK_CASE(a_sender_is_told_what_the_journal_has), CHECK_CASE(totals_are_counted),
 	CHECK_CASE(nothing_rests_half_way), CHECK_CASE(attempts_and_late_ends_are_judged),
-	CHECK_CASE(the_dead_are_counted), CHECK_CASE(the_careless_are_excused_and_nobody_else))
+	CHECK_CASE(a_tree_head_is_one_of_the_journals), CHECK_CASE(the_dead_are_counted),
+	CHECK_CASE(the_careless_are_excused_and_nobody_else))

@@ -29,6 +29,19 @@ static const char broker_extra[] =
 
 /* ---- files ---- */
 
+/* They watch the log for each other; one of them may be away and the others are enough. */
+static const char *const witnesses[] = {"city", "jobcenter", "ministry"};
+
+static void witnesses_make(struct town *town)
+{
+	struct registry_fixture *f = town->bus.fixture;
+	if (!town->witnessed)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(witnesses); i++)
+		registry_fixture_witness(f, witnesses[i]);
+	registry_fixture_content(f)->witness_quorum = ARRAY_LEN(witnesses) - 1;
+}
+
 static void registry_make(struct registry_fixture *f, bool wild)
 {
 	registry_fixture_party(f, "city", NULL);
@@ -67,7 +80,8 @@ static void registry_make(struct registry_fixture *f, bool wild)
 
 static void adapter_write(struct town *town, struct agency *agency)
 {
-	char text[2048], keys[128], operates[96] = "", why[CONFIG_ERROR_SIZE] = "", path[512];
+	char text[2048], keys[128], operates[96] = "", witness[96] = "",
+				    why[CONFIG_ERROR_SIZE] = "", path[512];
 	const char *party = agency->party;
 	snprintf(keys, sizeof(keys), "keys/%s.secret", party);
 	if (agency->operates) {
@@ -75,13 +89,17 @@ static void adapter_write(struct town *town, struct agency *agency)
 			agency->operates);
 		snprintf(operates, sizeof(operates), "operates: [%s]\n", agency->operates);
 	}
+	for (size_t i = 0; i < ARRAY_LEN(witnesses) && town->witnessed; i++)
+		if (strcmp(witnesses[i], party) == 0 && i != town->absent)
+			snprintf(witness, sizeof(witness), "witness: keys/%s.witness.secret\n",
+				party);
 	snprintf(text, sizeof(text),
-		"bus: test.demo\nbroker: \"tcp://127.0.0.1:1\"\nparty: %s\nkeys: [%s]\n%s"
+		"bus: test.demo\nbroker: \"tcp://127.0.0.1:1\"\nparty: %s\nkeys: [%s]\n%s%s"
 		"registry: %s/registry.signed\npolicy: policy\nstate: %s/state\nlog_level: error\n"
 		"outbox: {map_size: 64 MiB, messages: 200}\n"
 		"flight: {messages: 24, batch: 8, credit_messages: 16, credit_bytes: 1 MiB}\n"
 		"connector: {kind: none}\n",
-		party, keys, operates, party, party);
+		party, keys, operates, witness, party, party);
 	CHECK_INT(dir_make(bus_path(&town->bus, party), 0700), 0);
 	snprintf(path, sizeof(path), "%s/%s.yaml", town->bus.dir, party);
 	CHECK_INT(file_replace(path, BYTES_STR(text), 0644), 0);
@@ -169,7 +187,10 @@ struct town *town_new(uint64_t seed, const char *dir)
 	ledger_init(&town->ledger);
 	bus_init(&town->bus, dir);
 	bool wild = machine_chance(3);
+	town->witnessed = machine_chance(2);
+	town->absent = (uint8_t)machine_between(0, 2 * ARRAY_LEN(witnesses));
 	registry_make(town->bus.fixture, wild);
+	witnesses_make(town);
 	broker_write(town);
 	town->process = (struct proc){.name = "broker", .main = broker_main, .context = town};
 	proc_add(&town->machine, &town->process);

@@ -62,6 +62,8 @@ struct town {
 	struct proc operator;
 	char order[512];                      /* what the operator is at */
 	uint32_t numbers[LEDGER_PARTIES_MAX]; /* of the ledger's parties, in the journal */
+	uint8_t absent;                       /* this one of the witnesses never cosigns */
+	bool witnessed;                       /* receipts are final under a quorum of witnesses */
 	bool writing;                         /* agencies write letters */
 	bool loud;                            /* every event is printed */
 	struct {

@@ -15,11 +15,14 @@
 #include "broker/routing/rules.h"
 #include "proto/envelope/envelope.h"
 #include "proto/frame.pb-c.h"
+#include "proto/note/cosignature.h"
 #include "test/kit/check.h"
 #include "test/sim/disk.h"
 #include "test/sim/net.h"
 
-enum { ARENA_BYTES = 16 << 20, WALK_EVERY = 128 };
+enum { ARENA_BYTES = 16 << 20, WALK_EVERY = 128, LOG_KEYS_MAX = 16 };
+
+#define ORIGIN "test.demo/0"
 
 /* ---- entries ---- */
 
@@ -273,6 +276,25 @@ static void answer_look(struct ledger *ledger, const Dienstweg__Answer *answer)
 			ledger, answer->refusals[i]->h.data, answer->refusals[i]->sequence);
 }
 
+/* Every tree head that leaves is one of this journal's. */
+static void checkpoint_look(struct watch *watch, struct bytes note)
+{
+	const struct registry *registry = watch->town->bus.registry;
+	struct checkpoint checkpoint;
+	struct cosignatures who;
+	struct policy policy;
+	struct note_key keys[LOG_KEYS_MAX];
+	if (note.len == 0)
+		return;
+	size_t count = registry_log_keys(registry, ORIGIN, keys, ARRAY_LEN(keys));
+	registry_witnesses(registry, &policy);
+	if (checkpoint_judge(note, keys, count, ORIGIN, &policy, &checkpoint, &who) != 0)
+		ledger_violate(&watch->town->ledger, "a checkpoint is not the log's");
+	else
+		ledger_saw_checkpoint(
+			&watch->town->ledger, checkpoint.size, &checkpoint.root, who.quorum);
+}
+
 static void item_look(struct watch *watch, const Dienstweg__Item *item)
 {
 	struct ledger *ledger = &watch->town->ledger;
@@ -309,7 +331,17 @@ static void frame_look(void *context, const struct proc *process, struct bytes r
 		arena_allocator(watch->arena), raw.len, raw.data);
 	CHECK(frame);
 	switch (frame->body_case) {
+	case DIENSTWEG__FRAME__BODY_WELCOME:
+		checkpoint_look(watch, BYTES_PB(frame->welcome->checkpoint));
+		break;
+	case DIENSTWEG__FRAME__BODY_CHECKPOINT:
+		checkpoint_look(watch, BYTES_PB(frame->checkpoint->checkpoint));
+		break;
+	case DIENSTWEG__FRAME__BODY_CANDIDATE:
+		checkpoint_look(watch, BYTES_PB(frame->candidate->checkpoint));
+		break;
 	case DIENSTWEG__FRAME__BODY_ANSWER:
+		checkpoint_look(watch, BYTES_PB(frame->answer->checkpoint));
 		answer_look(&watch->town->ledger, frame->answer);
 		town_tell(watch->town,
 			"broker to %s: answer, %zu receipts, %zu refusals, %zu deferrals%s",
@@ -323,6 +355,7 @@ static void frame_look(void *context, const struct proc *process, struct bytes r
 			frame->deliver->n_items, frame->deliver->items[0]->sequence);
 		break;
 	case DIENSTWEG__FRAME__BODY_ACKNOWLEDGED:
+		checkpoint_look(watch, BYTES_PB(frame->acknowledged->checkpoint));
 		acknowledged_look(&watch->town->ledger, frame->acknowledged);
 		town_tell(watch->town, "broker to %s: %zu acknowledged, %zu refused", process->name,
 			frame->acknowledged->n_states, frame->acknowledged->n_refusals);
