@@ -299,6 +299,7 @@ static const struct dw_adapter_ops ops = {
 void agency_main(struct proc *process)
 {
 	struct agency *agency = process->context;
+	agency->adapter = NULL; /* its last life may have ended suddenly */
 	int code = dw_adapter_run(agency->config, &ops, agency);
 	town_tell(agency->town, "%s ends (%d)", agency->party, code);
 	/* 1 wants a person: an alarm, or somebody else speaks for the party. */

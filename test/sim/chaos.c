@@ -15,6 +15,7 @@ enum {
 	RARITY_MIN = 40,
 	RARITY_MAX = 1000,
 	QUICK_NS = 100000,
+	BUSY = 40,
 };
 
 static void sync_slow(struct proc *process)
@@ -152,6 +153,7 @@ static const struct {
 	const char *name;
 	void (*happen)(struct town *town);
 	bool deadly;
+	bool busy;
 } kinds[CHAOS_KINDS] = {
 	{"broker killed", kill_broker, true},
 	{"broker without power", power_broker, true},
@@ -167,8 +169,8 @@ static const struct {
 	{"disk slow", disk_slow, false},
 	{"days pass", days_pass, false},
 	{"disk nearly full", disk_full, false},
-	{"operator's order", operator_act, false},
-	{"new registry", registrar_act, false},
+	{"operator's order", operator_act, false, true},
+	{"registrar", registrar_act, false, true},
 };
 
 const char *chaos_name(size_t kind)
@@ -196,6 +198,9 @@ void chaos_init(struct chaos *chaos, struct town *town)
 	for (size_t i = 0; i < CHAOS_KINDS; i++) {
 		bool never = machine_chance(2) || (peaceful && kinds[i].deadly);
 		chaos->weights[i] = never ? 0 : chance_below(&town->machine.chance, 10);
+		/* People take many steps to get somewhere. */
+		if (kinds[i].busy && machine_chance(3))
+			chaos->weights[i] = BUSY;
 		chaos->total += chaos->weights[i];
 	}
 	for (size_t i = 0; i < processes_count(chaos); i++) {

@@ -467,6 +467,7 @@ static void connect_again(struct hostile *hostile)
 		return;
 	party_disconnect(&hostile->party);
 	party_dial(&hostile->party, NULL);
+	link_of(hostile)->anybody = true;
 }
 
 /* At least until others had their turn. */

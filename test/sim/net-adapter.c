@@ -29,6 +29,7 @@ int socket_new(const struct socket_options *options, struct socket **ret)
 	socket->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	CHECK(socket->fd >= 0);
 	memcpy(socket->link->key, options->public_key, BOX_KEY_SIZE);
+	memcpy(socket->link->server, options->server_key, BOX_KEY_SIZE);
 	socket->link->socket = socket;
 	socket->link->dial_ns = 0;
 	socket->link->refused = false;

@@ -27,6 +27,7 @@ struct gate {
 struct router {
 	struct gate *gate;
 	const struct proc *process;
+	uint8_t key[BOX_KEY_SIZE];
 	bool bound;
 	int fd;
 	bool awake;
@@ -123,7 +124,7 @@ int router_new(struct gate *gate, const struct router_options *options, struct r
 {
 	struct router *router = calloc(1, sizeof(*router));
 	CHECK(router);
-	(void)options;
+	x25519_public(options->secret_key, router->key);
 	router->gate = gate;
 	router->process = proc_current();
 	router->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -154,6 +155,11 @@ int router_bind(struct router *router, const char *endpoint, char *ret)
 bool router_owned_by(const struct router *router, const struct proc *process)
 {
 	return router->process == process;
+}
+
+bool router_is(const struct router *router, const uint8_t server[BOX_KEY_SIZE])
+{
+	return memcmp(router->key, server, BOX_KEY_SIZE) == 0;
 }
 
 bool router_admits(const struct router *router, const uint8_t key[BOX_KEY_SIZE])

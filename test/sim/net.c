@@ -147,7 +147,7 @@ static void dial(struct link *link)
 	if (!link->socket || link->refused || link->dial_ns > now_ns)
 		return;
 	link->dial_ns = now_ns + machine_between(DIAL_NS_MIN, DIAL_NS_MAX);
-	if (!the_net.router)
+	if (!the_net.router || !(link->anybody || router_is(the_net.router, link->server)))
 		return;
 	link->refused = !router_admits(the_net.router, link->key);
 	if (link->refused)

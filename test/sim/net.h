@@ -38,6 +38,8 @@ struct link {
 	const struct proc *process; /* of the adapter */
 	struct socket *socket;      /* NULL: it does not want to be connected */
 	uint8_t key[BOX_KEY_SIZE];
+	uint8_t server[BOX_KEY_SIZE]; /* whom it expects to find */
+	bool anybody;                 /* or talks to whoever is there */
 	uint8_t route[ROUTE_BYTES];
 	bool up;
 	bool refused;    /* its key was turned away: as in ZeroMQ, only a new socket tries again */
@@ -82,6 +84,7 @@ struct packet *packet_new(size_t len);
 bool net_take(void);
 
 /* Is the broker willing to talk to this key, and has it a socket? */
+bool router_is(const struct router *router, const uint8_t server[BOX_KEY_SIZE]);
 bool router_admits(const struct router *router, const uint8_t key[BOX_KEY_SIZE]);
 void router_wake(struct router *router, bool readable);
 void socket_wake(struct socket *socket, bool readable);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
 /*
- * An operator and a registrar. The operator's orders go the way that dienstweg-admin's do, through the broker's
- * socket, as a process that can be left without an answer. A new registry is a file and a signal.
+ * An operator. Orders go the way that dienstweg-admin's do, through the broker's socket, as a process that can be left
+ * without an answer.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -104,28 +104,4 @@ void operator_act(struct town *town)
 	else
 		order_about(town, letter, about[machine_between(0, ARRAY_LEN(about) - 1)]);
 	order(town);
-}
-
-/* Each version names the one before it, so a broker has to be given them in turn. */
-static bool newest_is_in_force(const struct town *town)
-{
-	uint64_t adopted = 0;
-	for (size_t i = 0; i < town->ledger.count; i++)
-		adopted += town->ledger.entries[i].kind == DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY;
-	return adopted == registry_version(town->bus.registry);
-}
-
-void registrar_act(struct town *town)
-{
-	struct bus *bus = &town->bus;
-	if (!town->broker || !newest_is_in_force(town))
-		return;
-	struct registry *next = registry_fixture_load(
-		bus->fixture, registry_version(bus->registry) + 1, bus->registry);
-	registry_unref(bus->registry);
-	bus->registry = next;
-	CHECK_INT(file_replace(bus_path(bus, "registry.signed"), registry_signed_bytes(next), 0644),
-		0);
-	town_tell(town, "registry version %" PRIu64 " is there", registry_version(next));
-	CHECK_INT(kill(getpid(), SIGHUP), 0);
 }

@@ -60,7 +60,13 @@ struct town {
 	struct agency agencies[AGENCIES_MAX];
 	size_t agencies_count;
 	struct proc operator;
-	char order[512];                      /* what the operator is at */
+	char order[512];              /* what the operator is at */
+	struct {                      /* of a key */
+		struct proc *process; /* NULL: there is none under way */
+		uint64_t life;        /* it had when its file got the new key */
+	} exchange;
+	bool door_withheld; /* the registry names a key of transport that the broker has not got yet */
+	uint64_t door_life;                   /* the broker's, when it got the last one */
 	uint32_t numbers[LEDGER_PARTIES_MAX]; /* of the ledger's parties, in the journal */
 	uint8_t absent;                       /* this one of the witnesses never cosigns */
 	bool witnessed;                       /* receipts are final under a quorum of witnesses */
@@ -93,7 +99,9 @@ struct agency *town_agency(
 void operator_init(struct town *town);
 void operator_act(struct town *town);   /* an order, unless the last one is not answered yet */
 void operator_retry(struct town *town); /* the dead letters, likewise */
-void registrar_act(struct town *town);  /* the next version of the registry */
+
+/* ---- registrar.c ---- */
+void registrar_act(struct town *town); /* a new key, or the next version of the registry */
 
 /* ---- agency.c ---- */
 void agency_main(struct proc *process);
