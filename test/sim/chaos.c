@@ -61,6 +61,14 @@ static void kill_agency(struct town *town)
 	kill_now(town, any_process(town), machine_chance(2));
 }
 
+/* For long: what it is told meanwhile it does not hear. */
+static void away(struct town *town)
+{
+	struct agency *agency = any_process(town)->context;
+	agency->away_until = town->machine.slices + machine_between(300, 8000);
+	kill_now(town, &agency->process, false);
+}
+
 static void drain_broker(struct town *town)
 {
 	if (!town->broker)
@@ -167,10 +175,12 @@ static const struct {
 	{"clock set", clock_set, false},
 	{"disk broken", disk_breaks, true},
 	{"disk slow", disk_slow, false},
-	{"days pass", days_pass, false},
+	{"days pass", days_pass, false, true},
 	{"disk nearly full", disk_full, false},
 	{"operator's order", operator_act, false, true},
 	{"registrar", registrar_act, false, true},
+	{"auditor", auditor_act, false, false},
+	{"agency away", away, true, false},
 };
 
 const char *chaos_name(size_t kind)
@@ -218,6 +228,8 @@ static void restart(struct chaos *chaos, size_t i)
 		*at = 0;
 		return;
 	}
+	if (i > 0 && chaos->on && chaos->town->agencies[i - 1].away_until > machine->slices)
+		return;
 	if (*at == 0)
 		*at = machine->mono_ns + machine_between(1, 4000) * MS;
 	if (*at > machine->mono_ns)

@@ -7,7 +7,7 @@
  * What goes wrong, and when: processes are killed, machines lose power, connections break, clocks are set, disks
  * fail. How much of each a seed has is part of the seed: some are quiet, some are nothing but trouble.
  */
-enum { CHAOS_KINDS = 16 };
+enum { CHAOS_KINDS = 18 };
 
 struct chaos {
 	struct town *town;

@@ -16,7 +16,7 @@
 #include "test/kit/check.h"
 #include "test/sim/town.h"
 
-enum { ITEM_TEXT_MAX = 32 };
+enum { ITEM_TEXT_MAX = 32, NEWEST = 30 };
 
 static void operator_main(struct proc *process)
 {
@@ -46,7 +46,10 @@ static const struct letter *any_letter(struct town *town)
 		*agency = &town->agencies[chance_below(chance, (uint32_t)town->agencies_count)];
 	if (agency->letters_count == 0)
 		return NULL;
-	return &agency->letters[chance_below(chance, (uint32_t)agency->letters_count)];
+	/* Of what is not over yet most can go wrong. */
+	size_t count = agency->letters_count, newest = machine_chance(2) ? count : NEWEST;
+	newest = newest < count ? newest : count;
+	return &agency->letters[count - 1 - chance_below(chance, (uint32_t)newest)];
 }
 
 static void order_about(struct town *town, const struct letter *letter, const char *verb)
@@ -90,7 +93,7 @@ void operator_retry(struct town *town)
 
 void operator_act(struct town *town)
 {
-	static const char *const about[] = {"hold", "release", "erase case"};
+	static const char *const about[] = {"hold", "release", "erase case", "erase case"};
 	static const char *const others[] = {
 		"erase due", "erase now holidays", "inspect operator operation 1 3 2"};
 	const struct letter *letter = any_letter(town);
@@ -98,7 +101,7 @@ void operator_act(struct town *town)
 		return;
 	if (town->ledger.dead > 0 && machine_chance(2))
 		order_dead(town, machine_chance(3) ? "dead discard pointless" : "dead retry -");
-	else if (machine_chance(4))
+	else if (machine_chance(3))
 		snprintf(town->order, sizeof(town->order), "%s",
 			others[machine_between(0, ARRAY_LEN(others) - 1)]);
 	else

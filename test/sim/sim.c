@@ -16,8 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "broker/audit/replay.h"
-#include "broker/audit/verify.h"
 #include "proto/base/log.h"
 #include "proto/base/text.h"
 #include "proto/journal.pb-c.h"
@@ -50,6 +48,8 @@ static void turn(struct run *run)
 	struct machine *machine = &run->town->machine;
 	chaos_tick(&run->chaos);
 	watch_look(&run->watch); /* somebody may be gone */
+	if (run->town->audit_due && !run->town->process.alive && run->town->ledger.count > 0)
+		town_audit(run->town, false);
 	net_tick();
 	if (!machine_slice(machine)) {
 		uint64_t next = machine_next_ns(machine), net = net_next_ns();
@@ -107,46 +107,6 @@ static void until_ended(struct run *run, struct proc *process)
 			&run->town->ledger, "%s does not end when it is asked to", process->name);
 }
 
-/* ---- audits ---- */
-
-static void finding(void *context, const struct audit_finding *finding)
-{
-	struct run *run = context;
-	ledger_violate(&run->town->ledger, "audit: entry %" PRIu64 ": %s: %s", finding->sequence,
-		finding->code, finding->reason);
-}
-
-static void audit_all(struct run *run)
-{
-	char why[512] = "";
-	struct town *town = run->town;
-	const char *state = town->config->state;
-	char journal[512], keyring[512];
-	snprintf(journal, sizeof(journal), "%s/journal", state);
-	snprintf(keyring, sizeof(keyring), "%s/keyring", state);
-	const struct audit_paths paths = {.journal = journal,
-		.keyring = keyring,
-		.master_key = town->config->master_key,
-		.policy = town->config->policy};
-	struct audit_report report = {.finding = finding, .context = run};
-	struct audit_verify_options verify = {.depth = AUDIT_FULL};
-	struct audit_verify_result verified;
-	struct audit_replay_options replay = {.work = town->bus.dir};
-	struct audit_replay_result replayed;
-	struct audit audit = {};
-	int r = audit_open(&paths, &audit, why, sizeof(why));
-	if (r == 0)
-		r = audit_verify(&audit, &verify, &report, &verified);
-	if (r == 0)
-		r = audit_replay(&audit, &replay, &report, &replayed);
-	if (r != 0)
-		ledger_violate(&town->ledger, "the journal cannot be audited: %s (%d)", why, r);
-	else if (!broken(run) && (verified.entries != town->ledger.count || !replayed.complete))
-		ledger_violate(&town->ledger, "the audit saw %" PRIu64 " entries, the ledger %zu",
-			verified.entries, town->ledger.count);
-	audit_close(&audit);
-}
-
 /* ---- a seed ---- */
 
 /* How many entries of each kind there are. */
@@ -197,7 +157,7 @@ static void story(struct run *run)
 		until_ended(run, &town->process);
 	}
 	if (!broken(run))
-		audit_all(run);
+		town_audit(run->town, true);
 }
 
 static int run_seed(uint64_t seed, uint64_t steps, bool loud)

@@ -12,7 +12,7 @@
  * configuration files that a person would write. The agencies' legacy systems are lists of letters that
  * outlive every crash, as theirs are databases.
  */
-enum { AGENCIES_MAX = 8, TOWN_TRACE = 60, TOWN_LINE = 160 };
+enum { AGENCIES_MAX = 8, AUDITS_MAX = 4, TOWN_TRACE = 60, TOWN_LINE = 160 };
 
 enum letter_state {
 	LETTER_WRITTEN,   /* handed to the adapter, which may have died before it was durable */
@@ -42,12 +42,13 @@ struct agency {
 	struct dw_adapter *adapter; /* while it runs */
 	struct letter *letters;
 	size_t letters_count, letters_room;
-	size_t again;   /* letters below were looked at since its start */
-	uint32_t mood;  /* one of so many deliveries is put off or rejected */
-	uint32_t haste; /* most letters at a time */
-	bool wild;      /* does not keep to the protocol: hostile.c */
-	bool leaves;    /* it is asked to */
-	uint64_t taken; /* what it took by hand, each once more than before */
+	size_t again;        /* letters below were looked at since its start */
+	uint32_t mood;       /* one of so many deliveries is put off or rejected */
+	uint32_t haste;      /* most letters at a time */
+	bool wild;           /* does not keep to the protocol: hostile.c */
+	bool leaves;         /* it is asked to */
+	uint64_t away_until; /* this many slices have gone by */
+	uint64_t taken;      /* what it took by hand, each once more than before */
 };
 
 struct town {
@@ -70,6 +71,8 @@ struct town {
 	uint32_t numbers[LEDGER_PARTIES_MAX]; /* of the ledger's parties, in the journal */
 	uint8_t absent;                       /* this one of the witnesses never cosigns */
 	bool witnessed;                       /* receipts are final under a quorum of witnesses */
+	bool audit_due;                       /* as soon as the broker does not run */
+	size_t audits;                        /* so far */
 	bool writing;                         /* agencies write letters */
 	bool loud;                            /* every event is printed */
 	struct {
@@ -102,6 +105,11 @@ void operator_retry(struct town *town); /* the dead letters, likewise */
 
 /* ---- registrar.c ---- */
 void registrar_act(struct town *town); /* a new key, or the next version of the registry */
+
+/* ---- audit.c ---- */
+/* Of the journal as it lies there. The broker does not run; @ended: and has ended in order. */
+void town_audit(struct town *town, bool ended);
+void auditor_act(struct town *town); /* comes when the broker has ended the next time */
 
 /* ---- agency.c ---- */
 void agency_main(struct proc *process);
