@@ -323,6 +323,32 @@ static void what_expires_or_comes_later_is_not_overdue_before(void)
 	CHECK_INT(reminded(&f, 1), 1);
 }
 
+static void cancel(struct rules_fixture *f, const struct submit_facts *facts, uint64_t sequence)
+{
+	const struct fixture_cancel item = {
+		.message_id = facts->header->message_id.data, .recipient = "jobcenter"};
+	const struct rules_item open = {
+		.party = rules_fixture_number(f, "jobcenter"), .sequence = sequence};
+	CHECK(rules_fixture_cancel(f, rules_fixture_cancels(f, "city", &item, 1), &open, 1).append);
+	check_state(f);
+}
+
+/* Who takes it back waits for nothing. */
+static void what_was_cancelled_is_not_waited_for(void)
+{
+	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
+	start(&f);
+	uint64_t first = f.rules.sequence;
+	const struct submit_facts *asked = ask(&f, 1);
+	struct fixture_message m = referral(2), answer = reply(3, asked->h);
+	const struct submit_facts *referred = refer(&f, &m);
+	cancel(&f, asked, first);
+	cancel(&f, referred, first + 1);
+	CHECK_INT(pending(&f), 0);
+	submits(&f, &answer, "no-enquiry");
+	CHECK_INT(reminded(&f, 10 * OVERDUE_MS), 0);
+}
+
 /* As the stored journal of version 0 was decided. */
 static void version_0_knows_no_patterns(void)
 {
@@ -344,4 +370,4 @@ CHECK_MAIN(CHECK_CASE(an_answer_counts_once), CHECK_CASE(the_time_begins_when_it
 	CHECK_CASE(a_sender_is_told_once_that_nobody_replied),
 	CHECK_CASE(who_was_replied_to_is_told_nothing),
 	CHECK_CASE(what_expires_or_comes_later_is_not_overdue_before),
-	CHECK_CASE(version_0_knows_no_patterns))
+	CHECK_CASE(what_was_cancelled_is_not_waited_for), CHECK_CASE(version_0_knows_no_patterns))
