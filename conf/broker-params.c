@@ -58,8 +58,8 @@ static const struct param rows[] = {
 		.doc = "Sessions at once; of connections, twice as many and a few more."},
 	{"limits.address_connections", PARAM_COUNT, .offset = AT(limits.address_connections_max),
 		.min = 4, .max = 20000, .fallback = "256",
-		.doc = "Connections at once of one IPv4 address or IPv6 network (64 bits); a "
-		       "newcomer takes the place of the oldest without a session."},
+		.doc = "Connections without a session at once, of one IPv4 address or IPv6 "
+		       "network (64 bits); a newcomer takes the place of the oldest."},
 	{"limits.party_bytes", PARAM_BYTES, .offset = AT(limits.party_bytes), .min = 1 * MIB,
 		.max = 4 * GIB, .fallback = "16 MiB",
 		.doc = "Submitted and not yet answered, per session; beyond it, the answer is "

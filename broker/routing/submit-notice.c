@@ -2,8 +2,8 @@
 
 /*
  * Who hears only "full" hears it too late. What is said here follows from the state and decides nothing, so it is
- * in no entry and replay does not miss it. Of a message for several recipients nothing is said about queues: its sender
- * need not know them.
+ * in no entry and replay does not miss it. Of events nothing is said about queues: their senders need
+ * not know who gets them.
  */
 #include "broker/routing/submission.h"
 #include "broker/routing/total.h"
@@ -23,7 +23,7 @@ static void notice_queue(struct submission *s)
 {
 	struct total_row max, before = s->totals[0];
 	uint64_t bytes = (uint64_t)s->facts->header_bytes.len + s->facts->content_length;
-	if (s->route.count != 1)
+	if (s->route.count != 1 || s->route.service->event)
 		return;
 	before.first--;
 	before.second -= bytes;

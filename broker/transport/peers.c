@@ -7,8 +7,10 @@
  * the same any more is forgotten instead. In the moment in between somebody else's connection could still be
  * cut; it dials again.
  *
- * Descriptors are small numbers, so the table is indexed by them. A chain per address is as long as that address's
- * connections, which are few by these very limits.
+ * Descriptors are small numbers, so the table is indexed by them.
+ *
+ * Sessions do not count against their address: parties are known and each has one, and a hundred adapters may stand
+ * behind one address.
  */
 #include "broker/transport/peers.h"
 
@@ -226,7 +228,7 @@ static void cut(struct peers *peers, int fd, uint64_t *counter)
 
 /* ---- limits ---- */
 
-/* How many there are of this one's address; *@ret_oldest: the one that has been without a session for longest. */
+/* How many without a session there are of this one's address; *@ret_oldest: which has been so for longest. */
 static size_t address_count(struct peers *peers, const struct peer *newcomer, int *ret_oldest)
 {
 	size_t count = 0;
@@ -234,11 +236,10 @@ static size_t address_count(struct peers *peers, const struct peer *newcomer, in
 	for (int fd = *bucket_of(peers, &newcomer->end); fd != NONE;
 		fd = peers->all[fd].chain.after) {
 		const struct peer *peer = &peers->all[fd];
-		if (!same_network(&peer->end, &newcomer->end))
+		if (peer->serial != 0 || !same_network(&peer->end, &newcomer->end))
 			continue;
 		count++;
-		if (peer->serial == 0 &&
-			(*ret_oldest == NONE || peer->since_ns < peers->all[*ret_oldest].since_ns))
+		if (*ret_oldest == NONE || peer->since_ns < peers->all[*ret_oldest].since_ns)
 			*ret_oldest = fd;
 	}
 	return count;

@@ -8,14 +8,14 @@
 
 /*
  * The TCP connections that the bus's socket has, known by their descriptors: how many in all, how many of one
- * address, and since when one has no session. Who has a session stays; a newcomer takes the place of the one
+ * address have no session, and since when. Who has a session stays; a newcomer takes the place of the one
  * that has been without for the longest time. Reactor only; times are of the monotonic clock.
  */
 struct peers;
 
 struct peers_limits {
 	size_t all;     /* connections at once */
-	size_t address; /* of one address: an IPv4 address, or the first 64 bits of an IPv6 one */
+	size_t address; /* without a session, of one address: of IPv4, or the first 64 bits of IPv6 */
 	uint64_t silent_ns; /* so long a connection may be without a session */
 };
 

@@ -87,29 +87,32 @@ static void the_oldest_without_a_session_makes_room(void)
 	size_t first = come(&street, peers, 1, 1), second = come(&street, peers, 1, 2);
 	size_t third = come(&street, peers, 1, 3);
 	peers_session_opened(peers, street.ours[first], 7);
-	size_t other = come(&street, peers, 2, 4);
+	size_t other = come(&street, peers, 2, 4), fourth = come(&street, peers, 1, 5);
 	CHECK_INT(peers_counts(peers)->crowded, 0);
 
-	size_t fourth = come(&street, peers, 1, 5);
+	size_t fifth = come(&street, peers, 1, 6);
 	CHECK(is_cut(&street, second));
-	CHECK(!is_cut(&street, first) && !is_cut(&street, third));
-	CHECK(!is_cut(&street, other) && !is_cut(&street, fourth));
-	CHECK_INT(peers_counts(peers)->open, 4);
+	CHECK(!is_cut(&street, first) && !is_cut(&street, third) && !is_cut(&street, other));
+	CHECK(!is_cut(&street, fourth) && !is_cut(&street, fifth));
+	CHECK_INT(peers_counts(peers)->open, 5);
 
-	/* Where all have one, the newcomer goes. */
+	/* Who has a session is in nobody's place. */
 	peers_session_opened(peers, street.ours[third], 8);
 	peers_session_opened(peers, street.ours[fourth], 9);
-	size_t fifth = come(&street, peers, 1, 6);
-	CHECK(is_cut(&street, fifth));
-	CHECK(!is_cut(&street, fourth));
+	for (uint64_t i = 0; i < 2; i++)
+		come(&street, peers, 1, 7 + i);
+	CHECK_INT(peers_counts(peers)->crowded, 1);
+	size_t last = come(&street, peers, 1, 9);
+	CHECK(is_cut(&street, fifth) && !is_cut(&street, last));
 	CHECK_INT(peers_counts(peers)->crowded, 2);
 
 	/* What is closed makes room, too, and is not counted twice. */
 	peers_closed(peers, street.ours[second]);
-	peers_closed(peers, street.ours[third]);
-	peers_closed(peers, street.ours[third]);
-	CHECK_INT(peers_counts(peers)->open, 3);
-	CHECK(!is_cut(&street, come(&street, peers, 1, 7)));
+	peers_closed(peers, street.ours[last]);
+	peers_closed(peers, street.ours[last]);
+	CHECK_INT(peers_counts(peers)->open, 6);
+	come(&street, peers, 1, 10);
+	CHECK_INT(peers_counts(peers)->crowded, 2);
 	street_close(&street);
 }
 
