@@ -73,7 +73,7 @@ static void the_counter_gets_its_answer(void)
 static void nobody_is_there(void)
 {
 	struct bus bus;
-	write_bus(&bus, 1);
+	write_bus(&bus, 2);
 	tool_holds(ask(&bus, 1, NULL, NULL), "no answer: nobody took it in time", NULL);
 	tool_holds(ask(&bus, 1, "--json", NULL), "\"event\":\"unanswered\"", "\"why\"", NULL);
 	/* And nobody gets it later: it has expired. */
@@ -192,21 +192,19 @@ static void nobody_decides(void)
 	party_init(&jobcenter, &bus, "jobcenter");
 	party_connect(&city, NULL);
 	party_connect(&jobcenter, NULL);
-	struct party_answer replied = submit(&city, 1, 6, NULL, "alg2.application");
 	struct party_answer silent = submit(&city, 1, 7, NULL, "alg2.application");
-	CHECK_INT(submit(&jobcenter, 2, 6, replied.h, "alg2.decision").kind, ANSWER_RECEIPT);
-	party_until(&jobcenter, jobcenter.acknowledged_count == 2, WAIT_MS);
-	party_until(&city, city.outcomes_count == 3, WAIT_MS);
-	CHECK_STR(city.outcomes[0].state, "accepted");
-	CHECK_STR(city.outcomes[1].state, "accepted");
-	CHECK_STR(city.outcomes[2].state, "overdue");
-	CHECK_MEM(city.outcomes[2].h, silent.h, 32);
+	party_until(&jobcenter, jobcenter.acknowledged_count == 1, WAIT_MS);
+	/* Told of both, in whichever order a busy machine gives them. */
+	party_until(&city, city.outcomes_count == 2, WAIT_MS);
+	size_t overdue = strcmp(city.outcomes[1].state, "overdue") == 0;
+	CHECK_STR(city.outcomes[overdue].state, "overdue");
+	CHECK_STR(city.outcomes[1 - overdue].state, "accepted");
+	CHECK_MEM(city.outcomes[overdue].h, silent.h, 32);
 	tool_holds(tool_admin(&bus, 0, "status", NULL), "overdue      1 messages", NULL);
-	tool_holds(tool_admin(&bus, 0, "case", "show", case_hex, NULL), "accepted", "overdue",
-		"proven", NULL);
+	tool_holds(tool_admin(&bus, 0, "case", "show", case_hex, NULL), "overdue", "proven", NULL);
 	tool_holds(tool_admin(&bus, 0, "audit", "list", "--kind", "overdue", NULL), "overdue", NULL);
 	/* Confirmed, it is not told again. */
-	party_confirm(&city, city.outcomes[2].entry);
+	party_confirm(&city, city.outcomes[1].entry);
 	bus_end(&bus, SIGKILL);
 	bus_start(&bus);
 	party_until(&city, city.sessions == 1, WAIT_MS);
