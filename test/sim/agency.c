@@ -13,7 +13,7 @@
 #include "test/kit/check.h"
 #include "test/sim/town.h"
 
-enum { PATIENCE_MS = 3 * 60 * 1000, POLL_MS = 250 };
+enum { PATIENCE_MS = 3 * 60 * 1000, POLL_MS = 250, REPLAY_RARITY = 80 };
 
 /* Who writes what to whom. */
 static const struct {
@@ -112,6 +112,15 @@ static int letter_submit(struct dw_adapter *adapter, struct agency *agency, size
 	return r;
 }
 
+/* Perhaps it has lost something, or wants what was before it came. */
+static void ask_again(struct dw_adapter *adapter, const struct agency *agency)
+{
+	uint64_t entries = agency->town->ledger.count;
+	struct dw_replay replay = {.from = machine_between(0, entries)};
+	if (machine_chance(REPLAY_RARITY))
+		CHECK(dw_replay(adapter, &replay) != DW_INVALID);
+}
+
 static int from_agency(struct dw_adapter *adapter, void *context, bool *ret_more)
 {
 	struct agency *agency = context;
@@ -127,6 +136,7 @@ static int from_agency(struct dw_adapter *adapter, void *context, bool *ret_more
 	}
 	if (!agency->town->writing || !machine_chance(2))
 		return 0;
+	ask_again(adapter, agency);
 	for (uint64_t n = machine_between(1, agency->haste); n > 0; n--)
 		letter_write(agency);
 	for (size_t i = begun; i < agency->letters_count; i++, agency->again++) {
@@ -207,6 +217,16 @@ static int to_agency(struct dw_adapter *adapter, void *context, const struct dw_
 	if (ret->disposition == DW_ACCEPTED)
 		ledger_handed(&town->ledger, number_of(agency, delivery->recipient),
 			delivery->sequence, delivery->h, agency->process.life);
+	return 0;
+}
+
+/* It is what was sent, whenever that was. What the broker may give whom is checked where it leaves. */
+static int replayed(struct dw_adapter *adapter, void *context, const struct dw_delivery *delivery)
+{
+	struct agency *agency = context;
+	(void)adapter;
+	check_body(agency, delivery);
+	agency->town->counts.replayed++;
 	return 0;
 }
 
@@ -291,6 +311,7 @@ static const struct dw_adapter_ops ops = {
 	.from_agency = from_agency,
 	.submitted = submitted,
 	.to_agency = to_agency,
+	.replayed = replayed,
 	.report = report_take,
 	.close = agency_close,
 	.poll_ms = POLL_MS,

@@ -172,6 +172,7 @@ void ledger_accepted(struct ledger *ledger, uint64_t sequence, const struct ledg
 	entry->sender = what->sender;
 	entry->lane = what->lane;
 	entry->timed = what->timed;
+	entry->event = what->event;
 	entry->legs_count = what->recipients_count;
 	entry->legs = calloc(what->recipients_count + 1, sizeof(*entry->legs));
 	CHECK(entry->legs);
@@ -382,6 +383,23 @@ void ledger_saw_delivery(
 	if (!leg->delivered)
 		check_order(ledger, message, recipient);
 	leg->delivered = true;
+}
+
+void ledger_saw_replayed(
+	struct ledger *ledger, uint8_t party, uint64_t message, const uint8_t *h, bool taken)
+{
+	const struct ledger_entry *entry = entry_at(ledger, message);
+	const struct leg *leg = leg_at(ledger, message, party);
+	if (!entry || entry->kind != ACCEPTED || memcmp(entry->h, h, HASH_SIZE) != 0)
+		ledger_violate(ledger, "a replay of %" PRIu64 ", which is not committed", message);
+	else if (taken && (!leg || (leg->end != END_ACCEPTED && leg->end != END_REJECTED)))
+		ledger_violate(ledger,
+			"message %" PRIu64 " is replayed to %s as taken, which it was not", message,
+			ledger->parties[party]);
+	else if (!taken && (leg || !entry->event))
+		ledger_violate(ledger,
+			"message %" PRIu64 " is replayed to %s, who has no right to it", message,
+			ledger->parties[party]);
 }
 
 static void check_told(struct ledger *ledger, const char *what, const struct leg *leg,

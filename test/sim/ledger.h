@@ -29,6 +29,7 @@ struct ledger_entry {
 	uint8_t sender;
 	uint8_t lane;
 	bool timed; /* has a time before which it does not go, or after which it is not wanted */
+	bool event; /* for all who subscribe, some of them later */
 	struct leg *legs;
 	size_t legs_count;
 };
@@ -98,6 +99,7 @@ struct ledger_accepted {
 	uint8_t sender, lane;
 	bool timed;
 	bool delayed;
+	bool event;
 	uint8_t recipients[LEDGER_RECIPIENTS_MAX];
 	size_t recipients_count;
 };
@@ -157,6 +159,9 @@ void ledger_saw_outcome(struct ledger *ledger, uint8_t sender, uint64_t entry, u
 /* A tree head names entries that are committed, and no others; @final: and a quorum of witnesses says so. */
 void ledger_saw_checkpoint(
 	struct ledger *ledger, uint64_t size, const struct merkle_hash *root, bool final);
+/* A party gets once more what it took before (@taken), or an event of before it subscribed; nothing else. */
+void ledger_saw_replayed(
+	struct ledger *ledger, uint8_t party, uint64_t message, const uint8_t *h, bool taken);
 /* A recipient may forget a message: its end is on disk. */
 void ledger_saw_acknowledged(struct ledger *ledger, uint8_t recipient, uint64_t message);
 

@@ -268,6 +268,20 @@ static struct registry *signed_by_roots(struct town *town)
 	return next;
 }
 
+/* ---- agreements ---- */
+
+/* A late subscriber: from here on it gets events, and may ask for those of before. */
+static void subscribe(struct town *town)
+{
+	Dienstweg__RegistryContent *content = registry_fixture_content(town->bus.fixture);
+	for (size_t i = 0; i < content->n_agreements; i++)
+		if (bytes_equal(BYTES_PB(content->agreements[i]->id), BYTES_STR("notices")))
+			registry_fixture_flow(town->bus.fixture, content->agreements[i],
+				"death.notice", "city", "cooperative", NULL);
+	town->subscribed = true;
+	town_tell(town, "cooperative subscribes to death notices");
+}
+
 /* ---- versions ---- */
 
 /* Each version names the one before it, so a broker has to be given them in turn. */
@@ -306,6 +320,8 @@ void registrar_act(struct town *town)
 	} else if (machine_chance(2)) {
 		if (!exchange_begin(town))
 			return;
+	} else if (!town->subscribed && machine_chance(3)) {
+		subscribe(town);
 	} else if (machine_chance(6)) {
 		root_exchange(town);
 	} else if (!demote(town) && machine_chance(2)) {

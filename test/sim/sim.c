@@ -130,13 +130,14 @@ static void figures(const struct run *run)
 	const struct town *town = run->town;
 	printf("# seed %" PRIu64 ": %" PRIu64 " steps, %" PRIu64
 	       " slices, %.0f s; %zu entries, %" PRIu64 " commits, %" PRIu64 " letters, %" PRIu64
-	       " refused, %" PRIu64 " ended, %" PRIu64 " later; frames %" PRIu64 ", lost %" PRIu64
-	       ", cuts %" PRIu64 "; writes undone %llu; lives %" PRIu64 "\n",
+	       " refused, %" PRIu64 " ended, %" PRIu64 " later, %" PRIu64
+	       " replayed; frames %" PRIu64 ", lost %" PRIu64 ", cuts %" PRIu64
+	       "; writes undone %llu; lives %" PRIu64 "\n",
 		run->seed, town->machine.events, town->machine.slices,
 		(double)town->machine.mono_ns / 1e9, town->ledger.count, run->watch.commits,
 		town->counts.written, town->counts.refused, town->ledger.ended, town->counts.later,
-		net_now()->frames, net_now()->lost, net_now()->cuts, disk_counts()->undone,
-		town->process.life);
+		town->counts.replayed, net_now()->frames, net_now()->lost, net_now()->cuts,
+		disk_counts()->undone, town->process.life);
 	kinds_print(&town->ledger);
 }
 

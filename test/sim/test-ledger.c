@@ -289,6 +289,32 @@ static void attempts_and_late_ends_are_judged(void)
 	}
 }
 
+static void nobody_is_replayed_what_is_not_theirs(void)
+{
+	for (int i = 0; i < 4; i++) {
+		_cleanup_(ledger_deinit) struct ledger ledger;
+		begin(&ledger);
+		uint64_t message = accept_message(&ledger, 1);
+		if (i == 0)
+			BREAKS(&ledger, "as taken, which it was not",
+				ledger_saw_replayed(&ledger, JOBCENTER, message, h_of(1), true));
+		if (i == 1)
+			BREAKS(&ledger, "who has no right to it",
+				ledger_saw_replayed(&ledger, CITY, message, h_of(1), false));
+		if (i == 2)
+			BREAKS(&ledger, "which is not committed",
+				ledger_saw_replayed(&ledger, JOBCENTER, message, h_of(2), true));
+		if (i < 3)
+			continue;
+		ledger_handed(&ledger, JOBCENTER, message, h_of(1), 1);
+		end(&ledger, message, END_ACCEPTED);
+		ledger_saw_replayed(&ledger, JOBCENTER, message, h_of(1), true);
+		ledger.entries[message].event = true;
+		ledger_saw_replayed(&ledger, CITY, message, h_of(1), false);
+		CHECK_STR(ledger.violation, "");
+	}
+}
+
 static void a_tree_head_is_one_of_the_journals(void)
 {
 	for (int i = 0; i < 3; i++) {
@@ -371,5 +397,6 @@ CHECK_MAIN(CHECK_CASE(a_good_history_is_good), CHECK_CASE(what_is_lost_is_missed
 	CHECK_CASE(handing_over_twice_needs_a_crash),
 	CHECK_CASE(a_sender_is_told_what_the_journal_has), CHECK_CASE(totals_are_counted),
 	CHECK_CASE(nothing_rests_half_way), CHECK_CASE(attempts_and_late_ends_are_judged),
+	CHECK_CASE(nobody_is_replayed_what_is_not_theirs),
 	CHECK_CASE(a_tree_head_is_one_of_the_journals), CHECK_CASE(the_dead_are_counted),
 	CHECK_CASE(the_careless_are_excused_and_nobody_else))

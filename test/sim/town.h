@@ -66,6 +66,7 @@ struct town {
 		struct proc *process; /* NULL: there is none under way */
 		uint64_t life;        /* it had when its file got the new key */
 	} exchange;
+	bool subscribed;    /* one more than at first gets events */
 	bool door_withheld; /* the registry names a key of transport that the broker has not got yet */
 	uint64_t door_life;                   /* the broker's, when it got the last one */
 	uint32_t numbers[LEDGER_PARTIES_MAX]; /* of the ledger's parties, in the journal */
@@ -76,7 +77,7 @@ struct town {
 	bool writing;                         /* agencies write letters */
 	bool loud;                            /* every event is printed */
 	struct {
-		uint64_t written, unsent, refused, accepted, rejected, later;
+		uint64_t written, unsent, refused, accepted, rejected, later, replayed;
 	} counts;
 	uint64_t told_count;
 	char trace[TOWN_TRACE][TOWN_LINE];

@@ -50,6 +50,7 @@ static void accepted_enter(const struct seen *seen)
 		0);
 	what.sender = party(seen, BYTES_PB(header->sender));
 	what.lane = (uint8_t)header->priority;
+	what.event = header->kind == DIENSTWEG__KIND__KIND_EVENT;
 	what.timed = header->expires_ms != 0 || header->not_before_ms != 0;
 	for (size_t i = 0; i < seen->decision->n_recipients; i++)
 		what.recipients[what.recipients_count++] = party(
@@ -311,6 +312,17 @@ static void item_look(struct watch *watch, const Dienstweg__Item *item)
 	}
 }
 
+static void replayed_look(struct ledger *ledger, const Dienstweg__Replayed *replayed)
+{
+	uint8_t party = ledger_party(ledger, BYTES_PB(replayed->party));
+	uint8_t h[HASH_SIZE];
+	for (size_t i = 0; i < replayed->n_items; i++) {
+		const Dienstweg__Item *item = replayed->items[i];
+		envelope_header_hash(BYTES_PB(item->envelope->header), h);
+		ledger_saw_replayed(ledger, party, item->sequence, h, item->attempt > 0);
+	}
+}
+
 static void acknowledged_look(struct ledger *ledger, const Dienstweg__Acknowledged *frame)
 {
 	for (size_t i = 0; i < frame->n_states; i++) {
@@ -353,6 +365,11 @@ static void frame_look(void *context, const struct proc *process, struct bytes r
 			item_look(watch, frame->deliver->items[i]);
 		town_tell(watch->town, "broker to %s: %zu items from %" PRIu64 " on", process->name,
 			frame->deliver->n_items, frame->deliver->items[0]->sequence);
+		break;
+	case DIENSTWEG__FRAME__BODY_REPLAYED:
+		replayed_look(&watch->town->ledger, frame->replayed);
+		town_tell(watch->town, "broker to %s: %zu replayed", process->name,
+			frame->replayed->n_items);
 		break;
 	case DIENSTWEG__FRAME__BODY_ACKNOWLEDGED:
 		checkpoint_look(watch, BYTES_PB(frame->acknowledged->checkpoint));
