@@ -206,4 +206,175 @@ static void a_death_notice_is_called_back(void)
 	bus_deinit(&bus);
 }
 
-CHECK_MAIN(CHECK_CASE(an_application_is_taken_back), CHECK_CASE(a_death_notice_is_called_back))
+/* ---- orders that are none ---- */
+
+/* The last answer to a Cancel: the state of its first item, or a refusal's or an Error's code and field. */
+struct answer {
+	size_t count;
+	char code[64], field[64];
+};
+
+static void note(char *buf, size_t size, ProtobufCBinaryData field)
+{
+	snprintf(buf, size, "%.*s", (int)field.len, field.len ? (const char *)field.data : "");
+}
+
+static void take(void *context, const Dienstweg__Frame *frame)
+{
+	struct answer *answer = context;
+	ProtobufCBinaryData code = {}, field = {};
+	if (frame->body_case == DIENSTWEG__FRAME__BODY_CANCELLED) {
+		const Dienstweg__Cancelled *cancelled = frame->cancelled;
+		code = cancelled->n_refusals ? cancelled->refusals[0]->code
+					     : cancelled->states[0]->state;
+		field = cancelled->n_refusals ? cancelled->refusals[0]->field
+					      : cancelled->states[0]->recipient;
+	} else if (frame->body_case == DIENSTWEG__FRAME__BODY_ERROR) {
+		code = frame->error->code;
+		field = frame->error->field;
+	} else {
+		return;
+	}
+	note(answer->code, sizeof(answer->code), code);
+	note(answer->field, sizeof(answer->field), field);
+	answer->count++;
+}
+
+/* An order about one message, as a well-behaved city would make it. */
+struct order {
+	Dienstweg__CancelBatch batch;
+	Dienstweg__CancelItem item, *items[BATCH_MAX + 1];
+	uint8_t id[16], key_id[KEY_ID_SIZE], root[SIGNATURE_SIZE];
+	char sender[64], reason[64], recipient[64];
+};
+
+static ProtobufCBinaryData text(char *text)
+{
+	return (ProtobufCBinaryData){.len = strlen(text), .data = (uint8_t *)text};
+}
+
+static void order_sign(struct order *order, const struct party *city, enum signature_domain domain)
+{
+	uint8_t digests[BATCH_MAX][HASH_SIZE];
+	Dienstweg__Signature signatures[BATCH_MAX];
+	_cleanup_(arena_free) struct arena *arena = arena_new(65536);
+	size_t count = order->batch.n_items > BATCH_MAX ? BATCH_MAX : order->batch.n_items;
+	for (size_t i = 0; i < count; i++)
+		cancellation_digest(BYTES_STR("test.demo"), BYTES_STR(order->sender), order->id,
+			BYTES_STR(order->recipient), BYTES_STR(order->reason), digests[i]);
+	CHECK_INT(signature_sign(domain, BYTES_STR("test.demo"), city->sign,
+			  (const uint8_t(*)[HASH_SIZE])digests, count, signatures, arena),
+		0);
+	memcpy(order->root, signatures[0].root.data, SIGNATURE_SIZE);
+}
+
+static void order_init(struct order *order, const struct party *city, const struct letter *letter)
+{
+	memset(order, 0, sizeof(*order));
+	memcpy(order->id, letter->id, sizeof(order->id));
+	memcpy(order->key_id, city->sign->pub.id, KEY_ID_SIZE);
+	snprintf(order->sender, sizeof(order->sender), "city");
+	snprintf(order->reason, sizeof(order->reason), "mistake");
+	snprintf(order->recipient, sizeof(order->recipient), "jobcenter");
+	dienstweg__cancel_batch__init(&order->batch);
+	dienstweg__cancel_item__init(&order->item);
+	order->item.message_id = (ProtobufCBinaryData){.len = 16, .data = order->id};
+	order->item.recipient = text(order->recipient);
+	for (size_t i = 0; i < ARRAY_LEN(order->items); i++)
+		order->items[i] = &order->item;
+	order->batch.items = order->items;
+	order->batch.n_items = 1;
+	order->batch.sender = text(order->sender);
+	order->batch.reason = text(order->reason);
+	order->batch.key_id = (ProtobufCBinaryData){.len = KEY_ID_SIZE, .data = order->key_id};
+	order->batch.root = (ProtobufCBinaryData){.len = SIGNATURE_SIZE, .data = order->root};
+	order_sign(order, city, SIGNATURE_CANCEL);
+}
+
+static void order_send(struct party *city, const struct order *order, struct answer *answer,
+	const char *code, const char *field)
+{
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__Cancel cancel = DIENSTWEG__CANCEL__INIT;
+	Dienstweg__CancelBatch batch;
+	size_t before = answer->count;
+	if (order) {
+		batch = order->batch;
+		cancel.batch = &batch;
+	}
+	frame.body_case = DIENSTWEG__FRAME__BODY_CANCEL;
+	frame.cancel = &cancel;
+	CHECK_INT(client_send(city->client, &frame), 0);
+	party_until(city, answer->count > before, WAIT_MS);
+	CHECK_STR(answer->code, code);
+	CHECK_STR(answer->field, field);
+}
+
+/* Each is answered, none ends anything, and the real one still does. */
+static void orders_that_are_none(void)
+{
+	struct bus bus;
+	struct party city;
+	struct answer answer = {};
+	struct order order;
+	bus_init_usual(&bus, check_subdir());
+	bus_write(&bus);
+	bus_start(&bus);
+	party_init(&city, &bus, "city");
+	party_connect(&city, NULL);
+	struct letter letter = apply(&city, 0);
+	city.on_frame = take;
+	city.on_frame_context = &answer;
+#define ORDER()           order_init(&order, &city, &letter)
+#define SEND(code, field) order_send(&city, &order, &answer, code, field)
+	order_send(&city, NULL, &answer, "malformed", "cancel");
+	ORDER();
+	order.batch.n_items = BATCH_MAX + 1;
+	SEND("malformed", "cancel");
+	ORDER();
+	order.batch.n_items = 0;
+	SEND("malformed", "items");
+	ORDER();
+	order.item.message_id.len = 15;
+	SEND("malformed", "items");
+	ORDER();
+	snprintf(order.reason, sizeof(order.reason), "No Code");
+	order_sign(&order, &city, SIGNATURE_CANCEL);
+	SEND("malformed", "items");
+	ORDER();
+	order_sign(&order, &city, SIGNATURE_ACK);
+	SEND("bad-signature", "root");
+	ORDER();
+	order.id[15] ^= 1;
+	SEND("bad-signature", "root");
+	ORDER();
+	snprintf(order.sender, sizeof(order.sender), "jobcenter");
+	order.batch.sender = text(order.sender);
+	SEND("not-operated", "sender");
+	ORDER();
+	snprintf(order.sender, sizeof(order.sender), "nobody");
+	order.batch.sender = text(order.sender);
+	SEND("unknown-party", "sender");
+	ORDER();
+	memset(order.key_id, 7, sizeof(order.key_id));
+	SEND("unknown-key", "key_id");
+	/* One item twice, and two of them the same: it ends once. */
+	ORDER();
+	order.batch.n_items = 2;
+	order_sign(&order, &city, SIGNATURE_CANCEL);
+	SEND("cancelled", "jobcenter");
+	SEND("cancelled", "jobcenter");
+#undef ORDER
+#undef SEND
+	party_deinit(&city);
+	CHECK_INT(bus_end(&bus, SIGTERM), 0);
+	char *list = tool_admin(&bus, 0, "audit", "list", "--kind", "cancelled", "--json", NULL);
+	CHECK_INT(tool_count(list, "\"cancelled\""), 1);
+	free(list);
+	free(tool_admin(&bus, 0, "audit", "verify", NULL));
+	free(tool_admin(&bus, 0, "audit", "replay", NULL));
+	bus_deinit(&bus);
+}
+
+CHECK_MAIN(CHECK_CASE(an_application_is_taken_back), CHECK_CASE(a_death_notice_is_called_back),
+	CHECK_CASE(orders_that_are_none))
