@@ -229,7 +229,7 @@ static void an_order_that_nobody_signed_is_found(void)
 	CHECK(root);
 	root[5] ^= 1;
 	order->cancel->batch->root.data[5] ^= 1;
-	uint64_t entry;
+	uint64_t entry = 0;
 	CHECK_INT(cancel(&f, order), 1);
 	CHECK_INT(count_cancelled(&f, &entry), 1);
 	journal_fixture_stop(&f);
