@@ -228,8 +228,10 @@ static void restart(struct chaos *chaos, size_t i)
 		*at = 0;
 		return;
 	}
-	if (i > 0 && chaos->on && chaos->town->agencies[i - 1].away_until > machine->slices)
+	if (i > 0 && chaos->on && chaos->town->agencies[i - 1].away_until > machine->slices) {
+		*at = 0; /* or the clock would wait for it */
 		return;
+	}
 	if (*at == 0)
 		*at = machine->mono_ns + machine_between(1, 4000) * MS;
 	if (*at > machine->mono_ns)
