@@ -16,6 +16,7 @@ enum {
 	RARITY_MAX = 1000,
 	QUICK_NS = 100000,
 	BUSY = 40,
+	YEAR_S = 365 * 24 * 3600,
 };
 
 static void sync_slow(struct proc *process)
@@ -147,6 +148,8 @@ static void disk_full(struct town *town)
 /* Everybody stands still, and the day goes on: states are made, what is due goes. */
 static void days_pass(struct town *town)
 {
+	if (town->machine.mono_ns / MS / SECOND_MS > YEAR_S)
+		return; /* agencies need not remember for ever what they sent */
 	uint64_t days = machine_chance(3) ? machine_between(1, 40) : 1;
 	town_tell(town, "%llu days pass", (unsigned long long)days);
 	town->machine.mono_ns += days * 24 * 3600 * SECOND_MS * MS;
