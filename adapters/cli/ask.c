@@ -317,12 +317,10 @@ int verb_ask(int argc, char **argv)
 		r = verb_config(arguments.config, arguments.demo, &config, &owner);
 	if (r == 0)
 		r = fill(&arguments, &config, &ask);
+	if (r == 0)
+		r = verb_document(arguments.file, ": ask with less", &body, &len);
 	if (r)
 		return r;
-	r = file_read(arguments.file, CONTENT_BYTES_MAX, &body, &len);
-	if (r)
-		return verb_fail(VERB_FAILED, "%s: %s", arguments.file,
-			r > 0 ? "larger than 256 KiB: ask with less" : strerrordesc_np(-r));
 	ask.message.body = BYTES(body, len);
 	r = dw_adapter_run(&config, &ops, &ask);
 	return r ? r : ask.code;

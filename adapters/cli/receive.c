@@ -381,14 +381,13 @@ int verb_receive(int argc, char **argv)
 		r = fill(argc, argv, &arguments, &receive);
 	if (r == 0)
 		r = verb_config(arguments.config, arguments.demo, &config, &owner);
+	if (r == 0 && arguments.answer)
+		r = verb_document(arguments.answer, "", &document, &len);
 	if (r)
 		return r;
-	r = arguments.answer ? file_read(arguments.answer, CONTENT_BYTES_MAX, &document, &len) : 0;
-	if (r || (arguments.answer && len == 0))
-		return verb_fail(VERB_FAILED, "%s: %s", arguments.answer,
-			r < 0   ? strerrordesc_np(-r)
-			: r > 0 ? "larger than 256 KiB"
-				: "is empty: an answer has at least one byte");
+	if (arguments.answer && len == 0)
+		return verb_fail(VERB_FAILED, "%s: is empty: an answer has at least one byte",
+			arguments.answer);
 	receive.answer = BYTES(document, len);
 	r = dir_make(receive.out, 0700);
 	if (r)

@@ -15,7 +15,6 @@
 #include "adapters/sdk/adapter.h"
 #include "proto/base/clock.h"
 #include "proto/base/crypto.h"
-#include "proto/base/file.h"
 #include "proto/base/text.h"
 #include "proto/envelope/envelope.h"
 #include "proto/registry/registry.h"
@@ -409,14 +408,11 @@ int verb_send(int argc, char **argv)
 		r = verb_config(arguments.config, arguments.demo, &config, &owner);
 	if (r == 0)
 		r = fill(&arguments, &config, &send);
+	if (r == 0)
+		r = verb_document(arguments.file,
+			": send it with --attach, beside a smaller document", &body, &len);
 	if (r)
 		return r;
-	r = file_read(arguments.file, CONTENT_BYTES_MAX, &body, &len);
-	if (r)
-		return verb_fail(VERB_FAILED, "%s: %s", arguments.file,
-			r > 0 ? "larger than 256 KiB: send it with --attach, beside a smaller "
-				"document"
-			      : strerrordesc_np(-r));
 	send.message.body = BYTES(body, len);
 	config.flight.credit_messages = 0;
 	r = dw_adapter_run(&config, &ops, &send);

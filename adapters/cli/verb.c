@@ -12,8 +12,10 @@
 
 #include "conf/guard.h"
 #include "proto/base/crypto.h"
+#include "proto/base/file.h"
 #include "proto/base/log.h"
 #include "proto/base/text.h"
+#include "proto/envelope/envelope.h"
 
 int verb_fail(int code, const char *format, ...)
 {
@@ -59,4 +61,12 @@ int verb_hex(const char *option, const char *text, uint8_t *buf, size_t len)
 		return 0;
 	return verb_fail(
 		VERB_USAGE, "--%s %s: %zu lower-case hex digits are wanted", option, text, 2 * len);
+}
+
+int verb_document(const char *path, const char *remedy, uint8_t **ret, size_t *ret_len)
+{
+	int r = file_read(path, CONTENT_BYTES_MAX, ret, ret_len);
+	if (r > 0)
+		return verb_fail(VERB_FAILED, "%s: larger than 256 KiB%s", path, remedy);
+	return r ? verb_fail(VERB_FAILED, "%s: %s", path, strerrordesc_np(-r)) : 0;
 }

@@ -52,3 +52,13 @@ int verb_number(const char *option, const char *text, uint64_t max, uint64_t *re
  * Return: 0 or VERB_USAGE after saying why.
  */
 int verb_hex(const char *option, const char *text, uint8_t *buf, size_t len);
+
+/**
+ * verb_document() - a file that is sent as the content of a message
+ * @path:   given as an option
+ * @remedy: what to do when it is too large, behind "larger than 256 KiB"
+ * @ret:    malloc'd
+ * @ret_len: its length
+ * Return: 0 or VERB_FAILED after saying why.
+ */
+int verb_document(const char *path, const char *remedy, uint8_t **ret, size_t *ret_len);
