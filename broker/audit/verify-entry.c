@@ -41,6 +41,32 @@ static void check_frame(struct entry_checker *c, const struct audit_entry *entry
 			"its retention class %u is not in the registry in force", entry->stub.class);
 }
 
+/* ---- signatures ---- */
+
+/* The key that signed counted for its owner then; if not, that is told. */
+static bool find_key(struct entry_checker *c, uint64_t sequence, struct bytes key_id,
+	struct bytes signer, const char *did, const uint8_t **ret)
+{
+	disputes_count(&c->slice->disputes, sequence, key_id);
+	const char *why = chain_signing_key(&c->slice->chain, sequence, key_id, signer, ret);
+	if (why)
+		audit_report_finding(c->report, sequence, "signature-key", "%s for %.*s %s", did,
+			NAME(signer), why);
+	return !why;
+}
+
+/* What verifying a signed batch said. */
+static void tell_batch(struct entry_checker *c, uint64_t sequence, bool form_ok, bool signature_ok,
+	struct bytes signer, const char *of)
+{
+	if (!form_ok)
+		audit_report_finding(c->report, sequence, "signature-form",
+			"its batch of %s has no possible form", of);
+	else if (!signature_ok)
+		audit_report_finding(c->report, sequence, "signature-bad",
+			"the signature of %.*s under its %s does not verify", NAME(signer), of);
+}
+
 /* ---- messages ---- */
 
 static int check_signature(struct entry_checker *c, const struct audit_entry *entry)
@@ -57,15 +83,10 @@ static int check_signature(struct entry_checker *c, const struct audit_entry *en
 			"the signature of its sender %.*s has no possible form", NAME(sender));
 		return 0;
 	}
-	disputes_count(&c->slice->disputes, entry->sequence, BYTES_PB(signature.key_id));
-	const char *why = chain_signing_key(
-		&c->slice->chain, entry->sequence, BYTES_PB(signature.key_id), sender, &public);
-	if (why)
-		audit_report_finding(c->report, entry->sequence, "signature-key",
-			"signed for %.*s %s", NAME(sender), why);
-	else if (signature_verify(c->signatures, SIGNATURE_MESSAGE,
-			 registry_bus(c->slice->chain.current), public, entry->disclosed.digest,
-			 &signature))
+	if (find_key(c, entry->sequence, BYTES_PB(signature.key_id), sender, "signed", &public) &&
+		signature_verify(c->signatures, SIGNATURE_MESSAGE,
+			registry_bus(c->slice->chain.current), public, entry->disclosed.digest,
+			&signature))
 		audit_report_finding(c->report, entry->sequence, "signature-bad",
 			"the signature of its sender %.*s does not verify", NAME(sender));
 	return 0;
@@ -216,22 +237,12 @@ static void check_batch(struct entry_checker *c, const struct audit_entry *entry
 	};
 	const uint8_t *public;
 	c->slice->signatures++;
-	disputes_count(&c->slice->disputes, entry->sequence, BYTES_PB(batch->key_id));
-	const char *why = chain_signing_key(
-		&c->slice->chain, entry->sequence, BYTES_PB(batch->key_id), recipient, &public);
-	if (why) {
-		audit_report_finding(c->report, entry->sequence, "signature-key",
-			"acknowledged for %.*s %s", NAME(recipient), why);
+	if (!find_key(c, entry->sequence, BYTES_PB(batch->key_id), recipient, "acknowledged",
+		    &public))
 		return;
-	}
 	verify_acks(c->signatures, &parcel, &facts);
-	if (!facts.form_ok)
-		audit_report_finding(c->report, entry->sequence, "signature-form",
-			"its batch of acknowledgements has no possible form");
-	else if (!facts.signature_ok)
-		audit_report_finding(c->report, entry->sequence, "signature-bad",
-			"the signature of %.*s under its acknowledgements does not verify",
-			NAME(recipient));
+	tell_batch(c, entry->sequence, facts.form_ok, facts.signature_ok, recipient,
+		"acknowledgements");
 }
 
 static void check_cancel(struct entry_checker *c, const struct audit_entry *entry)
@@ -245,22 +256,10 @@ static void check_cancel(struct entry_checker *c, const struct audit_entry *entr
 	};
 	const uint8_t *public;
 	c->slice->signatures++;
-	disputes_count(&c->slice->disputes, entry->sequence, BYTES_PB(batch->key_id));
-	const char *why = chain_signing_key(
-		&c->slice->chain, entry->sequence, BYTES_PB(batch->key_id), sender, &public);
-	if (why) {
-		audit_report_finding(c->report, entry->sequence, "signature-key",
-			"cancelled for %.*s %s", NAME(sender), why);
+	if (!find_key(c, entry->sequence, BYTES_PB(batch->key_id), sender, "cancelled", &public))
 		return;
-	}
 	verify_cancel(c->signatures, &parcel, &facts);
-	if (!facts.form_ok)
-		audit_report_finding(c->report, entry->sequence, "signature-form",
-			"its batch of cancellations has no possible form");
-	else if (!facts.signature_ok)
-		audit_report_finding(c->report, entry->sequence, "signature-bad",
-			"the signature of %.*s under its cancellations does not verify",
-			NAME(sender));
+	tell_batch(c, entry->sequence, facts.form_ok, facts.signature_ok, sender, "cancellations");
 }
 
 /* What a recipient takes here was there: who waits for a message keeps it from being erased. */
