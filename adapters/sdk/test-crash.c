@@ -7,9 +7,7 @@
  * arrived. This is the promise that the SDK makes, and the only way to see it broken.
  */
 #include <dirent.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +15,7 @@
 #include "proto/base/file.h"
 #include "proto/base/log.h"
 #include "test/kit/check.h"
+#include "test/kit/spawner.h"
 
 enum { LETTERS = 120, DELIVERIES = 60, ROUNDS = 40, DEADLINE_MS = 60000 };
 
@@ -158,16 +157,17 @@ static const struct dw_adapter_ops ops = {
 	.poll_ms = 20,
 };
 
-static pid_t start(const struct world *world, const struct legacy *legacy)
+struct life {
+	struct world *world;
+	struct legacy legacy;
+};
+
+static void life_run(void *context, const char *endpoint)
 {
-	pid_t child = fork();
-	CHECK(child >= 0);
-	if (child > 0)
-		return child;
-	struct legacy mine = *legacy;
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves no process behind */
+	struct life *life = context;
+	life->world->config.broker = endpoint;
 	log_init("crash", LOG_ERROR, 2);
-	_exit(dw_adapter_run(&world->config, &ops, &mine));
+	_exit(dw_adapter_run(&life->world->config, &ops, &life->legacy));
 }
 
 /* ---- the desk's process ---- */
@@ -252,53 +252,38 @@ static void folders_make(const struct world *world, struct legacy *legacy)
 	CHECK_INT(dir_make(legacy->told, 0700), 0);
 }
 
-static void kill_it(pid_t child)
-{
-	int status;
-	kill(child, SIGKILL);
-	CHECK_INT(waitpid(child, &status, 0), child);
-	if (!WIFSIGNALED(status))
-		CHECK_FAIL("the adapter ended by itself: %d", WEXITSTATUS(status));
-}
-
 static void nothing_is_lost_or_doubled(void)
 {
-	_cleanup_(world_free) struct world *world = world_new();
-	struct legacy legacy = {};
+	_cleanup_(world_free) struct world *world = world_new_shut();
+	struct life life = {.world = world};
+	const struct legacy *legacy = &life.legacy;
 	size_t hellos = 0, delivered = 0;
 	uint64_t dice = (uint64_t)now_ms();
-	int status;
 	printf("seed %llu\n", (unsigned long long)dice);
-	folders_make(world, &legacy);
+	folders_make(world, &life.legacy);
+	struct spawner *spawner = spawner_new(life_run, &life);
+	desk_open(world->desk);
 	for (int round = 0; round < ROUNDS; round++) {
 		dice = dice * 6364136223846793005u + 1442695040888963407u;
-		pid_t child = start(world, &legacy);
+		spawner_start(spawner, world->desk->endpoint);
 		serve_for(world, (dice >> 33) % 120, &hellos, &delivered);
-		kill_it(child);
+		CHECK(WIFSIGNALED(spawner_end(spawner, SIGKILL))); /* it did not end by itself */
 	}
 	size_t before = world->desk->hellos;
-	pid_t child = start(world, &legacy);
+	spawner_start(spawner, world->desk->endpoint);
 	uint64_t deadline = now_ms() + DEADLINE_MS;
-	while (!all_recorded(world, &legacy) || world->desk->hellos == before) {
+	while (!all_recorded(world, legacy) || world->desk->hellos == before) {
 		if (now_ms() > deadline)
 			CHECK_FAIL("handed over %zu, told %zu, arrived %zu of %d, in the log %zu",
-				marks(legacy.out, ""), marks(legacy.told, ""), marks(legacy.in, ""),
-				DELIVERIES, world->desk->messages_count);
+				marks(legacy->out, ""), marks(legacy->told, ""),
+				marks(legacy->in, ""), DELIVERIES, world->desk->messages_count);
 		serve_for(world, 20, &hellos, &delivered);
 	}
 	/* In the log once each: the desk counts a message by its h, so one sent twice is one. */
 	CHECK_INT(world->desk->messages_count, LETTERS + DELIVERIES);
 	CHECK_INT(acked(world->desk), DELIVERIES);
-	kill(child, SIGTERM);
-	for (int i = 0; i < 200; i++) {
-		desk_step(world->desk, 5);
-		if (waitpid(child, &status, WNOHANG) == child) {
-			CHECK(WIFEXITED(status));
-			CHECK_INT(WEXITSTATUS(status), 0);
-			return;
-		}
-	}
-	CHECK_FAIL("SIGTERM does not end it");
+	CHECK_INT(spawner_end(spawner, SIGTERM), 0);
+	spawner_free(spawner);
 }
 
 CHECK_MAIN(CHECK_CASE(nothing_is_lost_or_doubled))

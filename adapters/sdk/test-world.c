@@ -315,14 +315,23 @@ static struct world *world_make(bool witnessed)
 	return world;
 }
 
-struct world *world_new(void)
+struct world *world_new_shut(void)
 {
 	return world_make(false);
 }
 
+struct world *world_new(void)
+{
+	struct world *world = world_make(false);
+	desk_open(world->desk);
+	return world;
+}
+
 struct world *world_new_witnessed(void)
 {
-	return world_make(true);
+	struct world *world = world_make(true);
+	desk_open(world->desk);
+	return world;
 }
 
 void world_free(struct world *world)

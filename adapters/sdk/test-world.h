@@ -52,7 +52,8 @@ struct world {
 };
 
 /* The world. Everything fails the test rather than returning. */
-struct world *world_new(void); /* with fixture, desk and files; the adapter is not open */
+struct world *world_new(void);      /* with fixture, desk and files; the adapter is not open */
+struct world *world_new_shut(void); /* without a thread yet: desk_open() opens its desk */
 struct world *world_new_witnessed(
 	void); /* and it is a witness, with jobcenter and ministry; two are a quorum */
 void world_free(struct world *world);

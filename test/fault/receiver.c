@@ -11,18 +11,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "proto/base/clock.h"
 #include "test/kit/check.h"
 #include "test/kit/party.h"
+#include "test/kit/spawner.h"
 
 enum { ID_SIZE = 16, TABLE_SIZE = 1 << 20, PING_MS = 50, RECONNECT_MS = 20 };
 
 struct receiver {
-	pid_t pid;
+	struct spawner *spawner;
 	const struct bus *bus;
 	char file[512];
 };
@@ -113,10 +113,12 @@ static size_t deliveries_acknowledge(struct inbox *inbox, size_t count)
 	return count - done;
 }
 
-static void receiver_main(const struct receiver *receiver)
+static void receiver_life(void *context, const char *word)
 {
+	const struct receiver *receiver = context;
 	struct inbox inbox = {0};
 
+	(void)word;
 	inbox.ids = calloc(TABLE_SIZE, ID_SIZE);
 	CHECK(inbox.ids);
 	file_open(&inbox, receiver->file);
@@ -135,27 +137,16 @@ static void receiver_main(const struct receiver *receiver)
 static void receiver_start(void *context)
 {
 	struct receiver *receiver = context;
-	pid_t parent = getpid();
 
-	receiver->pid = fork();
-	CHECK(receiver->pid >= 0);
-	if (receiver->pid)
-		return;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(126);
-	receiver_main(receiver);
+	spawner_start(receiver->spawner, "");
 }
 
 static void receiver_kill(void *context)
 {
 	struct receiver *receiver = context;
-	int status;
 
-	kill(receiver->pid, SIGKILL);
-	CHECK_INT(waitpid(receiver->pid, &status, 0), receiver->pid);
-	CHECK(WIFSIGNALED(status)); /* it found nothing wrong until now */
-	receiver->pid = 0;
+	CHECK(WIFSIGNALED(
+		spawner_end(receiver->spawner, SIGKILL))); /* it found nothing wrong until now */
 }
 
 struct receiver *receiver_new(const struct bus *bus, struct recipient *ret)
@@ -165,6 +156,7 @@ struct receiver *receiver_new(const struct bus *bus, struct recipient *ret)
 	CHECK(receiver);
 	receiver->bus = bus;
 	snprintf(receiver->file, sizeof(receiver->file), "%s", bus_path(bus, "handed-over"));
+	receiver->spawner = spawner_new(receiver_life, receiver);
 	*ret = (struct recipient){.content_type = "application/octet-stream",
 		.start = receiver_start,
 		.kill = receiver_kill,
@@ -182,5 +174,6 @@ void receiver_free(struct receiver *receiver, struct handed_over *ret)
 	while (fread(id, ID_SIZE, 1, file) == 1)
 		handed_over_add(ret, id);
 	fclose(file);
+	spawner_free(receiver->spawner);
 	free(receiver);
 }

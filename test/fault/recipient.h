@@ -26,7 +26,8 @@ struct handed_over {
 };
 void handed_over_add(struct handed_over *all, const uint8_t id[16]);
 
-/* ---- a party of the kit with the smallest durable inbox there can be: receiver.c ---- */
+/* ---- a party of the kit with the smallest durable inbox there can be: receiver.c ----
+   To be made while the program has no other thread. */
 struct receiver;
 struct receiver *receiver_new(const struct bus *bus, struct recipient *ret);
 void receiver_free(struct receiver *receiver, struct handed_over *ret); /* after stop */

@@ -43,16 +43,23 @@ static struct bytes copy(struct desk *desk, struct bytes data)
 
 void desk_init(struct desk *desk, struct registry_fixture *fixture, const char *bus)
 {
-	int server = 1, zero = 0, mandatory = 1;
-	size_t size = sizeof(desk->endpoint);
-	const struct key_secret *key = registry_fixture_secret(fixture, bus, KEY_TRANSPORT);
 	memset(desk, 0, sizeof(*desk));
 	desk->fixture = fixture;
 	desk->bus = bus;
 	desk->registry = registry_fixture_load(fixture, 1, NULL);
 	desk->arena = arena_new(ARENA_BUDGET);
+	CHECK(desk->arena);
+	desk_grow(desk, 2); /* start and registry, as in a real one */
+}
+
+void desk_open(struct desk *desk)
+{
+	int server = 1, zero = 0, mandatory = 1;
+	size_t size = sizeof(desk->endpoint);
+	const struct key_secret *key = registry_fixture_secret(
+		desk->fixture, desk->bus, KEY_TRANSPORT);
 	desk->context = zmq_ctx_new();
-	CHECK(desk->arena && desk->context && key);
+	CHECK(desk->context && key);
 	desk->router = zmq_socket(desk->context, ZMQ_ROUTER);
 	CHECK(desk->router);
 	zmq_setsockopt(desk->router, ZMQ_CURVE_SERVER, &server, sizeof(server));
@@ -61,7 +68,6 @@ void desk_init(struct desk *desk, struct registry_fixture *fixture, const char *
 	zmq_setsockopt(desk->router, ZMQ_ROUTER_MANDATORY, &mandatory, sizeof(mandatory));
 	CHECK_INT(zmq_bind(desk->router, "tcp://127.0.0.1:*"), 0);
 	CHECK_INT(zmq_getsockopt(desk->router, ZMQ_LAST_ENDPOINT, desk->endpoint, &size), 0);
-	desk_grow(desk, 2); /* start and registry, as in a real one */
 }
 
 void desk_deinit(struct desk *desk)

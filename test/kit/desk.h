@@ -151,13 +151,14 @@ struct desk {
 };
 
 /**
- * desk_init() - open it on a free port, with the fixture's registry in version 1
+ * desk_init() - set it up, with the fixture's registry in version 1; without a thread yet
  * @desk:    to set up; large: allocate it
  * @fixture: has all parties; borrowed
  * @bus:     its bus id
  */
 void desk_init(struct desk *desk, struct registry_fixture *fixture, const char *bus);
-void desk_deinit(struct desk *desk);
+void desk_open(struct desk *desk);   /* on a free port: endpoint */
+void desk_deinit(struct desk *desk); /* was opened */
 
 /**
  * desk_step() - take what is there, answer it

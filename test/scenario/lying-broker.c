@@ -45,6 +45,7 @@ static void face_init(struct story *story, struct face *face, const char *party)
 	face->desk = calloc(1, sizeof(*face->desk));
 	CHECK(face->desk);
 	desk_init(face->desk, story->bus.fixture, "test.demo");
+	desk_open(face->desk);
 	snprintf(line, sizeof(line), "witness: keys/%s.witness.secret\n", party);
 	story->bus.adapter_extra = line;
 	bus_adapter_write(&story->bus, party, face->desk->endpoint);
