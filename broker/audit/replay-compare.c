@@ -164,6 +164,20 @@ static const char *timer_name(uint8_t what)
 	return names[what];
 }
 
+static void name_hold(struct replayer *p, struct words *words, struct bytes key)
+{
+	if (key.len == HOLD_CASE_SIZE) {
+		words_add(words, "a case under legal hold");
+	} else if (key.len == HOLD_PARTY_SIZE) {
+		words_add(words, "the queue of ");
+		add_party(p, words, be32_get(key.data + 1));
+	} else if (key.len == HOLD_SERVICE_SIZE) {
+		words_add(words, "what comes for ");
+		words_name(words,
+			BYTES(key.data + 1, strnlen((const char *)key.data + 1, key.len - 1)));
+	}
+}
+
 /* The row in words; its message's sequence, or @fallback where it is about none. */
 static uint64_t name_row(struct replayer *p, struct words *words, enum state_table table,
 	struct bytes key, struct bytes value, uint64_t fallback)
@@ -193,6 +207,10 @@ static uint64_t name_row(struct replayer *p, struct words *words, enum state_tab
 		name_counter(p, words, key);
 	} else if (table == STATE_PARTY) {
 		words_name(words, key);
+	} else if (table == STATE_HOLD) {
+		name_hold(p, words, key);
+		if (value.len == sizeof(sequence))
+			sequence = be64_get(value.data);
 	} else if (table == STATE_ORDER && key.len == ORDER_KEY_SIZE) {
 		words_add(words, "later ones of the case held back for ");
 		add_party(p, words, be32_get(key.data));

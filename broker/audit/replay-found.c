@@ -32,6 +32,14 @@ static int put(struct replayer *p, enum state_table table, struct bytes key, str
 	return state_put(p->rules.state, table, key, value);
 }
 
+/* The state that is put together. */
+struct founding {
+	uint64_t size;
+	uint32_t rules; /* version of its entry */
+	const Dienstweg__State *told;
+	size_t hold; /* the first of told->holds that entries have not passed */
+};
+
 /* ---- one row of one entry ---- */
 
 static int put_seen(struct replayer *p, const struct audit_entry *entry)
@@ -118,7 +126,19 @@ static int put_ends(struct replayer *p, const struct audit_entry *entry)
 	return r == STATE_NOT_FOUND ? 0 : r;
 }
 
-static int found_entry(struct replayer *p, const struct audit_entry *entry)
+/* Whether a case is still under hold its entries need not tell: the release may be erased, and the hold not. */
+static int found_hold(struct replayer *p, const struct audit_entry *entry, struct founding *at)
+{
+	const Dienstweg__State *told = at->told;
+	struct remade made;
+	while (at->hold < told->n_holds && told->holds[at->hold] < entry->sequence)
+		at->hold++;
+	if (at->rules >= 1 && (at->hold == told->n_holds || told->holds[at->hold] != entry->sequence))
+		return 0;
+	return replay_decide(p, entry, &made);
+}
+
+static int found_entry(struct replayer *p, const struct audit_entry *entry, struct founding *at)
 {
 	struct remade made;
 	switch (entry->stub.kind) {
@@ -139,16 +159,18 @@ static int found_entry(struct replayer *p, const struct audit_entry *entry)
 		return entry->decision->n_affected == 0 ? replay_decide(p, entry, &made) : 0;
 	case DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_START:
+		return replay_decide(p, entry, &made);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_HOLD:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_RELEASE:
-		return replay_decide(p, entry, &made);
+		return found_hold(p, entry, at);
 	default:
 		return 0;
 	}
 }
 
-static int found_entries(struct replayer *p, uint64_t until)
+static int found_entries(struct replayer *p, struct founding *at)
 {
+	uint64_t until = at->size;
 	int r = 0;
 	for (; r == 0 && p->next < until; p->next++) {
 		struct audit_entry entry;
@@ -164,7 +186,7 @@ static int found_entries(struct replayer *p, uint64_t until)
 		if (r == 0)
 			replay_use_rules(p, entry.decision->rules_version);
 		if (r == 0)
-			r = found_entry(p, &entry);
+			r = found_entry(p, &entry, at);
 		else if (r == READER_DAMAGED)
 			audit_report_finding(p->report, p->next, "entry-unreadable",
 				"it cannot be read: audit verify tells more");
@@ -436,7 +458,9 @@ int replay_found(struct replayer *p, const struct replay_state *state)
 	struct bytes content;
 	int r = arena ? replay_read_state(p, state, arena, &cut, &told, &content) : -ENOMEM;
 	if (r == 0)
-		r = found_entries(p, state->cut.size);
+		r = found_entries(p,
+			&(struct founding){
+				.size = state->cut.size, .rules = state->cut.rules, .told = told});
 	if (r == 0)
 		r = found_quotas(p, state);
 	if (r == 0)

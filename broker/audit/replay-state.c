@@ -51,7 +51,8 @@ static int add_state(struct replayer *p, uint64_t sequence)
 		.cut = {.size = cut->size,
 			.batch_ms = cut->batch_ms,
 			.from = cut->from,
-			.since_ms = before ? before->cut.batch_ms : 0},
+			.since_ms = before ? before->cut.batch_ms : 0,
+			.rules = entry.decision->rules_version},
 	};
 	return 0;
 }

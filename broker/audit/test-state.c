@@ -6,6 +6,7 @@
  * journal here as an erasure would, and replay has to come to the same tables all the same.
  */
 #include "broker/audit/entry.h"
+#include "broker/audit/rebuild.h"
 #include "broker/audit/replay.h"
 #include "broker/audit/test-life.h"
 #include "broker/journal/state.h"
@@ -293,6 +294,76 @@ static void goes_on_after_two_years(void)
 	parcel_free(late);
 }
 
+static struct operator_act about_case(enum operator_what what, const uint8_t case_id[16])
+{
+	struct operator_act act = {.what = what, .about.account = 1000};
+	memcpy(act.about.case_id, case_id, 16);
+	return act;
+}
+
+/* A registry in which no record is kept as long as the hold's own. */
+static void shorten(struct journal_fixture *f)
+{
+	registry_fixture_content(f->parties)->classes[1]->record_days = 100;
+	struct registry *next = registry_fixture_load(
+		f->parties, registry_version(f->registry) + 1, f->registry);
+	struct parcel *parcel = journal_fixture_act(f, PARCEL_REGISTRY);
+	parcel->registry = registry_ref(next);
+	journal_fixture_run(f, parcel);
+	CHECK_INT(parcel->verdict, 0);
+	parcel_free(parcel);
+	registry_unref(f->registry);
+	f->registry = next;
+}
+
+/* The hold can be read, its release cannot: whether it holds is what the state says. */
+static void a_release_may_go_before_its_hold(void)
+{
+	_cleanup_(erasing_deinit) struct erasing erasing;
+	struct audit_replay_options options = {.work = check_memdir()};
+	const uint8_t released[16] = {2}, again[16] = {1};
+	struct audit_replay_result result;
+	struct operator_act holds[2], act;
+	struct found found;
+	char error[512] = "";
+	erasing_init(&erasing, "release");
+	struct journal_fixture *f = &erasing.journal;
+	struct audit_paths paths = {.journal = f->dir, .keyring = f->keys, .master_key = f->master};
+	journal_fixture_start(f);
+	act = about_case(OPERATOR_HOLD, released);
+	holds[0] = erasing_operate(&erasing, &act);
+	act = about_case(OPERATOR_HOLD, again);
+	holds[1] = erasing_operate(&erasing, &act);
+	shorten(f);
+	act = about_case(OPERATOR_RELEASE, released);
+	act = erasing_operate(&erasing, &act);
+	uint64_t release = act.sequence;
+	act = about_case(OPERATOR_RELEASE, again);
+	erasing_operate(&erasing, &act);
+	act = about_case(OPERATOR_HOLD, again);
+	act = erasing_operate(&erasing, &act);
+	CHECK(holds[0].changed && holds[1].changed && act.changed);
+	erasing_later(&erasing, 740);
+	CHECK_INT(erasing_read_record(&erasing, release), READER_ERASED);
+	CHECK_INT(erasing_read_record(&erasing, holds[0].sequence), 0);
+	CHECK_INT(erasing_read_record(&erasing, holds[1].sequence), 0);
+	CHECK_INT(erasing_read_record(&erasing, act.sequence), 0);
+	journal_fixture_stop(f);
+	for (int i = 0; i < 2; i++) {
+		_cleanup_(audit_close) struct audit audit = {};
+		found_init(&found);
+		CHECK_INT(audit_open(&paths, &audit, error, sizeof(error)), 0);
+		CHECK_INT(audit_replay(&audit, &options, &found.report, &result), 0);
+		found_none(&found);
+		CHECK(result.complete && result.from > release);
+		CHECK_INT(result.rows[STATE_HOLD], 1);
+		if (i == 0)
+			CHECK_INT(audit_rebuild(&paths, &options, &found.report, &result, error,
+					  sizeof(error)),
+				0);
+	}
+}
+
 /* The broker's row of `end` outlives message and acknowledgement: whoever sends that one again is told "already". */
 static void knows_what_had_ended(void)
 {
@@ -370,5 +441,5 @@ static void knows_that_an_id_was_used(void)
 CHECK_MAIN(CHECK_CASE(says_what_happened), CHECK_CASE(comes_when_it_is_asked_for),
 	CHECK_CASE(tells_on_a_changed_table), CHECK_CASE(finds_a_changed_state),
 	CHECK_CASE(goes_on_after_an_erasure), CHECK_CASE(begins_at_the_last_state_before_a_gap),
-	CHECK_CASE(goes_on_after_two_years), CHECK_CASE(knows_what_had_ended),
-	CHECK_CASE(knows_that_an_id_was_used))
+	CHECK_CASE(goes_on_after_two_years), CHECK_CASE(a_release_may_go_before_its_hold),
+	CHECK_CASE(knows_what_had_ended), CHECK_CASE(knows_that_an_id_was_used))

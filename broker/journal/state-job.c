@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "broker/routing/rules.h"
 #include "broker/thread.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -48,6 +49,7 @@ static int make(struct state_job *job)
 		.batch_ms = meta.batch_ms,
 		.from = job->mark.size,
 		.since_ms = job->mark.batch_ms,
+		.rules = RULES_VERSION,
 	};
 	return state_make(&source, &job->cut, job->arena, &job->made);
 }

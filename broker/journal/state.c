@@ -12,6 +12,7 @@
 #include "broker/journal/state.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "broker/journal/state-maker.h"
 #include "broker/journal/tables.h"
@@ -271,6 +272,31 @@ static int take_counter(
 	return kind == COUNTER_QUOTA ? add_quota(maker, key, value) : 0;
 }
 
+/* Numbers that are gathered in the order of something else, and must not tell that order. */
+static int compare_sequences(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Which entry put a case there is told, because its release may be erased before it; which case is not. */
+static int take_hold(
+	struct state_maker *maker, struct walk *walk, struct bytes key, struct bytes value)
+{
+	Dienstweg__State *state = &maker->state;
+	(void)walk;
+	state_digest_row(maker, STATE_HOLD, key, value);
+	if (key.len != HOLD_CASE_SIZE || maker->cut->rules < 1)
+		return 0;
+	if (value.len != 8)
+		return -EBADMSG;
+	state->holds = state_grow(maker->arena, state->holds, state->n_holds, sizeof(*state->holds));
+	if (!state->holds)
+		return -ENOMEM;
+	state->holds[state->n_holds++] = be64_get(value.data);
+	return 0;
+}
+
 /* Of the other tables every row counts as it stands. */
 static int take_plain(
 	struct state_maker *maker, struct walk *walk, struct bytes key, struct bytes value)
@@ -312,9 +338,12 @@ static int take_tables(struct state_maker *maker)
 	if (r == 0)
 		r = take_table(maker, STATE_PARTY, take_plain);
 	if (r == 0)
-		r = take_table(maker, STATE_HOLD, take_plain);
+		r = take_table(maker, STATE_HOLD, take_hold);
 	if (r == 0)
 		r = take_table(maker, STATE_ORDER, take_plain);
+	if (r == 0 && maker->state.n_holds > 0)
+		qsort(maker->state.holds, maker->state.n_holds, sizeof(*maker->state.holds),
+			compare_sequences);
 	return r;
 }
 

@@ -14,6 +14,7 @@ struct state_cut {
 	uint64_t batch_ms; /* everything due by then has happened */
 	uint64_t from;     /* the period begins at this entry: size of the state before, or 0 */
 	uint64_t since_ms; /* batch_ms of the state before, or 0 */
+	uint32_t rules;    /* version of the rules that the entry is of: older ones told less */
 };
 
 struct state_source {

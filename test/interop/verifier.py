@@ -29,7 +29,7 @@ class Verifier:
         self.batch_ms, self.absent = 0, []
         self.erased, self.last_erased = [], 0
         self.messages, self.header_bytes, self.refused, self.acks = {}, {}, {}, {}
-        self.ended, self.holds, self.states, self.unread = {}, {}, [], set()
+        self.ended, self.holds, self.states, self.unread = {}, [], [], set()
         self.overdue = {}  # entries that told senders that nobody replied
         self.parking = {}  # entries that made dead letters, or held messages
         self.stops = {}  # ("party" or "service", name): the entry that holds it
@@ -265,10 +265,10 @@ class Verifier:
         self.overdue[sequence] = decision
 
     def kind_12(self, sequence, _class, _row, decision):
-        self.holds[decision.case_id] = sequence
+        self.holds.append((sequence, decision.case_id, True))
 
-    def kind_13(self, _sequence, _class, _row, decision):
-        self.holds.pop(decision.case_id, None)
+    def kind_13(self, sequence, _class, _row, decision):
+        self.holds.append((sequence, decision.case_id, False))
 
     def kind_14(self, sequence, _class, _row, decision):
         if decision.previous_erased != self.last_erased:
