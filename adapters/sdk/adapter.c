@@ -347,6 +347,10 @@ static int take_error(struct dw_adapter *adapter, const Dienstweg__Error *error)
 		rerun_put_off(adapter->replay);
 	if (bytes_equal(BYTES_PB(error->field), BYTES_STR("cancel")))
 		recall_put_off(adapter->recall);
+	if (bytes_equal(BYTES_PB(error->field), BYTES_STR("get_registry")))
+		trust_registry_put_off(adapter->trust);
+	if (bytes_equal(BYTES_PB(error->field), BYTES_STR("get_proof")))
+		trust_proof_put_off(adapter->trust);
 	if (bytes_equal(BYTES_PB(error->field), BYTES_STR("note")))
 		log_error("witness", "the broker refuses our cosignature",
 			F_BYTES("code", BYTES_PB(error->code)),

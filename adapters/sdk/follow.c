@@ -14,7 +14,7 @@
 #include "proto/base/file.h"
 #include "proto/base/log.h"
 
-enum { PATIENCE_MS = 5000, ERROR_SIZE = 512 };
+enum { PATIENCE_MS = 5000, LATER_MS = 1000, ERROR_SIZE = 512 };
 
 /* Not signed by the pinned roots: then it must descend from one that is. */
 static int unpinned_read(struct follow *follow, char *reterr, size_t size)
@@ -100,13 +100,27 @@ static int refuse(struct follow *follow, const char *why)
 	return FOLLOW_REFUSED;
 }
 
+void follow_put_off(struct follow *follow, uint64_t now_ns)
+{
+	follow->asked_at_ns = 0;
+	follow->not_before_ns = now_ns + LATER_MS * UINT64_C(1000000);
+}
+
+/* Long ago, and the broker has said other things since: of one that says nothing at all the session will tell. */
+static bool is_unanswered(const struct follow *follow, const struct client *client, uint64_t now_ns)
+{
+	uint64_t patience_ns = PATIENCE_MS * UINT64_C(1000000);
+	return now_ns - follow->asked_at_ns >= patience_ns &&
+	       client_heard_ns(client) >= follow->asked_at_ns + patience_ns / 2;
+}
+
 int follow_step(struct follow *follow, struct client *client, uint64_t now_ns)
 {
 	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
 	Dienstweg__GetRegistry question = DIENSTWEG__GET_REGISTRY__INIT;
 	bool asked = follow->asked_at_ns != 0;
-	if (!follow->wanted ||
-		(asked && now_ns - follow->asked_at_ns < PATIENCE_MS * UINT64_C(1000000)))
+	if (!follow->wanted || now_ns < follow->not_before_ns ||
+		(asked && !is_unanswered(follow, client, now_ns)))
 		return 0;
 	if (asked && follow->number != 0) {
 		(void)refuse(follow, "it does not follow the one held, and the bus does not give "
@@ -176,6 +190,10 @@ int follow_take(struct follow *follow, struct bytes signed_bytes)
 	int r = registry_load_next(follow->registry, signed_bytes, &next, &theirs, why, sizeof(why));
 	if (r < 0)
 		return r;
+	/* The answer to an earlier question: whoever asks a slow broker twice hears the same twice, and the second
+	   time has asked for another one since. */
+	if (follow->number != 0 && theirs != 0 && theirs != follow->number)
+		return 0;
 	if (r > 0)
 		return not_taken(follow, r, theirs, why);
 	if (next != follow->registry)

@@ -28,9 +28,10 @@ struct follow {
 	struct registry *registry; /* in force */
 	bool wanted;
 	uint64_t asked_at_ns; /* 0: ask now */
-	uint64_t number;      /* asked for; 0: the newest */
-	uint64_t known;       /* the broker's, as Welcome told */
-	uint64_t refused;     /* how many */
+	uint64_t not_before_ns;
+	uint64_t number;  /* asked for; 0: the newest */
+	uint64_t known;   /* the broker's, as Welcome told */
+	uint64_t refused; /* how many */
 };
 
 struct follow_options {
@@ -64,10 +65,12 @@ void follow_welcome(struct follow *follow, uint64_t version); /* the broker has 
  */
 int follow_step(struct follow *follow, struct client *client, uint64_t now_ns);
 
+void follow_put_off(struct follow *follow, uint64_t now_ns); /* the broker is busy: ask in a second */
+
 /**
  * follow_take() - take the answer
  * @follow:       the follower
  * @signed_bytes: untrusted
- * Return: 0 (more steps are under way, or nothing was asked for), FOLLOW_*, negative errno.
+ * Return: 0 (more steps are under way, or it is no answer to what was asked), FOLLOW_*, negative errno.
  */
 int follow_take(struct follow *follow, struct bytes signed_bytes);

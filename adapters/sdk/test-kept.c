@@ -176,6 +176,36 @@ static void an_adapter_walks_from_its_policy_to_roots_it_never_heard_of(void)
 	CHECK(strstr(why, "give an older registry that they signed") != NULL);
 }
 
+/* A slow broker was asked for the newest twice: its second answer is none to what was asked for since, and no lie. */
+static void an_answer_to_an_earlier_question_is_passed_over(void)
+{
+	_cleanup_(chain_deinit) struct chain chain;
+	char policy[600], file[600], why[512] = "";
+	struct follow follow;
+	chain_init(&chain, "twice");
+	snprintf(policy, sizeof(policy), "%s/policy", chain.state);
+	snprintf(file, sizeof(file), "%s/registry.signed", chain.state);
+	const struct follow_options options = {policy, file, chain.state, "test.demo"};
+	write_policy(&chain, policy);
+	CHECK_INT(file_replace(file, registry_signed_bytes(chain.versions[0]), 0644), 0);
+	CHECK_INT(follow_init(&follow, &options, why, sizeof(why)), 0);
+	follow_welcome(&follow, VERSIONS);
+	CHECK_INT(answer(&follow, chain.versions[6]), 0);
+	for (size_t i = 1; i < VERSIONS - 1; i++) {
+		CHECK_INT(answer(&follow, chain.versions[6]), 0);
+		CHECK_INT(answer(&follow, chain.versions[i - 1]), 0);
+		CHECK_INT(follow.number, i + 1);
+		CHECK_INT(answer(&follow, chain.versions[i]), FOLLOW_ADOPTED);
+	}
+	CHECK_INT(follow.refused, 0);
+	/* But one that was asked for by its number, and does not follow, is a lie. */
+	struct bytes other = registry_fixture_compose(chain.fixture, VERSIONS, chain.versions[0]);
+	other = registry_fixture_sign(chain.fixture, other, "root7");
+	other = registry_fixture_sign(chain.fixture, other, "root8");
+	CHECK_INT(follow_take(&follow, other), FOLLOW_REFUSED);
+	follow_deinit(&follow);
+}
+
 /* Whoever can write into the folder fills it; what is counted must not be what the folder happens to list first. */
 static void a_full_folder_leads_there_all_the_same(void)
 {
@@ -230,5 +260,6 @@ static void roots_that_left_sign_nothing_any_more(void)
 CHECK_MAIN(CHECK_CASE(the_way_from_the_policy_is_found),
 	CHECK_CASE(a_gap_or_a_stranger_leads_nowhere),
 	CHECK_CASE(an_adapter_walks_from_its_policy_to_roots_it_never_heard_of),
+	CHECK_CASE(an_answer_to_an_earlier_question_is_passed_over),
 	CHECK_CASE(roots_that_left_sign_nothing_any_more),
 	CHECK_CASE(a_full_folder_leads_there_all_the_same))

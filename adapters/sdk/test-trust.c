@@ -182,6 +182,23 @@ static void a_broker_that_withholds_proofs_is_told_about(void)
 	world_until(world, trust_proven_size(world->adapter.trust) == world->desk->size);
 }
 
+/* It looks up one thing at a time; nobody is accused because of that, and nobody waits for long. */
+static void a_busy_broker_is_asked_again(void)
+{
+	_cleanup_(world_free) struct world *world = world_new();
+	world_connect(world);
+	recorded(world, "k1");
+	world->desk->busy = 2;
+	for (size_t left = 2; left > 0; left--) {
+		world_wait_over(world, SECOND_MS);
+		world_until(world, world->desk->busy == left - 1);
+		world_while(world, world->desk->busy == left - 1); /* not at once */
+	}
+	world_wait_over(world, SECOND_MS);
+	world_until(world, trust_proven_size(world->adapter.trust) == world->desk->size);
+	CHECK_INT(world->failed, 0);
+}
+
 /* ---- registry ---- */
 
 static void newer(struct world *world)
@@ -190,6 +207,19 @@ static void newer(struct world *world)
 		world->fixture, registry_version(world->desk->registry) + 1, world->desk->registry);
 	registry_unref(world->desk->registry);
 	world->desk->registry = next;
+}
+
+static void a_busy_broker_is_asked_for_its_registry_again(void)
+{
+	_cleanup_(world_free) struct world *world = world_new();
+	newer(world);
+	world->desk->busy = 1;
+	world_connect(world);
+	world_until(world, world->desk->busy == 0);
+	world_while(world, world->desk->registries_asked == 0);
+	world_wait_over(world, SECOND_MS);
+	world_until(world, registry_version(trust_registry(world->adapter.trust)) == 2);
+	CHECK_INT(world->desk->registries_asked, 1);
 }
 
 static uint64_t version_in_file(const struct world *world)
@@ -292,6 +322,8 @@ CHECK_MAIN(CHECK_CASE(a_growing_log_is_proven_once_a_second),
 	CHECK_CASE(after_an_alarm_it_does_not_start),
 	CHECK_CASE(a_checkpoint_out_of_nowhere_is_an_alarm),
 	CHECK_CASE(a_broker_that_withholds_proofs_is_told_about),
+	CHECK_CASE(a_busy_broker_is_asked_again),
+	CHECK_CASE(a_busy_broker_is_asked_for_its_registry_again),
 	CHECK_CASE(a_newer_registry_is_taken_over_and_kept),
 	CHECK_CASE(an_older_or_other_registry_is_refused),
 	CHECK_CASE(a_new_log_key_comes_with_its_registry),

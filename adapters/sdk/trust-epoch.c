@@ -198,7 +198,8 @@ int trust_epoch_proof(struct trust *trust, const Dienstweg__CheckpointFrame *fra
 
 int trust_epoch_step(struct trust *trust, struct client *client)
 {
-	if (trust->asked_at_ns && ms_since(trust, trust->asked_at_ns) < PATIENCE_MS)
+	if (clock_mono_ns(trust->options.clock) < trust->not_before_ns ||
+		(trust->asked_at_ns && ms_since(trust, trust->asked_at_ns) < PATIENCE_MS))
 		return 0;
 	if (trust->asked_at_ns)
 		log_error("trust",

@@ -18,6 +18,7 @@ enum {
 	PROOF_BUSY_MS = 1000,
 	PROOF_IDLE_MS = 10000,
 	PROOF_PATIENCE_MS = 10000, /* then it is asked for again */
+	PROOF_LATER_MS = 1000,
 	STALE_TELL_MS = 3600 * 1000,
 };
 
@@ -274,7 +275,8 @@ static int proofs_step(struct trust *trust, struct client *client)
 	uint64_t pause = heads_aside_waits(&trust->heads) ? 0 /* they come at a pace of their own */
 			 : heads_pending(&trust->heads)   ? PROOF_BUSY_MS
 							  : PROOF_IDLE_MS;
-	if (!trust->heads.proven.set || ms_since(trust, trust->proven_at_ns) < pause)
+	if (!trust->heads.proven.set || ms_since(trust, trust->proven_at_ns) < pause ||
+		now_ns(trust) < trust->not_before_ns)
 		return 0;
 	if (trust->asked_at_ns && ms_since(trust, trust->asked_at_ns) < PROOF_PATIENCE_MS)
 		return 0;
@@ -293,6 +295,12 @@ static int proofs_step(struct trust *trust, struct client *client)
 	return trust_ask(trust, client);
 }
 
+void trust_proof_put_off(struct trust *trust)
+{
+	trust->asked_at_ns = 0;
+	trust->not_before_ns = now_ns(trust) + PROOF_LATER_MS * UINT64_C(1000000);
+}
+
 /* ---- registry ---- */
 
 const struct registry *trust_registry(const struct trust *trust)
@@ -308,6 +316,11 @@ uint64_t trust_proven_size(const struct trust *trust)
 void trust_want_registry(struct trust *trust)
 {
 	follow_want(&trust->follow);
+}
+
+void trust_registry_put_off(struct trust *trust)
+{
+	follow_put_off(&trust->follow, now_ns(trust));
 }
 
 void trust_registry_seen(struct trust *trust, uint64_t version)

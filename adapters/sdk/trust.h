@@ -98,6 +98,10 @@ void trust_want_registry(struct trust *trust);
 /* The broker has a registry of this version: a newer one than ours is asked for. */
 void trust_registry_seen(struct trust *trust, uint64_t version);
 
+/* The broker was asked for a registry or a proof while it was at another one: ask again in a second. */
+void trust_registry_put_off(struct trust *trust);
+void trust_proof_put_off(struct trust *trust);
+
 /**
  * trust_registry_take() - take the answer to GetRegistry
  * @trust:       the trust

@@ -24,7 +24,8 @@ struct trust {
 	uint64_t hello_size;
 	uint64_t rested_size;
 	struct heads_question question;
-	uint64_t asked_at_ns;  /* 0: no question open */
+	uint64_t asked_at_ns; /* 0: no question open */
+	uint64_t not_before_ns;
 	uint64_t proven_at_ns; /* last answer */
 	size_t unknown_len;    /* a note that no known key signed waits for a newer registry */
 	uint8_t unknown[HEAD_NOTE_MAX];

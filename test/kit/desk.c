@@ -547,6 +547,30 @@ static void cosigned_send(struct desk *desk)
 	desk_send(desk, &frame);
 }
 
+static void error_send(
+	struct desk *desk, const Dienstweg__Frame *received, const char *code, const char *field)
+{
+	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
+	Dienstweg__Error error = DIENSTWEG__ERROR__INIT;
+	if (received->session.len == sizeof(desk->nonce))
+		memcpy(desk->nonce, received->session.data, sizeof(desk->nonce));
+	error.code = pb(BYTES_STR(code));
+	error.field = pb(BYTES_STR(field));
+	frame.body_case = DIENSTWEG__FRAME__BODY_ERROR;
+	frame.error = &error;
+	desk_send(desk, &frame);
+}
+
+/* Too busy to answer a question? Then that was the answer. */
+static bool is_busy(struct desk *desk, const Dienstweg__Frame *frame, const char *field)
+{
+	if (desk->busy == 0)
+		return false;
+	desk->busy--;
+	error_send(desk, frame, "busy", field);
+	return true;
+}
+
 static void registry_take(struct desk *desk)
 {
 	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
@@ -555,18 +579,6 @@ static void registry_take(struct desk *desk)
 	body.signed_ = pb(registry_signed_bytes(desk->registry));
 	frame.body_case = DIENSTWEG__FRAME__BODY_REGISTRY;
 	frame.registry = &body;
-	desk_send(desk, &frame);
-}
-
-static void error_send(struct desk *desk, const Dienstweg__Frame *received, const char *code)
-{
-	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
-	Dienstweg__Error error = DIENSTWEG__ERROR__INIT;
-	if (received->session.len == sizeof(desk->nonce))
-		memcpy(desk->nonce, received->session.data, sizeof(desk->nonce));
-	error.code = pb(BYTES_STR(code));
-	frame.body_case = DIENSTWEG__FRAME__BODY_ERROR;
-	frame.error = &error;
 	desk_send(desk, &frame);
 }
 
@@ -594,7 +606,7 @@ static void frame_take(struct desk *desk, const Dienstweg__Frame *frame)
 		return;
 	}
 	if (!desk->open) {
-		error_send(desk, frame, "hello-required");
+		error_send(desk, frame, "hello-required", "session");
 		return;
 	}
 	switch (frame->body_case) {
@@ -618,10 +630,12 @@ static void frame_take(struct desk *desk, const Dienstweg__Frame *frame)
 		desk->credit_bytes = frame->credit->bytes;
 		break;
 	case DIENSTWEG__FRAME__BODY_GET_REGISTRY:
-		registry_take(desk);
+		if (!is_busy(desk, frame, "get_registry"))
+			registry_take(desk);
 		break;
 	case DIENSTWEG__FRAME__BODY_GET_PROOF:
-		proof_take(desk, frame->get_proof);
+		if (!is_busy(desk, frame, "get_proof"))
+			proof_take(desk, frame->get_proof);
 		break;
 	case DIENSTWEG__FRAME__BODY_GET_CHECKPOINT:
 		CHECK(frame->get_checkpoint->cosigned);

@@ -144,6 +144,7 @@ struct desk {
 	const char *cancel_state; /* of what is cancelled, for jobcenter; NULL: the batch is refused */
 	bool deaf_to_cancels;     /* answers none */
 	bool deaf_to_proofs;      /* answers no GetProof */
+	size_t busy;              /* with so many of GetProof and GetRegistry */
 	bool crowded;     /* its candidates bear as many lines of nobody as a note may have */
 	bool newest_only; /* ignores GetProof.new_size */
 	const char *cosigners; /* names, comma-separated: GetCheckpoint.cosigned is answered with the newest
