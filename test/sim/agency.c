@@ -257,6 +257,7 @@ static int report_take(struct dw_adapter *adapter, void *context, const struct d
 	switch (report->event) {
 	case DW_RECORDED:
 		recorded(agency, letter, sender, report);
+		agency_reconsiders(adapter, agency, BYTES_STR(routes[letter->route].sender), report);
 		break;
 	case DW_REFUSED:
 		if (letter->state == LETTER_RECORDED)
@@ -313,6 +314,7 @@ static const struct dw_adapter_ops ops = {
 	.to_agency = to_agency,
 	.replayed = replayed,
 	.report = report_take,
+	.cancelled = agency_cancelled,
 	.close = agency_close,
 	.poll_ms = POLL_MS,
 };

@@ -436,6 +436,23 @@ void ledger_saw_acknowledged(struct ledger *ledger, uint8_t recipient, uint64_t 
 			ledger->parties[recipient], message);
 }
 
+void ledger_recalled(struct ledger *ledger, uint64_t message)
+{
+	if (message < ledger->count)
+		ledger->entries[message].timed = true;
+}
+
+void ledger_saw_cancelled(struct ledger *ledger, uint8_t sender, uint64_t message,
+	uint8_t recipient, struct bytes state)
+{
+	if (bytes_equal(state, BYTES_STR("unknown")) ||
+		bytes_equal(state, BYTES_STR("under-delivery")))
+		return;
+	const struct leg *leg = leg_named(ledger, "a Cancelled", message, recipient, NULL);
+	if (leg)
+		check_told(ledger, "a Cancelled", leg, message, sender, state);
+}
+
 /* ---- legacy systems ---- */
 
 void ledger_recorded(struct ledger *ledger, uint8_t sender, const uint8_t *h, uint64_t sequence)

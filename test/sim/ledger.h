@@ -165,6 +165,12 @@ void ledger_saw_replayed(
 /* A recipient may forget a message: its end is on disk. */
 void ledger_saw_acknowledged(struct ledger *ledger, uint8_t recipient, uint64_t message);
 
+/* Its sender takes a message back: it may be overtaken while the broker is at it. */
+void ledger_recalled(struct ledger *ledger, uint64_t message);
+/* A sender that takes a message back is told where it is; what says no end is passed over. */
+void ledger_saw_cancelled(struct ledger *ledger, uint8_t sender, uint64_t message,
+	uint8_t recipient, struct bytes state);
+
 /* ---- what legacy systems were told, and took ---- */
 
 /* The sender has a receipt, or the end of its message for one recipient. */

@@ -124,7 +124,7 @@ static void what_was_changed_is_noticed(void)
 
 static void nothing_leaves_before_its_commit(void)
 {
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 6; i++) {
 		_cleanup_(ledger_deinit) struct ledger ledger;
 		begin(&ledger);
 		uint64_t open = accept_message(&ledger, 1);
@@ -144,6 +144,10 @@ static void nothing_leaves_before_its_commit(void)
 			BREAKS(&ledger, "says accepted, the journal has open",
 				ledger_saw_outcome(&ledger, CITY, 7, open, h_of(1), JOBCENTER,
 					BYTES_STR("accepted")));
+		if (i == 5)
+			BREAKS(&ledger, "a Cancelled",
+				ledger_saw_cancelled(
+					&ledger, CITY, open, JOBCENTER, BYTES_STR("cancelled")));
 	}
 }
 

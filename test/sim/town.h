@@ -77,7 +77,7 @@ struct town {
 	bool writing;                         /* agencies write letters */
 	bool loud;                            /* every event is printed */
 	struct {
-		uint64_t written, unsent, refused, accepted, rejected, later, replayed;
+		uint64_t written, unsent, refused, accepted, rejected, later, replayed, cancelled;
 	} counts;
 	uint64_t told_count;
 	char trace[TOWN_TRACE][TOWN_LINE];
@@ -111,6 +111,14 @@ void registrar_act(struct town *town); /* a new key, or the next version of the 
 /* Of the journal as it lies there. The broker does not run; @ended: and has ended in order. */
 void town_audit(struct town *town, bool ended);
 void auditor_act(struct town *town); /* comes when the broker has ended the next time */
+
+/* ---- recall.c ---- */
+
+/* It may think better of a letter that it has a receipt of; what became of that (ops). */
+void agency_reconsiders(struct dw_adapter *adapter, const struct agency *agency,
+	struct bytes sender, const struct dw_report *report);
+int agency_cancelled(
+	struct dw_adapter *adapter, void *context, const struct dw_cancelled *cancelled);
 
 /* ---- agency.c ---- */
 void agency_main(struct proc *process);

@@ -335,6 +335,24 @@ static void acknowledged_look(struct ledger *ledger, const Dienstweg__Acknowledg
 	}
 }
 
+static void cancelled_look(struct ledger *ledger, const Dienstweg__Cancelled *frame)
+{
+	/* Its key may have been exchanged meanwhile; anything else is wrong. */
+	for (size_t i = 0; i < frame->n_refusals; i++)
+		if (!bytes_equal(BYTES_PB(frame->refusals[i]->code), BYTES_STR("key-not-active")) &&
+			!bytes_equal(BYTES_PB(frame->refusals[i]->code), BYTES_STR("unknown-key")))
+			ledger_violate(ledger, "a cancellation is refused: %.*s",
+				(int)frame->refusals[i]->code.len,
+				(const char *)frame->refusals[i]->code.data);
+	for (size_t i = 0; i < frame->n_states; i++) {
+		const Dienstweg__CancelState *state = frame->states[i];
+		if (state->recipient.len > 0)
+			ledger_saw_cancelled(ledger, ledger_party(ledger, BYTES_PB(state->party)),
+				state->sequence, ledger_party(ledger, BYTES_PB(state->recipient)),
+				BYTES_PB(state->state));
+	}
+}
+
 static void frame_look(void *context, const struct proc *process, struct bytes raw)
 {
 	struct watch *watch = context;
@@ -376,6 +394,15 @@ static void frame_look(void *context, const struct proc *process, struct bytes r
 		acknowledged_look(&watch->town->ledger, frame->acknowledged);
 		town_tell(watch->town, "broker to %s: %zu acknowledged, %zu refused", process->name,
 			frame->acknowledged->n_states, frame->acknowledged->n_refusals);
+		break;
+	case DIENSTWEG__FRAME__BODY_CANCELLED:
+		cancelled_look(&watch->town->ledger, frame->cancelled);
+		town_tell(watch->town, "broker to %s: %zu looked at to be cancelled, the first %.*s",
+			process->name, frame->cancelled->n_states,
+			frame->cancelled->n_states ? (int)frame->cancelled->states[0]->state.len : 0,
+			frame->cancelled->n_states
+				? (const char *)frame->cancelled->states[0]->state.data
+				: "");
 		break;
 	case DIENSTWEG__FRAME__BODY_ERROR:
 		town_tell(watch->town, "broker to %s: error %.*s: %.*s", process->name,
