@@ -564,11 +564,9 @@ static void error_send(
 /* Too busy to answer a question? Then that was the answer. */
 static bool is_busy(struct desk *desk, const Dienstweg__Frame *frame, const char *field)
 {
-	if (desk->busy == 0)
-		return false;
-	desk->busy--;
-	error_send(desk, frame, "busy", field);
-	return true;
+	if (desk->busy > 0)
+		error_send(desk, frame, "busy", field);
+	return desk->busy > 0 && desk->busy-- > 0;
 }
 
 static void registry_take(struct desk *desk)
