@@ -84,9 +84,11 @@ class Bus:
         self.keys, self.registry = folder / "keys", folder / "registry.signed"
         self.policy, self.log = folder / "policy", folder / "broker.log"
         self.process, self.lines, self.agencies = None, queue.Queue(), []
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.endpoint = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        # Bound and not listening: nobody else gets the port while the broker is away.
+        self.port = socket.socket()
+        self.port.bind(("127.0.0.1", 0))
+        self.port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.endpoint = f"tcp://127.0.0.1:{self.port.getsockname()[1]}"
 
     def run(self, *words):
         done = subprocess.run([self.dienstweg, *map(str, words)], capture_output=True, text=True,
@@ -176,6 +178,7 @@ limits: {{party_bytes: 1 MiB}}
                 process.kill()
                 process.communicate()
         self.end(signal.SIGKILL)
+        self.port.close()
 
     def end(self, how=signal.SIGTERM):
         if self.process is None:

@@ -46,7 +46,7 @@ void bus_init(struct bus *bus, const char *dir)
 	*bus = (struct bus){.extra = "", .adapter_extra = ""};
 	CHECK_INT(crypto_init(), 0);
 	snprintf(bus->dir, sizeof(bus->dir), "%s", dir);
-	bus->port = port_free();
+	bus->port = port_take();
 	snprintf(bus->endpoint, sizeof(bus->endpoint), "tcp://127.0.0.1:%d", bus->port);
 	bus->fixture = registry_fixture_new("test.demo");
 	CHECK_INT(dir_make(bus_path(bus, "keys"), 0700), 0);

@@ -297,17 +297,22 @@ size_t wait_for_files(const char *dir, const char *suffix, size_t count, int tim
 	return there;
 }
 
-int port_free(void)
+/*
+ * The socket stays open, bound but not listening. That keeps the port from everybody who asks for any, as for a
+ * connection's own end, while a broker is away; who binds it by number with SO_REUSEADDR, as ZeroMQ does, may have it.
+ */
+int port_take(void)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t size = sizeof(address);
+	int yes = 1;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	CHECK(fd >= 0);
 	CHECK(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	CHECK(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0);
 	CHECK(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
-	close(fd);
 	return ntohs(address.sin_port);
 }
 

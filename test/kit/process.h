@@ -78,8 +78,9 @@ long file_size(const char *path);
  */
 size_t wait_for_files(const char *dir, const char *suffix, size_t count, int timeout_ms);
 
-/* A TCP port on 127.0.0.1 that was free a moment ago. */
-int port_free(void);
+/* A TCP port on 127.0.0.1 for a program under test to listen on, now and whenever it starts again: nobody else gets it
+   as long as this process lives. */
+int port_take(void);
 
 /* Path of a program of this build, from $DIENSTWEG_BUILD or the build folder meson named. */
 const char *program_path(const char *relative, char *buf, size_t size);
