@@ -17,6 +17,7 @@
 #include "proto/base/text.h"
 #include "test/bench/flow.h"
 #include "test/kit/check.h"
+#include "test/kit/usage.h"
 
 enum { MIB = 1 << 20, MIB_USUAL = 1900, SLICES_MAX = 1000, BODY = 1024, END_MS = 60000 };
 
@@ -30,7 +31,7 @@ struct transfer {
 
 struct neighbour {
 	struct flow_receiver receiver;
-	uint32_t p50[SLICES_MAX], p99[SLICES_MAX];
+	double p50_ms[SLICES_MAX], p99_ms[SLICES_MAX];
 	size_t slices;
 };
 
@@ -88,7 +89,7 @@ static void more(uint64_t *most, const struct process *process)
 {
 	if (!process_running(process))
 		return;
-	uint64_t bytes = process_anonymous_bytes(process->pid);
+	uint64_t bytes = usage_anonymous_bytes(process->pid);
 	*most = bytes > *most ? bytes : *most;
 }
 
@@ -105,29 +106,17 @@ static void slice(struct neighbour *n, const struct bus *bus)
 	struct flow_result result;
 	CHECK(n->slices < SLICES_MAX);
 	flow_run(bus, "district", &n->receiver, 1, BODY, 1.0, &result);
-	n->p50[n->slices] = result.receipt_p50_us;
-	n->p99[n->slices++] = result.receipt_p99_us;
-}
-
-static int compare(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-	return (x > y) - (x < y);
-}
-
-/* Milliseconds of the median slice. */
-static double middle(uint32_t *us, size_t count)
-{
-	qsort(us, count, sizeof(*us), compare);
-	return us[count / 2] / 1e3;
+	n->p50_ms[n->slices] = result.receipt_p50_us / 1e3;
+	n->p99_ms[n->slices++] = result.receipt_p99_us / 1e3;
 }
 
 static void print(const struct transfer *t, double seconds, struct neighbour *alone,
 	struct neighbour *beside, bool json)
 {
-	double p50 = middle(alone->p50, alone->slices), p99 = middle(alone->p99, alone->slices);
-	double p50b = middle(beside->p50, beside->slices),
-	       p99b = middle(beside->p99, beside->slices);
+	double p50 = samples_median(alone->p50_ms, alone->slices);
+	double p99 = samples_median(alone->p99_ms, alone->slices);
+	double p50b = samples_median(beside->p50_ms, beside->slices);
+	double p99b = samples_median(beside->p99_ms, beside->slices);
 	printf(json ? "{\"mib\":%llu,\"seconds\":%.1f,\"mib_per_second\":%.1f,"
 		    : "%llu MiB in %.1f s, %.1f MiB/s from the command to the recipient's "
 		      "receipt\n",

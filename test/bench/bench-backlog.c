@@ -15,6 +15,7 @@
 #include "proto/base/text.h"
 #include "test/bench/flow.h"
 #include "test/kit/check.h"
+#include "test/kit/usage.h"
 
 enum {
 	ROUNDS = 5,
@@ -63,22 +64,10 @@ static double rate_of(struct world *world)
 	return result.rate;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return x < y ? -1 : x > y;
-}
-
-static double median(double values[ROUNDS])
-{
-	qsort(values, ROUNDS, sizeof(*values), by_value);
-	return values[ROUNDS / 2];
-}
-
 static void memory_print(const struct world *world, const char *when)
 {
 	printf("%10.1f MiB anonymous memory of the broker %s\n",
-		(double)process_anonymous_bytes(world->bus.broker.pid) / (1 << 20), when);
+		(double)usage_anonymous_bytes(world->bus.broker.pid) / (1 << 20), when);
 	fflush(stdout);
 }
 
@@ -93,10 +82,10 @@ static double compare(struct world *crowded, struct world *empty, const char *wh
 		printf("           round %zu: %.0f/s without, %.0f/s with\n", i + 1, without[i],
 			with[i]);
 	}
-	double live = median(without);
+	double live = samples_median(without, ROUNDS);
 	printf("%10.2f of the rate without a backlog, for others, %s (median of %d rounds in "
 	       "turn)\n",
-		median(ratios), when, ROUNDS);
+		samples_median(ratios, ROUNDS), when, ROUNDS);
 	fflush(stdout);
 	return live;
 }

@@ -15,15 +15,10 @@
 #include "test/bench/flow.h"
 #include "test/bench/machine.h"
 #include "test/kit/check.h"
+#include "test/kit/usage.h"
 
 enum { ROUNDS = 3, IN_FLIGHT = 256, LIVE_BODY = 1024, DELAYED_BODY = 64 };
 #define DAY_MS UINT64_C(86400000)
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
 
 /* The median of some rounds. */
 static double live(struct bus *bus, struct flow_receiver *receiver, double seconds,
@@ -48,8 +43,7 @@ static double live(struct bus *bus, struct flow_receiver *receiver, double secon
 			result.receipt_p99_us / 1e3, machine.messages_per_s_256);
 		fflush(stdout);
 	}
-	qsort(rates, ROUNDS, sizeof(rates[0]), compare);
-	return rates[ROUNDS / 2];
+	return samples_median(rates, ROUNDS);
 }
 
 int main(int argc, char **argv)
@@ -94,7 +88,7 @@ int main(int argc, char **argv)
 		      "anonymous "
 		      "memory: %llu bytes\n",
 		before, beside, beside / before,
-		(unsigned long long)process_anonymous_bytes(bus.broker.pid));
+		(unsigned long long)usage_anonymous_bytes(bus.broker.pid));
 	flow_receiver_end(&receiver);
 	CHECK_INT(bus_end(&bus, SIGTERM), 0);
 	bus_deinit(&bus);

@@ -16,6 +16,7 @@
 #include "test/bench/itemise.h"
 #include "test/bench/machine.h"
 #include "test/kit/check.h"
+#include "test/kit/usage.h"
 
 struct row {
 	size_t in_flight, body;
@@ -81,9 +82,9 @@ static void rows_run(struct bus *bus, double seconds, bool json)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct flow_result result;
 		uint64_t disk = folder_bytes(bus_path(bus, "broker/journal"));
-		double cpu = process_cpu_s(bus->broker.pid);
+		double cpu = usage_cpu_s(bus->broker.pid);
 		flow_run(bus, "city", &receiver, rows[i].in_flight, rows[i].body, seconds, &result);
-		double broker_us = (process_cpu_s(bus->broker.pid) - cpu) * 1e6 /
+		double broker_us = (usage_cpu_s(bus->broker.pid) - cpu) * 1e6 /
 				   (double)result.messages;
 		double bytes = (double)(folder_bytes(bus_path(bus, "broker/journal")) - disk) /
 			       (double)result.messages;
@@ -92,7 +93,7 @@ static void rows_run(struct bus *bus, double seconds, bool json)
 		if (i == ITEMISED)
 			itemise_print(bus_path(bus, "broker/journal"), &message, json);
 	}
-	uint64_t memory = process_anonymous_bytes(bus->broker.pid);
+	uint64_t memory = usage_anonymous_bytes(bus->broker.pid);
 	printf(json ? "{\"broker_anonymous_bytes\":%llu}\n"
 		    : "broker's anonymous memory: %llu bytes\n",
 		(unsigned long long)memory);

@@ -19,6 +19,7 @@
 #include "proto/base/text.h"
 #include "proto/receipt/receipt.h"
 #include "test/kit/check.h"
+#include "test/kit/usage.h"
 
 enum {
 	IN_FLIGHT_MAX = 4096,
@@ -31,54 +32,6 @@ enum {
 static uint64_t mono_ns(void)
 {
 	return clock_mono_ns(clock_system());
-}
-
-static size_t proc_read(pid_t pid, const char *name, char *buf, size_t size)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	FILE *f = fopen(path, "re");
-	CHECK(f);
-	size_t n = fread(buf, 1, size - 1, f);
-	fclose(f);
-	buf[n] = '\0';
-	return n;
-}
-
-/* The number that stands at @p, after spaces. */
-static uint64_t number_at(const char *p)
-{
-	uint64_t value;
-
-	p += strspn(p, " \t");
-	CHECK_INT(text_parse_u64(BYTES(p, strspn(p, "0123456789")), &value), 0);
-	return value;
-}
-
-double process_cpu_s(pid_t pid)
-{
-	char text[1024];
-
-	proc_read(pid, "stat", text, sizeof(text));
-	/* Fields are counted from the end of the name, which may hold spaces: user is the 12th, system next. */
-	const char *p = strrchr(text, ')');
-	for (int i = 0; p && i < 12; i++)
-		p = strchr(p + 1, ' ');
-	CHECK(p);
-	uint64_t user = number_at(p);
-	p = strchr(p + 1, ' ');
-	CHECK(p);
-	return (double)(user + number_at(p)) / (double)sysconf(_SC_CLK_TCK);
-}
-
-uint64_t process_anonymous_bytes(pid_t pid)
-{
-	char text[4096];
-
-	proc_read(pid, "status", text, sizeof(text));
-	const char *p = strstr(text, "RssAnon:");
-	return p ? number_at(p + strlen("RssAnon:")) * 1024 : 0;
 }
 
 /* ---- receiver ---- */
@@ -346,7 +299,7 @@ void flow_run(const struct bus *bus, const char *sender, struct flow_receiver *r
 	size_t frame_max = frame_messages(body);
 
 	samples_clear(receiver->through);
-	double cpu_self = process_cpu_s(getpid()), cpu_receiver = process_cpu_s(receiver->pid);
+	double cpu_self = usage_cpu_s(getpid()), cpu_receiver = usage_cpu_s(receiver->pid);
 	uint64_t start = mono_ns(), end = start + (uint64_t)(seconds * 1e9);
 	while (mono_ns() < end) {
 		fill_flight(s, frame_max);
@@ -359,8 +312,8 @@ void flow_run(const struct bus *bus, const char *sender, struct flow_receiver *r
 	ret->header_bytes = s->header_bytes;
 	ret->content_bytes = s->content_bytes;
 	ret->rate = (double)s->sent / ret->seconds;
-	ret->sender_cpu_us = (process_cpu_s(getpid()) - cpu_self) * 1e6 / (double)s->sent;
-	ret->receiver_cpu_us = (process_cpu_s(receiver->pid) - cpu_receiver) * 1e6 / (double)s->sent;
+	ret->sender_cpu_us = (usage_cpu_s(getpid()) - cpu_self) * 1e6 / (double)s->sent;
+	ret->receiver_cpu_us = (usage_cpu_s(receiver->pid) - cpu_receiver) * 1e6 / (double)s->sent;
 	ret->receipt_p50_us = samples_percentile(s->receipts, 0.5);
 	ret->receipt_p99_us = samples_percentile(s->receipts, 0.99);
 	ret->through_p50_us = samples_percentile(receiver->through, 0.5);

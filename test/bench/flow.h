@@ -56,7 +56,3 @@ void flow_run(const struct bus *bus, const char *sender, struct flow_receiver *r
  */
 double flow_fill(const struct bus *bus, const char *sender, const struct party_draft *draft,
 	uint64_t count, size_t body);
-
-/* User and system time of a process so far, in seconds; its anonymous memory in bytes. */
-double process_cpu_s(pid_t pid);
-uint64_t process_anonymous_bytes(pid_t pid);

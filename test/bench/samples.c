@@ -55,3 +55,15 @@ uint32_t samples_percentile(struct samples *samples, double share)
 	size_t i = (size_t)(share * (double)(count - 1));
 	return samples->us[i];
 }
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+double samples_median(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), by_value);
+	return values[count / 2];
+}

@@ -22,3 +22,6 @@ void samples_clear(struct samples *samples);            /* forget all */
 
 /* Sorts; the value below which @share (0..1) of the samples lie, in microseconds; 0 without samples. */
 uint32_t samples_percentile(struct samples *samples, double share);
+
+/* The median of @count > 0 rounds' values, which it sorts. */
+double samples_median(double *values, size_t count);

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "proto/base/text.h"
 #include "test/kit/check.h"
@@ -32,6 +33,35 @@ uint64_t usage_anonymous_bytes(pid_t pid)
 	fclose(file);
 	CHECK(found);
 	return kib * 1024;
+}
+
+static uint64_t number_at(const char *p)
+{
+	uint64_t value;
+
+	CHECK_INT(text_parse_u64(BYTES(p, strspn(p, "0123456789")), &value), 0);
+	return value;
+}
+
+double usage_cpu_s(pid_t pid)
+{
+	enum {
+		FIELDS_BEFORE = 12
+	}; /* user time, and then system time, after the end of the name */
+	char path[64], line[1024];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	FILE *file = fopen(path, "re");
+	CHECK(file && fgets(line, sizeof(line), file));
+	fclose(file);
+	const char *p = strrchr(line, ')'); /* the name itself may hold spaces */
+	for (int i = 0; p && i < FIELDS_BEFORE; i++)
+		p = strchr(p + 1, ' ');
+	CHECK(p);
+	uint64_t user = number_at(p + 1);
+	p = strchr(p + 1, ' ');
+	CHECK(p);
+	return (double)(user + number_at(p + 1)) / (double)sysconf(_SC_CLK_TCK);
 }
 
 size_t usage_files(pid_t pid)

@@ -25,4 +25,5 @@ enum { USAGE_SANITIZER_BYTES = 0 };
 
 /* What a process takes of the machine, as the kernel tells. Any thread; fails the test without /proc. */
 uint64_t usage_anonymous_bytes(pid_t pid); /* resident, not backed by a file */
+double usage_cpu_s(pid_t pid);             /* user and system time so far, in seconds */
 size_t usage_files(pid_t pid);             /* open descriptors */
