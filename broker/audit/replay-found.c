@@ -365,14 +365,19 @@ static int put_totals(struct replayer *p, const Dienstweg__State *state)
 	return r;
 }
 
-/* What the row of one that is told when due has besides: its record is kept until then. */
-static int take_ids(struct replayer *p, struct asked_row *row)
+/* What names the message is in its record, which is kept as long as the row. 0, READER_* (told), negative errno. */
+static int take_ids(struct replayer *p, struct asked_row *row, uint8_t ret_token[ASKED_TOKEN_SIZE])
 {
 	struct queue_row message;
 	uint8_t lane;
 	int r = row_of(p, row->sequence, &message, &lane);
+	if (r > 0)
+		open_lost(p, &(struct rules_item){.sequence = row->sequence});
 	if (r)
-		return r < 0 ? r : open_lost(p, &(struct rules_item){.sequence = row->sequence});
+		return r;
+	asked_token(message.h, message.case_id, ret_token);
+	if (row->state != ASKED_REMINDS)
+		return 0;
 	memcpy(row->h, message.h, sizeof(row->h));
 	memcpy(row->message_id, message.message_id, sizeof(row->message_id));
 	memcpy(row->case_id, message.case_id, sizeof(row->case_id));
@@ -382,8 +387,9 @@ static int take_ids(struct replayer *p, struct asked_row *row)
 static int put_asked(struct replayer *p, const Dienstweg__State *state)
 {
 	int r = 0;
-	for (size_t i = 0; r == 0 && i < state->n_asked; i++) {
+	for (size_t i = 0; r >= 0 && i < state->n_asked; i++) {
 		const Dienstweg__StateAsked *asked = state->asked[i];
+		uint8_t token[ASKED_TOKEN_SIZE];
 		struct asked_row row = {
 			.sequence = asked->sequence,
 			.answerer = asked->answerer,
@@ -391,16 +397,14 @@ static int put_asked(struct replayer *p, const Dienstweg__State *state)
 			.state = (uint8_t)asked->state,
 			.service_len = (uint8_t)asked->service.len,
 		};
-		if (asked->token.len != ASKED_TOKEN_SIZE || asked->service.len == 0 ||
-			asked->service.len > sizeof(row.service))
+		if (asked->service.len == 0 || asked->service.len > sizeof(row.service))
 			return -EBADMSG;
 		memcpy(row.service, asked->service.data, asked->service.len);
-		if (row.state == ASKED_REMINDS)
-			r = take_ids(p, &row);
+		r = take_ids(p, &row, token);
 		if (r == 0)
-			r = asked_put(p->rules.state, asked->party, asked->token.data, &row);
+			r = asked_put(p->rules.state, asked->party, token, &row);
 	}
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int put_open(struct replayer *p, const Dienstweg__State *state)

@@ -495,6 +495,55 @@ static uint64_t said_in(const char *dir)
 	return be64_get(value + 8);
 }
 
+/* Everything of it: stub, record, content. */
+static void remove_entry(const struct world *w, const char *dir, uint64_t sequence, size_t chunks)
+{
+	life_remove(dir, "stub", KEY_BYTES_OF(key_u64(sequence)));
+	life_remove(dir, "record", KEY_BYTES_OF(key_u64(sequence)));
+	for (size_t i = 0; i < chunks; i++)
+		life_remove(dir, "content", KEY_BYTES_OF(key_chunk(sequence, (uint16_t)i)));
+	CHECK(sequence < w->before);
+}
+
+/* The tree does not miss what is permanent once everything of it is gone; the states do. */
+static void nobody_takes_a_permanent_entry(void)
+{
+	_cleanup_(world_deinit) struct world w;
+	_cleanup_(audit_close) struct audit audit = {};
+	uint64_t state = 0, start = 1;
+	uint8_t tile[TILE_KEY_SIZE];
+	struct found found;
+	struct stub stub;
+	char copy[300];
+	world_init(&w, "taken");
+	prune_all(&w);
+	broker_runs(&w);
+	open_audit(&w, w.e.journal.dir, NULL, &audit);
+	for (uint64_t i = 0; i < w.before && state == 0; i++)
+		if (journal_read_stub(audit.reader, i, &stub) == 0 &&
+			stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_STATE)
+			state = i;
+	audit_close(&audit);
+	CHECK(state > 0);
+	const struct {
+		uint64_t entry;
+		size_t chunks;
+		bool hashes;
+	} taken[] = {{start, 0, false}, {start, 0, true}, {state, 1, false}};
+	for (size_t i = 0; i < ARRAY_LEN(taken); i++) {
+		erasing_backup(&w.e, "altogether", copy);
+		remove_entry(&w, copy, taken[i].entry, taken[i].chunks);
+		tile_key(TREE_ROW_MAX, 0, tile);
+		if (taken[i].hashes) /* over the first 32 entries, with which the first registry is proven */
+			life_remove(copy, "tile", BYTES(tile, sizeof(tile)));
+		verify(&w, copy, w.archive, &found);
+		found_some(&found, "stub-missing", taken[i].entry);
+		verify(&w, copy, NULL, &found);
+		found_some(&found, "stub-missing", taken[i].entry);
+		CHECK(taken[i].hashes || found.report.findings == 1);
+	}
+}
+
 static void nobody_hides_behind_it(void)
 {
 	_cleanup_(world_deinit) struct world w;
@@ -643,5 +692,6 @@ static void an_old_mark_holds_it(void)
 
 CHECK_MAIN(CHECK_CASE(is_left_whole), CHECK_CASE(goes_on_wherever_it_was_killed),
 	CHECK_CASE(a_broker_runs_in_between), CHECK_CASE(refuses_what_lives),
-	CHECK_CASE(nobody_hides_behind_it), CHECK_CASE(held_checkpoints_need_the_archive),
-	CHECK_CASE(what_was_verified_before_goes_on), CHECK_CASE(an_old_mark_holds_it))
+	CHECK_CASE(nobody_hides_behind_it), CHECK_CASE(nobody_takes_a_permanent_entry),
+	CHECK_CASE(held_checkpoints_need_the_archive), CHECK_CASE(what_was_verified_before_goes_on),
+	CHECK_CASE(an_old_mark_holds_it))

@@ -9,14 +9,26 @@ struct state_maker {
 	const struct state_source *source;
 	const struct state_cut *cut;
 	struct arena *arena;
+	struct arena *scratch; /* of the record that `secret` is of */
+	uint8_t secret[STUB_SECRET_SIZE];
+	uint64_t secret_of; /* entry; UINT64_MAX: none yet */
 	Dienstweg__State state;
 	struct sha256 hashes[STATE_TABLES];
 	uint64_t rows[STATE_TABLES];
+	uint64_t permanent; /* the last entry in state.permanent; 0: none */
 };
 
-/* Count a row in. */
-void state_digest_row(
-	struct state_maker *maker, enum state_table table, struct bytes key, struct bytes value);
+/**
+ * state_digest_row() - count a row in
+ * @maker:  under way
+ * @table:  its table
+ * @key:    of the row
+ * @value:  what of it counts
+ * @secret: of the record of the entry that the row is about, so that nobody who has the row by heart finds it in
+ *          a digest when that record is erased; empty: it is about none, or rules version 0 decided
+ */
+void state_digest_row(struct state_maker *maker, enum state_table table, struct bytes key,
+	struct bytes value, struct bytes secret);
 
 /**
  * state_grow() - room for one more item behind the others

@@ -136,6 +136,14 @@ static int number_of(struct walker *walker, ProtobufCBinaryData name, uint32_t *
 	return rules_party_number(&walker->maker->source->store->state, BYTES_PB(name), ret);
 }
 
+/* A row that the entry at hand made. */
+static void digest_row(
+	struct walker *walker, enum state_table table, struct bytes key, struct bytes value)
+{
+	state_digest_row(walker->maker, table, key, value,
+		walker->maker->cut->rules < 1 ? BYTES(NULL, 0) : BYTES_PB(walker->row->secret));
+}
+
 static int take_seen(struct walker *walker, const Dienstweg__Header *header)
 {
 	uint8_t key[SEEN_KEY_SIZE];
@@ -151,7 +159,7 @@ static int take_seen(struct walker *walker, const Dienstweg__Header *header)
 	if (r)
 		return r == STATE_NOT_FOUND ? 0 : r;
 	if (seen_row_decode(value, &row) == 0 && row.sequence == walker->sequence)
-		state_digest_row(walker->maker, STATE_SEEN, BYTES(key, sizeof(key)), value);
+		digest_row(walker, STATE_SEEN, BYTES(key, sizeof(key)), value);
 	return 0;
 }
 
@@ -167,7 +175,7 @@ static int take_end(struct walker *walker, uint64_t message, uint32_t recipient)
 		return r == STATE_NOT_FOUND ? 0 : r;
 	if (end_row_decode(value, &row) == 0 && end_state_is_end(row.state) &&
 		row.entry == walker->sequence)
-		state_digest_row(walker->maker, STATE_END, BYTES(key, sizeof(key)), value);
+		digest_row(walker, STATE_END, BYTES(key, sizeof(key)), value);
 	return 0;
 }
 
@@ -280,6 +288,22 @@ static bool has_figures(uint8_t kind)
 	}
 }
 
+/* So that one which is taken out of a pruned journal, to the last row, is missed. */
+static int take_permanent(struct walker *walker)
+{
+	struct state_maker *maker = walker->maker;
+	Dienstweg__State *state = &maker->state;
+	if (maker->cut->rules < 1)
+		return 0;
+	state->permanent = state_grow(
+		maker->arena, state->permanent, state->n_permanent, sizeof(*state->permanent));
+	if (!state->permanent)
+		return -ENOMEM;
+	state->permanent[state->n_permanent++] = walker->sequence - maker->permanent;
+	maker->permanent = walker->sequence;
+	return 0;
+}
+
 static int take_entry(struct walker *walker)
 {
 	struct journal_reader *reader = walker->maker->source->reader;
@@ -288,6 +312,8 @@ static int take_entry(struct walker *walker)
 	struct stub stub;
 	arena_reset(walker->arena);
 	int r = journal_read_stub(reader, walker->sequence, &stub);
+	if (r == 0 && stub.class == 0)
+		return take_permanent(walker);
 	if (r == 0 && !has_figures(stub.kind))
 		return 0;
 	if (r == 0)

@@ -6,6 +6,9 @@
  * entries. So a state costs what happened since the one before, not what ever happened, and erasing an old
  * entry spoils the digest of its own period and no other.
  *
+ * A state stays for as long as the log, and who once had a message must not find it in there when it is erased. So
+ * rows that are about an entry count together with the secret of its record.
+ *
  * Left out is what the entries do not tell: refusals beyond a party's limit, and the timer that sums them up.
  * They stand in the content instead, so that replay can go on with them.
  */
@@ -16,10 +19,11 @@
 
 #include "broker/journal/state-maker.h"
 #include "broker/journal/tables.h"
+#include "broker/routing/asked.h"
 #include "broker/routing/common.h"
 #include "broker/routing/place.h"
 
-enum { KEY_MAX = 511, GROW_MIN = 16 };
+enum { KEY_MAX = 511, GROW_MIN = 16, SCRATCH_ARENA = 8 << 20 /* of an entry, opened */ };
 
 void *state_grow(struct arena *arena, void *items, size_t count, size_t size)
 {
@@ -31,8 +35,8 @@ void *state_grow(struct arena *arena, void *items, size_t count, size_t size)
 	return more;
 }
 
-void state_digest_row(
-	struct state_maker *maker, enum state_table table, struct bytes key, struct bytes value)
+void state_digest_row(struct state_maker *maker, enum state_table table, struct bytes key,
+	struct bytes value, struct bytes secret)
 {
 	struct sha256 *hash = &maker->hashes[table];
 	uint8_t len[4];
@@ -42,7 +46,32 @@ void state_digest_row(
 	be32_put(len, (uint32_t)value.len);
 	sha256_add(hash, BYTES(len, sizeof(len)));
 	sha256_add(hash, value);
+	sha256_add(hash, secret);
 	maker->rows[table]++;
+}
+
+/* A row that is about an entry: whoever opens that entry's record can make the digest again, and nobody else. */
+static int digest_of_entry(struct state_maker *maker, enum state_table table, struct bytes key,
+	struct bytes value, uint64_t sequence)
+{
+	Dienstweg__Row *row;
+	int r = 0;
+	if (maker->cut->rules < 1) {
+		state_digest_row(maker, table, key, value, BYTES(NULL, 0));
+		return 0;
+	}
+	if (maker->secret_of != sequence) {
+		arena_reset(maker->scratch);
+		r = journal_read_row(maker->source->reader, sequence, maker->scratch, &row);
+		if (r < 0)
+			return r;
+		memset(maker->secret, 0, sizeof(maker->secret)); /* of one that cannot be read */
+		if (r == 0)
+			memcpy(maker->secret, row->secret.data, sizeof(maker->secret));
+		maker->secret_of = sequence;
+	}
+	state_digest_row(maker, table, key, value, BYTES(maker->secret, sizeof(maker->secret)));
+	return 0;
 }
 
 /* ---- rows that are told ---- */
@@ -142,28 +171,23 @@ static int add_quota(struct state_maker *maker, struct bytes key, struct bytes v
 	return 0;
 }
 
-/* Those that wait add up to the totals of COUNTER_PENDING: these are not told. */
-static int add_asked(struct state_maker *maker, struct bytes key, struct bytes value)
+/* Those that wait add up to the totals of COUNTER_PENDING: these are not told. Nor is the token, which would name the
+   message to whoever knows its header, for as long as the log. */
+static int add_asked(struct state_maker *maker, uint32_t party, const struct asked_row *row)
 {
 	Dienstweg__State *state = &maker->state;
 	Dienstweg__StateAsked *asked = arena_alloc(maker->arena, sizeof(*asked));
-	struct asked_row row;
-	struct bytes token, service;
-	if (key.len != ASKED_KEY_SIZE || asked_row_decode(value, &row))
-		return -EBADMSG;
+	struct bytes service;
 	state->asked = state_grow(maker->arena, state->asked, state->n_asked, sizeof(*state->asked));
 	if (!asked || !state->asked ||
-		arena_copy(maker->arena, BYTES(key.data + TOTAL_KEY_SIZE, ASKED_TOKEN_SIZE), &token) ||
-		arena_copy(maker->arena, BYTES(row.service, row.service_len), &service))
+		arena_copy(maker->arena, BYTES(row->service, row->service_len), &service))
 		return -ENOMEM;
 	dienstweg__state_asked__init(asked);
-	asked->party = be32_get(key.data + 1);
-	asked->token = (ProtobufCBinaryData){
-		.len = token.len, .data = (uint8_t *)(uintptr_t)token.data};
-	asked->sequence = row.sequence;
-	asked->answerer = row.answerer;
-	asked->due_ms = row.due_ms;
-	asked->state = row.state;
+	asked->party = party;
+	asked->sequence = row->sequence;
+	asked->answerer = row->answerer;
+	asked->due_ms = row->due_ms;
+	asked->state = row->state;
 	asked->service = (ProtobufCBinaryData){
 		.len = service.len, .data = (uint8_t *)(uintptr_t)service.data};
 	state->asked[state->n_asked++] = asked;
@@ -194,7 +218,6 @@ static int add_refusals(struct state_maker *maker, struct bytes key, struct byte
 
 /* What a walk through a table remembers from row to row. */
 struct walk {
-	enum state_table table;
 	Dienstweg__StateLane *lane;
 	uint64_t last;
 };
@@ -207,10 +230,10 @@ static int take_queue(
 	const struct queue_row *row = &place.row;
 	if (queue_key_decode(key, &item.party, &place.lane, &item.sequence))
 		return -EBADMSG;
-	state_digest_row(maker, STATE_QUEUE, key, value);
-	if (item.party == PARTY_COMMON)
-		return 0; /* follows from the others */
-	int r = add_step(maker, &walk->lane, &walk->last, item.party, place.lane, item.sequence);
+	int r = digest_of_entry(maker, STATE_QUEUE, key, value, item.sequence);
+	if (r || item.party == PARTY_COMMON)
+		return r; /* that row follows from the others */
+	r = add_step(maker, &walk->lane, &walk->last, item.party, place.lane, item.sequence);
 	if (r || place.lane == LANE_OUTCOME)
 		return r;
 	if (queue_row_decode(value, &place.row))
@@ -240,6 +263,19 @@ static int find_waiting(struct state_maker *maker, const struct rules_item *item
 	return r < 0 ? r : 0;
 }
 
+static int find_asked(struct state_maker *maker, const struct rules_item *item, struct bytes token)
+{
+	struct asked_row row;
+	uint8_t copy[ASKED_TOKEN_SIZE];
+	if (token.len != sizeof(copy))
+		return -EBADMSG;
+	memcpy(copy, token.data, sizeof(copy));
+	int r = asked_get(&maker->source->store->state, item->party, copy, &row);
+	if (r || row.sequence != item->sequence)
+		return r < 0 ? r : -EBADMSG;
+	return add_asked(maker, item->party, &row);
+}
+
 static int take_timer(
 	struct state_maker *maker, struct walk *walk, struct bytes key, struct bytes value)
 {
@@ -253,8 +289,11 @@ static int take_timer(
 		return STATE_EARLY;
 	if (what == TIMER_SUMMARY)
 		return 0;
-	state_digest_row(maker, STATE_TIMER, key, value);
-	return what == TIMER_EXPIRE || what == TIMER_ASKED ? 0 : find_waiting(maker, &item, what);
+	int r = digest_of_entry(maker, STATE_TIMER, key, value, item.sequence);
+	if (r || what == TIMER_EXPIRE)
+		return r;
+	return what == TIMER_ASKED ? find_asked(maker, &item, value)
+				   : find_waiting(maker, &item, what);
 }
 
 static int take_counter(
@@ -262,13 +301,16 @@ static int take_counter(
 {
 	uint8_t kind = key.len ? key.data[0] : 0;
 	(void)walk;
+	struct asked_row asked;
 	if (kind == COUNTER_REFUSALS)
 		return add_refusals(maker, key, value);
-	state_digest_row(maker, STATE_COUNTER, key, value);
+	if (kind == COUNTER_ASKED)
+		return asked_row_decode(value, &asked)
+			       ? -EBADMSG
+			       : digest_of_entry(maker, STATE_COUNTER, key, value, asked.sequence);
+	state_digest_row(maker, STATE_COUNTER, key, value, BYTES(NULL, 0));
 	if (kind == COUNTER_QUEUE)
 		return add_total(maker, key, value);
-	if (kind == COUNTER_ASKED)
-		return add_asked(maker, key, value);
 	return kind == COUNTER_QUOTA ? add_quota(maker, key, value) : 0;
 }
 
@@ -285,11 +327,15 @@ static int take_hold(
 {
 	Dienstweg__State *state = &maker->state;
 	(void)walk;
-	state_digest_row(maker, STATE_HOLD, key, value);
-	if (key.len != HOLD_CASE_SIZE || maker->cut->rules < 1)
-		return 0;
 	if (value.len != 8)
 		return -EBADMSG;
+	if (key.len != HOLD_CASE_SIZE) { /* a queue or a service, by an entry in clear */
+		state_digest_row(maker, STATE_HOLD, key, value, BYTES(NULL, 0));
+		return 0;
+	}
+	int r = digest_of_entry(maker, STATE_HOLD, key, value, be64_get(value.data));
+	if (r || maker->cut->rules < 1)
+		return r;
 	state->holds = state_grow(maker->arena, state->holds, state->n_holds, sizeof(*state->holds));
 	if (!state->holds)
 		return -ENOMEM;
@@ -297,11 +343,21 @@ static int take_hold(
 	return 0;
 }
 
-/* Of the other tables every row counts as it stands. */
-static int take_plain(
+static int take_order(
 	struct state_maker *maker, struct walk *walk, struct bytes key, struct bytes value)
 {
-	state_digest_row(maker, walk->table, key, value);
+	(void)walk;
+	if (key.len != ORDER_KEY_SIZE)
+		return -EBADMSG;
+	return digest_of_entry(
+		maker, STATE_ORDER, key, value, be64_get(key.data + ORDER_KEY_SIZE - 8));
+}
+
+static int take_party(
+	struct state_maker *maker, struct walk *walk, struct bytes key, struct bytes value)
+{
+	(void)walk;
+	state_digest_row(maker, STATE_PARTY, key, value, BYTES(NULL, 0));
 	return 0;
 }
 
@@ -311,7 +367,7 @@ static int take_table(struct state_maker *maker, enum state_table table,
 	uint8_t from[KEY_MAX + 1];
 	size_t len = 0;
 	struct bytes key, value;
-	struct walk walk = {.table = table};
+	struct walk walk = {};
 	for (;;) {
 		int r = state_seek(
 			&maker->source->store->state, table, BYTES(from, len), &key, &value);
@@ -336,11 +392,11 @@ static int take_tables(struct state_maker *maker)
 	if (r == 0)
 		r = take_table(maker, STATE_COUNTER, take_counter);
 	if (r == 0)
-		r = take_table(maker, STATE_PARTY, take_plain);
+		r = take_table(maker, STATE_PARTY, take_party);
 	if (r == 0)
 		r = take_table(maker, STATE_HOLD, take_hold);
 	if (r == 0)
-		r = take_table(maker, STATE_ORDER, take_plain);
+		r = take_table(maker, STATE_ORDER, take_order);
 	if (r == 0 && maker->state.n_holds > 0)
 		qsort(maker->state.holds, maker->state.n_holds, sizeof(*maker->state.holds),
 			compare_sequences);
@@ -412,10 +468,15 @@ static int pack_content(struct state_maker *maker, struct bytes *ret)
 int state_make(const struct state_source *source, const struct state_cut *cut, struct arena *arena,
 	struct state_made *ret)
 {
-	struct state_maker maker = {.source = source, .cut = cut, .arena = arena};
+	_cleanup_(arena_free) struct arena *scratch = arena_new(SCRATCH_ARENA);
+	struct state_maker maker = {.source = source,
+		.cut = cut,
+		.arena = arena,
+		.scratch = scratch,
+		.secret_of = UINT64_MAX};
 	uint64_t seen, end;
 	begin(&maker);
-	int r = take_tables(&maker);
+	int r = scratch ? take_tables(&maker) : -ENOMEM;
 	if (r == 0)
 		r = count_table(&maker, STATE_SEEN, &seen);
 	if (r == 0)

@@ -231,6 +231,15 @@ class Copy:
             raise AssertionError(f"not found: {table} {key.hex()} {what}")
         self.put(table, key, was)
 
+    def must_miss(self, what, rows):
+        """Rows that are taken out together: (table, key, value)."""
+        for table, key, _ in rows:
+            self.put(table, key, None)
+        if not verify(self.case, self.folder):
+            raise AssertionError(f"not missed: {what}")
+        for row in rows:
+            self.put(*row)
+
 
 def unproven(table, key, at):
     """Bytes that follow from no entry: docs/journal.md "What cannot be checked"."""

@@ -375,10 +375,32 @@ class Tables:
                                ("end", self.end_rows(start, cut.size)),
                                ("party", self.party_rows(cut.size))):
                 digest = sha256(b"dienstweg/v1/table\0", name.encode(), b"\0", *(
-                    u32(len(key)) + key + u32(len(value)) + value for key, value in rows))
+                    u32(len(key)) + key + u32(len(value)) + value +
+                    (self.secret(name, value) if len(cut.tables) >= 8 else b"") for key, value in rows))
                 if digest != parts[name].digest and not self.erased_in(start, cut.size):
                     self.find(sequence, "state", f"the table {name} was another one")
             self.state_open(sequence, cut.size, state)
+            self.permanent(sequence, cut, state)
+
+    def permanent(self, sequence, cut, state):
+        """What is never erased is counted: one that is taken out of a pruned journal leaves no other trace."""
+        if len(cut.tables) < 8:
+            return  # of rules version 0: it does not say
+        told, at = set(), 0
+        for step in state.permanent:
+            at += step
+            told.add(at)
+        for at in sorted(told - self.verifier.permanent):
+            self.find(at, "stub", f"is gone altogether, or is another one: state entry {sequence} counts it as permanent")
+        for at in self.verifier.permanent - told:
+            if getattr(cut, "from") <= at < cut.size:
+                self.find(sequence, "state", f"does not count entry {at}, which is permanent")
+
+    def secret(self, name, value):
+        """Of the entry that a row of `seen` or `end` is about; it counts with the row, since rules version 1."""
+        if name == "party":
+            return b""
+        return self.verifier.secrets.get(number(value[:8] if name == "seen" else value[1:9]), bytes(32))
 
     def seen_rows(self, start, size):
         rows = [row for row in self.journal.rows("seen") if start <= number(row[1][:8]) < size]

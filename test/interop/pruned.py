@@ -117,6 +117,10 @@ def what_was_planted_is_found(case):
                     copy.must_find(f"byte {at}", table, key, changed, value)
             if not early and table != "end":
                 copy.must_find("taken out", table, key, None, value)
+    for at in (number(key) for key, _ in tables["stub"] if number(key) < BEFORE):
+        taken = [(name, *row) for name in ("stub", "record", "content") for row in tables[name]
+                 if number(row[0][:8]) == at]
+        copy.must_miss(f"entry {at}, altogether", taken)
     copy.must_find("another number", "meta", b"pruned", (BEFORE - 32).to_bytes(8, "big") + bytes(8), dict(
         tables["meta"])[b"pruned"])
     if verify(case, copy.folder):

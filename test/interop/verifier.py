@@ -35,6 +35,8 @@ class Verifier:
         self.stops = {}  # ("party" or "service", name): the entry that holds it
         self.witnessed, self.epochs = [], []  # of epochs: (number, entry that begins it)
         self.starts, self.contents = {}, set()  # start entries; messages whose content is there
+        self.permanent = set()  # entries of class 0
+        self.secrets = {}  # of the records, which state entries rest on
         self.tree = Tree(self.sizes_wanted())
         self.pruned = journal_pruned.Pruned(self, archive)
 
@@ -79,6 +81,8 @@ class Verifier:
 
     def entry(self, sequence, stub):
         kind, class_ = stub[1], stub[2]
+        if class_ == 0:
+            self.permanent.add(sequence)
         if kind in IN_CLEAR and class_ != 0 and kind not in (12, 13):
             self.find(sequence, "class", f"{class_} of kind {kind}")
         try:
@@ -97,6 +101,8 @@ class Verifier:
             return
         if stub_of(row, class_) != stub:
             self.find(sequence, "record", "is not what the stub commits to")
+        if class_ != 0:
+            self.secrets[sequence] = row.secret
         decision = self.disclosed(sequence, kind, row)
         judge = getattr(self, "kind_%d" % kind, None)
         if judge is None:
