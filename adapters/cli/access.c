@@ -36,9 +36,11 @@ static const char help[] =
 	"  --config FILE      the party's configuration\n"
 	"  --case HEX         the case (32 digits)\n"
 	"  --party PARTY      for which of the configuration's parties; the first when not given\n"
-	"  --out DIR          write report.txt, signed by the log, report.json and a .tlog-proof "
-	"for\n"
-	"                     each entry there; a long report is in parts, report-2.txt and so on\n"
+	"  --out DIR          write report.txt, signed by the log, report.json, a .tlog-proof for "
+	"each\n"
+	"                     entry and checked.txt there; a long report is in parts, "
+	"report-2.txt and\n"
+	"                     so on\n"
 	"  --timeout SECONDS  wait no longer for a part (120; 0: for ever)\n"
 	"  --json             print the report for programs, an object for each part\n"
 	"  --demo             allow a bus whose id ends in .demo\n"
@@ -143,29 +145,89 @@ static int put_part(const struct asker *asker, unsigned int part,
 	return r ? r : put_proofs(asker, object);
 }
 
+/* ---- what was checked ---- */
+
+/* Whether it is of the log that the adapter has seen: who hands the report on has to know. */
+struct compared {
+	bool same; /* false: it could not be compared, and why says why not */
+	char why[320];
+	char words[160]; /* for people: the log as the adapter has seen it */
+};
+
+static void not_compared(struct compared *ret, const char *why)
+{
+	ret->same = false;
+	snprintf(ret->why, sizeof(ret->why), "%s", why);
+}
+
+/* What this program says of it, which stands in no signed text: behind the report, and in a file beside it. */
+static int say_checked(const struct share_checked *checked, const struct compared *compared,
+	uint64_t inspected, char **ret, size_t *ret_len)
+{
+	FILE *file = open_memstream(ret, ret_len);
+	if (!file)
+		return -ENOMEM;
+	fprintf(file,
+		"Checked by dienstweg access, not part of what the log signed:\n"
+		"  signed by the log, %zu entries proven",
+		checked->proven);
+	if (checked->unproven)
+		fprintf(file, ", %zu could not be", checked->unproven);
+	if (compared->same)
+		fprintf(file, "\n  of the log that the adapter has seen: %s", compared->words);
+	else
+		fprintf(file, "\n  NOT COMPARED with the log that the adapter has seen: %s",
+			compared->why);
+	fprintf(file, "\n  entry %llu of the journal records that it was asked\n",
+		(unsigned long long)inspected);
+	return fclose(file) == 0 ? 0 : -ENOMEM;
+}
+
+static void put_checked(json_t *object, const struct share_checked *checked,
+	const struct compared *compared, uint64_t inspected)
+{
+	json_t *told = json_object();
+	json_object_set_new(told, "proven", json_integer((json_int_t)checked->proven));
+	json_object_set_new(told, "unproven", json_integer((json_int_t)checked->unproven));
+	json_object_set_new(told, "inspected", json_integer((json_int_t)inspected));
+	json_object_set_new(told, "compared", json_boolean(compared->same));
+	if (!compared->same)
+		json_object_set_new(told, "why_not", json_string(compared->why));
+	json_object_set_new(object, "checked", told);
+}
+
 /* ---- asking ---- */
 
-static int tell(const struct asker *asker, unsigned int part, const Dienstweg__AccessReport *report,
-	const struct share_checked *checked, uint64_t inspected)
+static int put_words(const struct asker *asker, unsigned int part, struct bytes words)
 {
-	int r = asker->out ? put_part(asker, part, report, checked->object) : 0;
+	char name[32] = "checked.txt";
+	if (part > 1)
+		snprintf(name, sizeof(name), "checked-%u.txt", part);
+	return put(asker, name, words);
+}
+
+static int tell(const struct asker *asker, unsigned int part, const Dienstweg__AccessReport *report,
+	const struct share_checked *checked, const struct compared *compared, uint64_t inspected)
+{
+	_cleanup_(heap_free) char *words = NULL;
+	size_t len = 0;
+	int r = say_checked(checked, compared, inspected, &words, &len);
+	if (r)
+		return verb_fail(VERB_FAILED, "no memory");
+	if (asker->out)
+		r = put_part(asker, part, report, checked->object);
+	if (r == 0 && asker->out)
+		r = put_words(asker, part, BYTES((const uint8_t *)words, len));
 	if (r)
 		return r;
 	if (asker->json) {
+		put_checked(checked->object, checked, compared, inspected);
 		json_dumpf(checked->object, stdout, JSON_COMPACT);
 		putchar('\n');
 	} else {
 		fwrite(checked->text.data, 1, checked->text.len, stdout);
+		printf("\n%s", words);
 	}
-	fprintf(stderr,
-		"dienstweg-party: checked: signed by the log, %zu entries proven%s%s; entry %llu "
-		"of "
-		"the journal records that it was asked\n",
-		checked->proven, checked->unproven ? ", others could not be" : "",
-		asker->held.set && checked->shown_count > 0
-			? ", in the log that the adapter has seen"
-			: "",
-		(unsigned long long)inspected);
 	return 0;
 }
 
@@ -188,7 +250,7 @@ static int fork_found(const struct asker *asker, const struct share_shown *shown
 }
 
 /* Is it the same log as the adapter's? */
-static int compare(const struct asker *asker, const struct share_shown *shown)
+static int compare(const struct asker *asker, const struct share_shown *shown, struct compared *ret)
 {
 	struct bytes bus = registry_bus(asker->follow.registry);
 	int r = compare_ask(asker->visit, &asker->held, bus, &shown->checkpoint);
@@ -203,11 +265,11 @@ static int compare(const struct asker *asker, const struct share_shown *shown)
 			"older log",
 			shown->checkpoint.origin, asker->held.checkpoint.origin);
 	case COMPARE_OTHER:
-		fprintf(stderr,
-			"dienstweg-party: not compared with what the adapter has seen: the log "
-			"goes on "
-			"as %s, which the adapter has to follow first\n",
-			shown->checkpoint.origin);
+		ret->same = false;
+		snprintf(ret->why, sizeof(ret->why),
+			"that is %s, the log goes on as %s, and the adapter has to follow it "
+			"first (start it, and ask again)",
+			asker->held.checkpoint.origin, shown->checkpoint.origin);
 		return 0;
 	case VISIT_DENIED:
 	case VISIT_TIMEOUT:
@@ -220,11 +282,19 @@ static int compare(const struct asker *asker, const struct share_shown *shown)
 	}
 }
 
-static int compare_all(const struct asker *asker, const struct share_checked *checked)
+static int compare_all(
+	const struct asker *asker, const struct share_checked *checked, struct compared *ret)
 {
 	int r = 0;
+	*ret = (struct compared){.same = true};
+	snprintf(ret->words, sizeof(ret->words), "%s, %llu entries", asker->held.checkpoint.origin,
+		(unsigned long long)asker->held.checkpoint.size);
+	if (!asker->held.set)
+		not_compared(ret, "it has seen none yet");
+	else if (checked->shown_count == 0)
+		not_compared(ret, "nothing in the report is proven");
 	for (size_t i = 0; r == 0 && asker->held.set && i < checked->shown_count; i++)
-		r = compare(asker, &checked->shown[i]);
+		r = compare(asker, &checked->shown[i], ret);
 	return r;
 }
 
@@ -234,6 +304,7 @@ static int ask_part(
 	_cleanup_(arena_free) struct arena *arena = arena_new(REPORT_ARENA);
 	Dienstweg__AccessReport *report;
 	struct share_checked checked;
+	struct compared compared;
 	uint64_t inspected;
 	char why[WHY_SIZE];
 	if (!arena)
@@ -249,9 +320,9 @@ static int ask_part(
 		return verb_fail(VERB_NEGATIVE, "the report is not taken: %s", why);
 	if (r < 0)
 		return verb_fail(VERB_FAILED, "the report: %s", strerrordesc_np(-r));
-	r = compare_all(asker, &checked);
+	r = compare_all(asker, &checked, &compared);
 	if (r == 0)
-		r = tell(asker, part, report, &checked, inspected);
+		r = tell(asker, part, report, &checked, &compared, inspected);
 	json_decref(checked.object);
 	*ret_more = report->more;
 	if (r == 0 && report->more &&
