@@ -187,35 +187,26 @@ static int judge_message(const struct audit_trust *trust, struct audit_checked *
 	return 0;
 }
 
+/* Acknowledgements, or an order to cancel: words of a party under one signature. */
 static int judge_batch(const struct audit_trust *trust, const struct audit_held *held,
 	struct audit_checked *checked, struct proof_fault *fault)
 {
-	struct parcel parcel = {.kind = PARCEL_ACKNOWLEDGE, .registry = trust->chain.current};
-	struct ack_facts facts = {.batch = checked->batch, .batch_bytes = held->batch};
+	const bool cancels = checked->cancel != NULL;
+	struct parcel parcel = {.kind = cancels ? PARCEL_CANCEL : PARCEL_ACKNOWLEDGE,
+		.registry = trust->chain.current};
+	struct ack_facts acks = {.batch = checked->batch, .batch_bytes = held->batch};
+	struct cancel_facts order = {.batch = checked->cancel, .batch_bytes = held->batch};
 	const uint8_t *public;
 	const char *why = chain_signing_key(&trust->chain, checked->file.index,
-		BYTES_PB(checked->batch->key_id), BYTES_PB(checked->batch->recipient), &public);
+		BYTES_PB(cancels ? checked->cancel->key_id : checked->batch->key_id),
+		BYTES_PB(cancels ? checked->cancel->sender : checked->batch->recipient), &public);
 	if (why)
 		return bad_signature(fault, why);
-	verify_acks(NULL, &parcel, &facts);
-	if (!facts.form_ok || !facts.signature_ok)
-		return bad_signature(fault, "by nobody: the signature does not verify");
-	checked->signed_by_party = true;
-	return 0;
-}
-
-static int judge_cancel(const struct audit_trust *trust, const struct audit_held *held,
-	struct audit_checked *checked, struct proof_fault *fault)
-{
-	struct parcel parcel = {.kind = PARCEL_CANCEL, .registry = trust->chain.current};
-	struct cancel_facts facts = {.batch = checked->cancel, .batch_bytes = held->batch};
-	const uint8_t *public;
-	const char *why = chain_signing_key(&trust->chain, checked->file.index,
-		BYTES_PB(checked->cancel->key_id), BYTES_PB(checked->cancel->sender), &public);
-	if (why)
-		return bad_signature(fault, why);
-	verify_cancel(NULL, &parcel, &facts);
-	if (!facts.form_ok || !facts.signature_ok)
+	if (cancels)
+		verify_cancel(NULL, &parcel, &order);
+	else
+		verify_acks(NULL, &parcel, &acks);
+	if (cancels ? !order.form_ok || !order.signature_ok : !acks.form_ok || !acks.signature_ok)
 		return bad_signature(fault, "by nobody: the signature does not verify");
 	checked->signed_by_party = true;
 	return 0;
@@ -230,9 +221,7 @@ static int judge_signature(const struct audit_trust *trust, const struct audit_h
 		return 0;
 	if (checked->header && checked->disclosed.kind == KIND_ACCEPTED)
 		return judge_message(trust, checked, arena, fault);
-	if (checked->cancel)
-		return judge_cancel(trust, held, checked, fault);
-	return checked->batch ? judge_batch(trust, held, checked, fault) : 0;
+	return checked->batch || checked->cancel ? judge_batch(trust, held, checked, fault) : 0;
 }
 
 /* ---- the time before ---- */

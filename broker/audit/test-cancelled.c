@@ -239,6 +239,51 @@ static void an_order_that_nobody_signed_is_found(void)
 	parcel_free(sent);
 }
 
+/* The broker ends a message by an order for another one: signed it is, and the auditor reads on. */
+static void an_order_for_another_message_is_found(void)
+{
+	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
+	struct found found;
+	uint64_t entry = 0;
+	journal_fixture_init(&f, check_tmpdir(), "another");
+	journal_fixture_start(&f);
+	struct parcel *kept = submit(&f, &(struct fixture_load){.count = 1});
+	struct parcel *sent = submit(&f, &(struct fixture_load){.count = 1});
+	struct parcel *order = journal_fixture_cancel(&f, "city", sent, 1, NULL);
+	struct parcel *cheat = journal_fixture_cancel(&f, "city", kept, 1, NULL);
+	cheat->cancel->facts.batch_bytes = order->cancel->facts.batch_bytes;
+	CHECK_INT(cancel(&f, cheat), 1);
+	CHECK_INT(count_cancelled(&f, &entry), 1);
+	journal_fixture_stop(&f);
+	verify(&f, &found);
+	found_one(&found, "cancelled-unnamed", entry);
+	struct parcel *all[] = {kept, sent, order, cheat};
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		parcel_free(all[i]);
+}
+
+/* ... or of another recipient of it. */
+static void an_order_for_another_recipient_is_found(void)
+{
+	_cleanup_(journal_fixture_deinit) struct journal_fixture f;
+	struct found found;
+	uint64_t entry = 0;
+	journal_fixture_init(&f, check_tmpdir(), "recipient");
+	journal_fixture_start(&f);
+	struct parcel *sent = submit(&f, &(struct fixture_load){.service = "event", .count = 1});
+	struct parcel *order = journal_fixture_cancel(&f, "city", sent, 1, "town");
+	struct parcel *cheat = journal_fixture_cancel(&f, "city", sent, 1, "ministry");
+	cheat->cancel->facts.batch_bytes = order->cancel->facts.batch_bytes;
+	CHECK_INT(cancel(&f, cheat), 1);
+	CHECK_INT(count_cancelled(&f, &entry), 1);
+	journal_fixture_stop(&f);
+	verify(&f, &found);
+	found_one(&found, "cancelled-unnamed", entry);
+	struct parcel *all[] = {sent, order, cheat};
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		parcel_free(all[i]);
+}
+
 /* Replay begins at a state, from the records that are left. */
 static void it_follows_after_an_erasure(void)
 {
@@ -265,4 +310,5 @@ static void it_follows_after_an_erasure(void)
 CHECK_MAIN(CHECK_CASE(what_waits_is_ended_by_its_sender),
 	CHECK_CASE(only_what_was_kept_back_is_ended), CHECK_CASE(an_event_is_called_back_from_all),
 	CHECK_CASE(a_bad_order_leaves_no_trace), CHECK_CASE(an_order_that_nobody_signed_is_found),
-	CHECK_CASE(it_follows_after_an_erasure))
+	CHECK_CASE(an_order_for_another_message_is_found),
+	CHECK_CASE(an_order_for_another_recipient_is_found), CHECK_CASE(it_follows_after_an_erasure))

@@ -125,5 +125,8 @@ struct entry_checker {
 int entry_checker_init(struct entry_checker *checker, const struct audit *audit);
 void entry_checker_deinit(struct entry_checker *checker); /* harmless when never initialised */
 
+/* Who signed an entry, and is what came of it what they signed? 0 or negative errno. */
+int entry_check_signed(struct entry_checker *checker, const struct audit_entry *entry);
+
 /* All records of a slice: fills in its second half, its result included. */
 void entry_check_slice(struct entry_checker *checker, struct slice *slice);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: EUPL-1.2 */
 
 /*
- * Nothing here asks whether a message should have been accepted: that is replay's question. This asks
- * whether what stands in the journal is what its sender or recipient signed, with a key that counted at
- * this very entry, and whether what was received is still there to the last byte.
+ * Nothing here asks whether a message should have been accepted: that is replay's question. This asks whether what
+ * was received is still there to the last byte, and whether what is not there went lawfully; who signed it is asked
+ * beside it (verify-signed.c).
  */
 #include "broker/audit/verifier.h"
 #include "broker/audit/witnessed.h"
@@ -14,12 +14,8 @@
 
 #include "broker/blob/check.h"
 #include "broker/journal/state.h"
-#include "broker/verify/acks.h"
-#include "broker/verify/cancels.h"
 
 enum { SIGNATURE_SLOTS = 4096 /* batches that may lie interleaved */ };
-
-#define NAME(b) (int)(b).len, (const char *)(b).data
 
 /* ---- what every record says ---- */
 
@@ -40,57 +36,6 @@ static void check_frame(struct entry_checker *c, const struct audit_entry *entry
 		!registry_class(c->slice->chain.current, entry->stub.class))
 		audit_report_finding(c->report, entry->sequence, "class-unknown",
 			"its retention class %u is not in the registry in force", entry->stub.class);
-}
-
-/* ---- signatures ---- */
-
-/* The key that signed counted for its owner then; if not, that is told. */
-static bool find_key(struct entry_checker *c, uint64_t sequence, struct bytes key_id,
-	struct bytes signer, const char *did, const uint8_t **ret)
-{
-	disputes_count(&c->slice->disputes, sequence, key_id);
-	const char *why = chain_signing_key(&c->slice->chain, sequence, key_id, signer, ret);
-	if (why)
-		audit_report_finding(c->report, sequence, "signature-key", "%s for %.*s %s", did,
-			NAME(signer), why);
-	return !why;
-}
-
-/* What verifying a signed batch said. */
-static void tell_batch(struct entry_checker *c, uint64_t sequence, bool form_ok, bool signature_ok,
-	struct bytes signer, const char *of)
-{
-	if (!form_ok)
-		audit_report_finding(c->report, sequence, "signature-form",
-			"its batch of %s has no possible form", of);
-	else if (!signature_ok)
-		audit_report_finding(c->report, sequence, "signature-bad",
-			"the signature of %.*s under its %s does not verify", NAME(signer), of);
-}
-
-/* ---- messages ---- */
-
-static int check_signature(struct entry_checker *c, const struct audit_entry *entry)
-{
-	Dienstweg__Signature signature;
-	const uint8_t *public;
-	struct bytes sender = BYTES_PB(entry->header->sender);
-	int r = audit_entry_signature(entry, c->arena, &signature);
-	if (r < 0)
-		return r;
-	c->slice->signatures++;
-	if (r > 0) {
-		audit_report_finding(c->report, entry->sequence, "signature-form",
-			"the signature of its sender %.*s has no possible form", NAME(sender));
-		return 0;
-	}
-	if (find_key(c, entry->sequence, BYTES_PB(signature.key_id), sender, "signed", &public) &&
-		signature_verify(c->signatures, SIGNATURE_MESSAGE,
-			registry_bus(c->slice->chain.current), public, entry->disclosed.digest,
-			&signature))
-		audit_report_finding(c->report, entry->sequence, "signature-bad",
-			"the signature of its sender %.*s does not verify", NAME(sender));
-	return 0;
 }
 
 /* ---- what is gone ---- */
@@ -267,81 +212,6 @@ static int check_state(struct entry_checker *c, const struct audit_entry *entry)
 	return r < 0 ? r : 0;
 }
 
-/* ---- acknowledgements ---- */
-
-static void check_batch(struct entry_checker *c, const struct audit_entry *entry)
-{
-	struct parcel parcel = {.kind = PARCEL_ACKNOWLEDGE, .registry = c->slice->chain.current};
-	const Dienstweg__AckBatch *batch = entry->batch;
-	struct bytes recipient = BYTES_PB(batch->recipient);
-	struct ack_facts facts = {
-		.batch = batch,
-		.batch_bytes = BYTES_PB(entry->row->original),
-	};
-	const uint8_t *public;
-	c->slice->signatures++;
-	if (!find_key(c, entry->sequence, BYTES_PB(batch->key_id), recipient, "acknowledged",
-		    &public))
-		return;
-	verify_acks(c->signatures, &parcel, &facts);
-	tell_batch(c, entry->sequence, facts.form_ok, facts.signature_ok, recipient,
-		"acknowledgements");
-}
-
-static void check_cancel(struct entry_checker *c, const struct audit_entry *entry)
-{
-	struct parcel parcel = {.kind = PARCEL_CANCEL, .registry = c->slice->chain.current};
-	const Dienstweg__CancelBatch *batch = entry->cancel;
-	struct bytes sender = BYTES_PB(batch->sender);
-	struct cancel_facts facts = {
-		.batch = batch,
-		.batch_bytes = BYTES_PB(entry->row->original),
-	};
-	const uint8_t *public;
-	c->slice->signatures++;
-	if (!find_key(c, entry->sequence, BYTES_PB(batch->key_id), sender, "cancelled", &public))
-		return;
-	verify_cancel(c->signatures, &parcel, &facts);
-	tell_batch(c, entry->sequence, facts.form_ok, facts.signature_ok, sender, "cancellations");
-}
-
-/* What a recipient takes here was there: who waits for a message keeps it from being erased. */
-static int check_was_there(
-	struct entry_checker *c, uint64_t at, uint64_t sequence, uint8_t class, uint8_t table)
-{
-	const struct absence_row row = {.sequence = sequence, .table = table, .class = class};
-	uint64_t went = absence_gone_before(&c->absence, &row, at);
-	if (went == 0)
-		return 0;
-	int r = table == ERASED_RECORD ? journal_read_present(c->reader, sequence)
-				       : journal_read_content_present(c->reader, sequence);
-	if (r == READER_ERASED)
-		audit_report_finding(c->report, at, "erased-undelivered",
-			"here its recipient took the message of entry %" PRIu64
-			", whose %s the erased entry %" PRIu64
-			" says to have been destroyed before: it was still waited for",
-			sequence, table == ERASED_RECORD ? "record" : "content", went - 1);
-	return r < 0 ? r : 0;
-}
-
-static int check_taken(struct entry_checker *c, const struct audit_entry *entry)
-{
-	const Dienstweg__AckBatch *batch = entry->batch;
-	const Dienstweg__Decision *decision = entry->decision;
-	int r = 0;
-	for (size_t i = 0; r == 0 && i < batch->n_acks && i < decision->n_verdicts; i++) {
-		uint64_t sequence = batch->acks[i]->sequence;
-		struct stub stub;
-		if (decision->verdicts[i] != DIENSTWEG__ACK_VERDICT__ACK_CLOSED ||
-			!absence_is_between(&c->absence, sequence, entry->sequence) ||
-			journal_read_stub(c->reader, sequence, &stub) != 0)
-			continue;
-		for (uint8_t table = ERASED_RECORD; r == 0 && table <= ERASED_CONTENT; table++)
-			r = check_was_there(c, entry->sequence, sequence, stub.class, table);
-	}
-	return r;
-}
-
 /* ---- witnesses ---- */
 
 static int check_witnessed(struct entry_checker *c, const struct audit_entry *entry)
@@ -447,23 +317,17 @@ static int check_entry(struct entry_checker *c, uint64_t sequence)
 		return r;
 	c->slice->opened++;
 	check_frame(c, &entry);
-	if (entry.batch) {
-		check_batch(c, &entry);
-		r = check_taken(c, &entry);
-	}
-	if (entry.cancel)
-		check_cancel(c, &entry);
+	r = entry_check_signed(c, &entry);
+	if (r)
+		return r;
 	if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ERASED)
 		check_erased(c, &entry);
-	if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED) {
-		r = check_signature(c, &entry);
-		if (r == 0)
-			r = check_content(c, &entry);
-	} else if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_WITNESSED) {
+	if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED)
+		r = check_content(c, &entry);
+	else if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_WITNESSED)
 		r = check_witnessed(c, &entry);
-	} else if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_STATE) {
+	else if (entry.stub.kind == DIENSTWEG__ENTRY_KIND__ENTRY_STATE)
 		r = check_state(c, &entry);
-	}
 	return r;
 }
 
