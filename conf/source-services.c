@@ -57,22 +57,47 @@ static int compile_types(const struct source *source, const struct yaml_service 
 	return 0;
 }
 
-static int compile_times(const struct source *source, const struct yaml_service *from, size_t n,
+/* Without a word of its own, its sender is warned when a quarter of the time is left. */
+static int compile_overdue(const struct source *source, const struct yaml_service *from, size_t n,
 	Dienstweg__Service *service)
 {
-	static const struct param overdue = {
+	enum { WARN_SHARE = 4 };
+	static const struct param times = {
 		.type = PARAM_TIME, .min = 1000, .max = UINT64_C(366) * 86400000};
+	static const struct param warnings = {
+		.type = PARAM_TIME, .min = 0, .max = UINT64_C(366) * 86400000};
 	struct param_context context = {.file = source->files[SOURCE_SERVICES],
 		.error = source->error,
 		.arena = source->arena};
+	if (!from->overdue && !from->warn)
+		return 0;
+	if (!from->overdue)
+		return source_fail(source, SOURCE_SERVICES, FIELD("services[%zu].warn", n),
+			"is so long before the service's time is over: say when with overdue, or "
+			"leave "
+			"it out");
+	int r = param_value(&context, &times, FIELD("services[%zu].overdue", n), from->overdue,
+		&service->overdue_ms);
+	if (r == 0 && !from->warn)
+		service->due_soon_ms = service->overdue_ms / WARN_SHARE;
+	if (r || !from->warn)
+		return r;
+	r = param_value(&context, &warnings, FIELD("services[%zu].warn", n), from->warn,
+		&service->due_soon_ms);
+	if (r == 0 && service->due_soon_ms >= service->overdue_ms)
+		return source_fail(source, SOURCE_SERVICES, FIELD("services[%zu].warn", n),
+			"must be shorter than overdue, or 0 s for no warning");
+	return r;
+}
+
+static int compile_times(const struct source *source, const struct yaml_service *from, size_t n,
+	Dienstweg__Service *service)
+{
 	uint64_t attempts = 0;
 	int r = source_number(source, SOURCE_SERVICES, FIELD("services[%zu].attempts", n),
 		from->attempts, 1, REGISTRY_ATTEMPTS_MAX, &attempts);
 	service->attempts_max = (uint32_t)attempts;
-	if (r == 0 && from->overdue)
-		r = param_value(&context, &overdue, FIELD("services[%zu].overdue", n),
-			from->overdue, &service->overdue_ms);
-	return r;
+	return r ? r : compile_overdue(source, from, n, service);
 }
 
 /* Enquiries need both figures, and nothing else may have them. */

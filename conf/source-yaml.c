@@ -82,6 +82,7 @@ static const cyaml_schema_field_t service_fields[] = {WORD("name", struct yaml_s
 	WORD("retention", struct yaml_service, retention),
 	OPTIONAL_WORD("attempts", struct yaml_service, attempts),
 	OPTIONAL_WORD("overdue", struct yaml_service, overdue),
+	OPTIONAL_WORD("warn", struct yaml_service, warn),
 	OPTIONAL_WORD("event", struct yaml_service, event),
 	OPTIONAL_WORD("pattern", struct yaml_service, pattern),
 	OPTIONAL_WORD("answer_within", struct yaml_service, answer_within),

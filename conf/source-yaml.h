@@ -83,6 +83,7 @@ struct yaml_service {
 	char *retention;
 	char *attempts;
 	char *overdue;
+	char *warn;
 	char *event;
 	char *pattern;
 	char *answer_within;

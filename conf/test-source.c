@@ -267,6 +267,10 @@ static void mistakes_in_services(void)
 	bad("services.yaml", "confidentiality: broker-readable\n", "confidentiality: secret\n", 0,
 		"services[7].confidentiality", "end-to-end or broker-readable");
 	bad("services.yaml", "overdue: 3 days", "overdue: soon", 0, "services[1].overdue", "unit");
+	bad("services.yaml", "overdue: 3 days", "overdue: 3 days, warn: 3 days", 0,
+		"services[1].warn", "shorter than overdue");
+	bad("services.yaml", "retention: figures", "retention: figures\n    warn: 1 day", 1,
+		"services[7].warn", "with overdue");
 	bad("services.yaml", "retention: figures", "retention: figures\n    event: maybe", 1,
 		"services[7].event", "false or true");
 	bad("services.yaml", "retention: figures", "retention: figures\n    attempts: 0", 1,

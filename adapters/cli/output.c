@@ -128,13 +128,17 @@ void output_queued(const struct output *output, const struct dw_submitted *ids)
 
 void output_report(const struct output *output, const struct dw_report *report)
 {
-	static const char *const events[] = {
-		[DW_RECORDED] = "recorded", [DW_REFUSED] = "refused", [DW_ENDED] = "ended", [DW_OVERDUE] = "overdue"};
+	static const char *const events[] = {[DW_RECORDED] = "recorded",
+		[DW_REFUSED] = "refused",
+		[DW_ENDED] = "ended",
+		[DW_OVERDUE] = "overdue",
+		[DW_DUE_SOON] = "due-soon"};
 	static const char *const titles[] = {
 		[DW_RECORDED] = "Recorded in the journal; the receipt is proven and kept.",
 		[DW_REFUSED] = "Refused for good.",
 		[DW_ENDED] = "Ended at the recipient.",
 		[DW_OVERDUE] = "Overdue: nobody replied in time.",
+		[DW_DUE_SOON] = "Due soon: nobody replied yet, and the time for it is nearly over.",
 	};
 	json_t *object = json_object();
 	json_object_set_new(object, "event", json_string(events[report->event]));

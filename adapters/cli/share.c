@@ -107,6 +107,7 @@ static uint8_t kind_of(const char *event)
 		{"delivery-failed", DIENSTWEG__ENTRY_KIND__ENTRY_ATTEMPTS_FAILED},
 		{"expired", DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED},
 		{"overdue", DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE},
+		{"due-soon", DIENSTWEG__ENTRY_KIND__ENTRY_DUE_SOON},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (strcmp(kinds[i].event, event) == 0)

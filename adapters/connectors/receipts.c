@@ -67,6 +67,8 @@ static const char *event_name(enum dw_event event)
 		return "refused";
 	case DW_OVERDUE:
 		return "overdue";
+	case DW_DUE_SOON:
+		return "due-soon";
 	case DW_ENDED:
 		break;
 	}

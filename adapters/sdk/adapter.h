@@ -205,8 +205,9 @@ struct dw_verdict {
 };
 
 /* What became of a message of ours. */
-/* DW_OVERDUE: nobody replied within the time that its service gives; it may still end, and be replied to. */
-enum dw_event { DW_RECORDED = 1, DW_REFUSED = 2, DW_ENDED = 3, DW_OVERDUE = 4 };
+/* DW_OVERDUE: nobody replied within the time that its service gives; it may still end, and be replied to. DW_DUE_SOON:
+   nobody replied yet, and that time is nearly over. */
+enum dw_event { DW_RECORDED = 1, DW_REFUSED = 2, DW_ENDED = 3, DW_OVERDUE = 4, DW_DUE_SOON = 5 };
 struct dw_report {
 	enum dw_event event;
 	struct bytes key; /* as submitted */

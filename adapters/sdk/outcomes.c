@@ -90,16 +90,20 @@ static bool is_signed(const Dienstweg__Outcome *outcome)
 
 static bool is_possible(const Dienstweg__Outcome *outcome)
 {
-	static const char *const words[] = {"expired", "cancelled", "discarded", "overdue"};
+	static const char *const words[] = {
+		"expired", "cancelled", "discarded", "overdue", "due-soon"};
 	return outcome->h.len == HASH_SIZE && outcome->message_id.len == UUID_SIZE &&
 	       text_is_name(BYTES_PB(outcome->recipient)) && outcome->code.len <= NAME_BYTES_MAX &&
 	       outcome->text.len <= TEXT_MAX &&
 	       (is_signed(outcome) || is_one_of(BYTES_PB(outcome->state), words, ARRAY_LEN(words)));
 }
 
-static bool is_reminder(const Dienstweg__Outcome *outcome)
+/* What is no end; of an end, DW_ENDED. */
+static enum dw_event event_of(const Dienstweg__Outcome *outcome)
 {
-	return bytes_equal(BYTES_PB(outcome->state), BYTES_STR("overdue"));
+	if (bytes_equal(BYTES_PB(outcome->state), BYTES_STR("overdue")))
+		return DW_OVERDUE;
+	return bytes_equal(BYTES_PB(outcome->state), BYTES_STR("due-soon")) ? DW_DUE_SOON : DW_ENDED;
 }
 
 enum { CHECK_HOLD = 1, CHECK_FORGED = 2 };
@@ -147,7 +151,7 @@ static int tell(struct outcomes *outcomes, const struct sent_row *sent, const Di
 	memcpy(key, sent->key.data, sent->key.len);
 	memcpy(service, sent->service.data, sent->service.len);
 	struct dw_report report = {
-		.event = is_reminder(outcome) ? DW_OVERDUE : DW_ENDED,
+		.event = event_of(outcome),
 		.key = BYTES(key, sent->key.len),
 		.service = BYTES(service, sent->service.len),
 		.sequence = item->sequence,
@@ -214,7 +218,7 @@ static int take_over(struct outcomes *outcomes, const Dienstweg__Item *item, str
 {
 	struct bytes id = BYTES_PB(item->outcome->message_id);
 	/* No end: it is told, and nothing is kept of it. Without a receipt there is nothing to be reminded of. */
-	if (is_reminder(item->outcome))
+	if (event_of(item->outcome) != DW_ENDED)
 		return sent->state == SENT_RECORDED ? tell(outcomes, sent, item) : 0;
 	int r = seen_before(outcomes, item->outcome);
 	if (r)

@@ -53,13 +53,16 @@ static void an_outcome_is_told_kept_and_confirmed(void)
 	CHECK_INT(kept(world, three), 1);
 }
 
-/* Nobody replied: it is told and confirmed, and the message can still end. */
+/* Nobody replied yet, then in time: it is told and confirmed, and the message can still end. */
 static void overdue_is_no_end(void)
 {
 	_cleanup_(world_free) struct world *world = world_new();
 	world_connect(world);
 	const struct desk_message *message = recorded(world, "k1");
-	uint64_t entry = desk_outcome(world->desk, message, "jobcenter", "overdue", DESK_TRUE);
+	uint64_t entry = desk_outcome(world->desk, message, "jobcenter", "due-soon", DESK_TRUE);
+	world_until(world, world->desk->confirmed == entry);
+	CHECK(world_saw(world, "due-soon k1 jobcenter"));
+	entry = desk_outcome(world->desk, message, "jobcenter", "overdue", DESK_TRUE);
 	world_until(world, world->desk->confirmed == entry);
 	CHECK(world_saw(world, "overdue k1 jobcenter"));
 	CHECK_INT(world_count(world, "ended"), 0);

@@ -130,9 +130,10 @@ static int op_report(struct dw_adapter *adapter, void *context, const struct dw_
 		note(world, "refused %.*s %.*s", key, text, (int)report->code.len,
 			(const char *)report->code.data);
 		break;
+	case DW_DUE_SOON:
 	case DW_OVERDUE:
-		note(world, "overdue %.*s %.*s", key, text, (int)report->recipient.len,
-			(const char *)report->recipient.data);
+		note(world, "%s %.*s %.*s", report->event == DW_OVERDUE ? "overdue" : "due-soon",
+			key, text, (int)report->recipient.len, (const char *)report->recipient.data);
 		break;
 	case DW_ENDED:
 		note(world, "ended %.*s %.*s %.*s", key, text, (int)report->recipient.len,

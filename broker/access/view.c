@@ -75,6 +75,7 @@ void access_judge(struct access *access, const struct timeline_event *event, str
 	case TIMELINE_RELEASED:
 	case TIMELINE_CANCELLED:
 	case TIMELINE_OVERDUE:
+	case TIMELINE_DUE_SOON:
 		judge_ending(access, event, ret);
 		return;
 	}

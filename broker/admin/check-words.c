@@ -48,6 +48,8 @@ static const char *what_of(uint8_t kind)
 		return "a sender cancelled messages";
 	case DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE:
 		return "nobody replied to messages in time";
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DUE_SOON:
+		return "nobody had replied to messages, and the time for it was nearly over";
 	case DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY:
 		return "a registry came into force";
 	case DIENSTWEG__ENTRY_KIND__ENTRY_WITNESSED:

@@ -13,7 +13,7 @@
 
 #include "broker/admin/operate.h"
 #include "broker/journal/store.h"
-#include "broker/routing/rows.h"
+#include "broker/routing/asked.h"
 #include "broker/routing/total.h"
 #include "broker/transport/reload.h"
 
@@ -23,6 +23,7 @@ struct queue_figures {
 	char party[64];
 	uint64_t messages;
 	uint64_t bytes;
+	uint64_t overdue;   /* submissions that it has not replied to in time */
 	uint64_t oldest_ms; /* batch time of the oldest waiting message, 0: none or unreadable */
 	uint32_t number;
 	bool held; /* by an operator */
@@ -212,6 +213,8 @@ static int queue_read(struct inquiry *inquiry, struct journal_reader *reader, st
 	queue->number = party;
 	queue_judge(inquiry, &total, queue);
 	r = held_read(reader, party, &queue->held);
+	if (r == 0)
+		r = asked_late(&journal_reader_store(reader)->state, party, &queue->overdue);
 	if (r != 0)
 		return r;
 	inquiry->count++;
@@ -310,6 +313,7 @@ static json_t *queues_json(const struct status *status, const struct inquiry *in
 		put(object, "limit_messages", queue->max.first);
 		put(object, "limit_bytes", queue->max.second);
 		put(object, "percent", queue->percent);
+		put(object, "overdue", queue->overdue);
 		if (queue->percent >= status->options.config->limits.warn_percent)
 			json_object_set_new(object, "warning", json_true());
 		if (queue->held)

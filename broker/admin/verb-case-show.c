@@ -137,6 +137,9 @@ static void say_more(struct words *words, const struct timeline_event *event)
 	case TIMELINE_OVERDUE:
 		words_add(words, "no reply, its sender was told");
 		return;
+	case TIMELINE_DUE_SOON:
+		words_add(words, "no reply yet, its sender was warned");
+		return;
 	case TIMELINE_CANCELLED:
 		words_add(words, "on the word of its sender");
 		return say_cause(words, event->decision);

@@ -21,9 +21,10 @@ static const char help[] =
 	"Lists what waits for each party: messages that can be delivered (or are out for delivery) "
 	"by\n"
 	"priority, messages put off until a time, held and dead ones, bytes, the age of the "
-	"oldest, and outcomes of "
-	"its own\n"
-	"messages that it has not confirmed. Read from the journal, with and without a broker.\n"
+	"oldest, submissions that "
+	"it has\n"
+	"not replied to in time, and outcomes of its own messages that it has not confirmed. "
+	"Read from the journal, with and without a broker.\n"
 	"\n" FOLDERS_HELP "  --json             an object a line\n";
 
 static uint64_t messages_of(const struct queue_figures *party)
@@ -61,6 +62,7 @@ static void print_json(const struct queue_figures *party)
 	json_object_set_new(object, "stopped", json_boolean(party->stopped));
 	out_put(object, "messages", messages_of(party));
 	out_put(object, "bytes", bytes_of(party));
+	out_put(object, "overdue", party->overdue);
 	out_put(object, "outcomes", party->outcomes);
 	if (party->oldest != UINT64_MAX) {
 		out_put(object, "oldest_sequence", party->oldest);
@@ -73,18 +75,18 @@ static void print_json(const struct queue_figures *party)
 static void print(const struct queue_list *list)
 {
 	char bytes[OUT_TEXT_MAX], age[OUT_TEXT_MAX];
-	printf("%-32s %8s %8s %8s %8s %6s %6s %10s %9s %9s\n", "waiting for", "urgent", "normal",
-		"bulk", "delayed", "held", "dead", "bytes", "oldest", "outcomes");
+	printf("%-32s %8s %8s %8s %8s %6s %6s %10s %9s %7s %9s\n", "waiting for", "urgent", "normal",
+		"bulk", "delayed", "held", "dead", "bytes", "oldest", "overdue", "outcomes");
 	for (size_t i = 0; i < list->count; i++) {
 		const struct queue_figures *party = &list->items[i];
 		bool some = party->oldest != UINT64_MAX;
 		printf("%-32s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %6" PRIu64
-		       " %6" PRIu64 " %10s %9s %9" PRIu64 "%s\n",
+		       " %6" PRIu64 " %10s %9s %7" PRIu64 " %9" PRIu64 "%s\n",
 			party->name, party->lanes[LANE_URGENT].messages,
 			party->lanes[LANE_NORMAL].messages, party->lanes[LANE_BULK].messages,
 			party->delayed.messages, party->held.messages, party->dead.messages,
 			out_bytes(bytes_of(party), bytes), some ? out_age(age_of(party), age) : "-",
-			party->outcomes, party->stopped ? "  HELD" : "");
+			party->overdue, party->outcomes, party->stopped ? "  HELD" : "");
 	}
 }
 

@@ -69,11 +69,13 @@ static void print_queues(const json_t *queues)
 	char bytes[OUT_TEXT_MAX], age[OUT_TEXT_MAX];
 	size_t i;
 	json_t *queue;
-	printf("\n%-32s %9s %10s %9s\n", "waiting for", "messages", "bytes", "oldest");
-	json_array_foreach(queues, i, queue) printf("%-32s %9" PRIu64 " %10s %9s%s%s%s\n",
-		text(queue, "party"), number(queue, "messages"),
-		out_bytes(number(queue, "bytes"), bytes),
+	printf("\n%-32s %9s %10s %9s %8s\n", "waiting for", "messages", "bytes", "oldest",
+		"overdue");
+	json_array_foreach(queues, i, queue) printf(
+		"%-32s %9" PRIu64 " %10s %9s %8" PRIu64 "%s%s%s\n", text(queue, "party"),
+		number(queue, "messages"), out_bytes(number(queue, "bytes"), bytes),
 		json_object_get(queue, "oldest_s") ? out_age(number(queue, "oldest_s"), age) : "-",
+		number(queue, "overdue"),
 		json_is_true(json_object_get(queue, "held")) ? "  HELD by an operator" : "",
 		json_is_true(json_object_get(queue, "warning")) ? "  NEARLY FULL" : "",
 		json_object_get(queue, "breaker") ? "  RESTS: one delivery after the other failed"
@@ -251,6 +253,7 @@ static int queues_of(struct audit *audit, json_t *status)
 		out_put_text(object, "party", party->name);
 		out_put(object, "messages", messages);
 		out_put(object, "bytes", bytes);
+		out_put(object, "overdue", party->overdue);
 		if (party->oldest != UINT64_MAX)
 			out_put(object, "oldest_s",
 				now_ms > party->oldest_ms ? (now_ms - party->oldest_ms) / 1000 : 0);

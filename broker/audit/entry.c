@@ -147,6 +147,7 @@ static const char *const kinds[] = {
 	[DIENSTWEG__ENTRY_KIND__ENTRY_RELEASED] = "released",
 	[DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED] = "cancelled",
 	[DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE] = "overdue",
+	[DIENSTWEG__ENTRY_KIND__ENTRY_DUE_SOON] = "due-soon",
 	[DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_HOLD] = "legal-hold",
 	[DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_RELEASE] = "legal-release",
 	[DIENSTWEG__ENTRY_KIND__ENTRY_ERASED] = "erased",

@@ -151,6 +151,24 @@ static int add_delayed(
 	return 0;
 }
 
+static int add_overdue(
+	struct audit *audit, struct queue_list *list, struct bytes key, struct bytes value)
+{
+	struct asked_row row;
+	(void)audit;
+	if (key.len == 0 || key.data[0] != COUNTER_ASKED)
+		return 0;
+	if (asked_row_decode(value, &row))
+		return -EBADMSG;
+	if (row.state != ASKED_LATE)
+		return 0;
+	struct queue_figures *party = figures_of(list, row.answerer);
+	if (!party)
+		return -EBADMSG;
+	party->overdue++;
+	return 0;
+}
+
 static int add_hold(
 	struct audit *audit, struct queue_list *list, struct bytes key, struct bytes value)
 {
@@ -190,6 +208,8 @@ int queue_list_read(struct audit *audit, struct queue_list *ret)
 		r = walk_table(audit, ret, STATE_TIMER, add_delayed);
 	if (r == 0)
 		r = walk_table(audit, ret, STATE_HOLD, add_hold);
+	if (r == 0)
+		r = walk_table(audit, ret, STATE_COUNTER, add_overdue);
 	if (r == 0)
 		r = audit_refresh(audit);
 	for (size_t i = 0; r == 0 && i < ret->count; i++)

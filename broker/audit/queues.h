@@ -22,6 +22,7 @@ struct queue_figures {
 	struct queue_sum dead;                /* dead letters */
 	struct queue_sum held;                /* by an operator, each by itself */
 	bool stopped;                         /* its whole queue is held by an operator */
+	uint64_t overdue;                     /* submissions that it has not replied to in time */
 	uint64_t outcomes;                    /* rows of outcomes that it has not confirmed */
 	uint64_t oldest; /* sequence of the oldest waiting message; UINT64_MAX: none */
 	uint64_t oldest_ms; /* when it was recorded; without a keyring, when its sender says it was made */

@@ -144,6 +144,7 @@ static void name_counter(struct replayer *p, struct words *words, struct bytes k
 			kind == COUNTER_QUEUE      ? "what is open for"
 			: kind == COUNTER_ASKED    ? "an enquiry of"
 			: kind == COUNTER_PENDING  ? "unanswered enquiries of"
+			: kind == COUNTER_LATE     ? "what was not replied to in time by"
 			: kind == COUNTER_REFUSALS ? "refusals of"
 			: kind == COUNTER_NAME     ? "the name of"
 						   : "an unknown count of");

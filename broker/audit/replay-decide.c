@@ -315,6 +315,7 @@ int replay_decide(struct replayer *p, const struct audit_entry *entry, struct re
 	case DIENSTWEG__ENTRY_KIND__ENTRY_HELD:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_RELEASED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DUE_SOON:
 		return replay_decide_items(p, entry, ret);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY:
 		return decide_registry(p, entry, ret);

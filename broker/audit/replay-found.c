@@ -81,6 +81,9 @@ static bool ends_affected(uint8_t kind, uint8_t *ret)
 	case DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE: /* which is no end, but an outcome */
 		*ret = END_OVERDUE;
 		return true;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DUE_SOON: /* neither */
+		*ret = END_DUE_SOON;
+		return true;
 	default:
 		return false;
 	}
@@ -376,7 +379,7 @@ static int take_ids(struct replayer *p, struct asked_row *row, uint8_t ret_token
 	if (r)
 		return r;
 	asked_token(message.h, message.case_id, ret_token);
-	if (row->state != ASKED_REMINDS)
+	if (!asked_state_tells(row->state))
 		return 0;
 	memcpy(row->h, message.h, sizeof(row->h));
 	memcpy(row->message_id, message.message_id, sizeof(row->message_id));
@@ -394,6 +397,7 @@ static int put_asked(struct replayer *p, const Dienstweg__State *state)
 			.sequence = asked->sequence,
 			.answerer = asked->answerer,
 			.due_ms = asked->due_ms,
+			.overdue_ms = asked->overdue_ms,
 			.state = (uint8_t)asked->state,
 			.service_len = (uint8_t)asked->service.len,
 		};

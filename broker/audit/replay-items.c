@@ -118,6 +118,8 @@ static int decide(struct replayer *p, const struct audit_entry *entry,
 		return decide_expired(p, entry, items, ret);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE:
 		return p->version->remind(&p->rules, items, entry->decision->n_affected, ret);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DUE_SOON:
+		return p->version->warn(&p->rules, items, entry->decision->n_affected, ret);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_DEAD:
 		return decide_dead(p, entry, items, ret);
 	default:

@@ -5,13 +5,14 @@
  * the entries, also from a state entry when the records before it are gone.
  */
 #include "broker/audit/entry.h"
+#include "broker/audit/queues.h"
 #include "broker/audit/replay.h"
 #include "broker/audit/test-life.h"
 #include "broker/journal/store.h"
 #include "broker/routing/asked.h"
 #include "test/kit/check.h"
 
-enum { ANSWER_MS = 30000, OVERDUE_MS = 60000, REFERRALS = 200, REMINDERS = 7 };
+enum { ANSWER_MS = 30000, OVERDUE_MS = 60000, SOON_MS = 15000, REFERRALS = 200, REMINDERS = 7 };
 
 struct world {
 	struct journal_fixture journal;
@@ -147,8 +148,22 @@ static struct parcel *refer(struct world *w, Dienstweg__Kind kind, int expected)
 		expected);
 }
 
-/* Many that were taken, many that were not, more than one entry has room for, told at their times; a state of before,
-   and one of between. */
+/* As queue list shows it. */
+static uint64_t overdue_of(const struct world *w, const char *party)
+{
+	_cleanup_(audit_close) struct audit audit;
+	_cleanup_(queue_list_deinit) struct queue_list list;
+	char error[256] = "";
+	CHECK_INT(audit_open(&w->paths, &audit, error, sizeof(error)), 0);
+	CHECK_INT(queue_list_read(&audit, &list), 0);
+	for (size_t i = 0; i < list.count; i++)
+		if (strcmp(list.items[i].name, party) == 0)
+			return list.items[i].overdue;
+	CHECK_FAIL("no queue of %s", party);
+}
+
+/* Many that were taken, many that were not, more than one entry has room for; of the first their sender is warned, of
+   the others it is too late for that; a state of before, and one of between. */
 static void what_is_overdue_replays(void)
 {
 	struct world w;
@@ -164,17 +179,23 @@ static void what_is_overdue_replays(void)
 	uint64_t last = later->submits[REFERRALS - 1].proof.sequence;
 	journal_state_request(f->journal);
 	journal_fixture_wait_state(f, last + 1);
-	clock_fake_advance(&f->clock, OVERDUE_MS / 2);
-	parcel_free(ask(&w, SUBMIT_ACCEPTED)); /* its commit begins with what is due */
+	clock_fake_advance(&f->clock, OVERDUE_MS / 2 - SOON_MS);
+	parcel_free(ask(&w, SUBMIT_ACCEPTED)); /* its commit begins with what is due: the warning */
+	journal_stats(f->journal, &stats);
+	CHECK_INT(stats.overdue, 0);
+	clock_fake_advance(&f->clock, SOON_MS);
+	parcel_free(ask(&w, SUBMIT_ACCEPTED));
 	journal_stats(f->journal, &stats);
 	CHECK_INT(stats.overdue, REFERRALS);
 	journal_state_request(f->journal);
-	journal_fixture_wait_state(f, last + 2 + REMINDERS);
+	journal_fixture_wait_state(f, last + 3 + 2 * REMINDERS);
 	clock_fake_advance(&f->clock, OVERDUE_MS / 2);
 	parcel_free(ask(&w, SUBMIT_ACCEPTED));
 	journal_stats(f->journal, &stats);
 	CHECK_INT(stats.overdue, 2 * REFERRALS);
 	journal_fixture_stop(f);
+
+	CHECK_INT(overdue_of(&w, "jobcenter"), 2 * REFERRALS);
 
 	struct audit_replay_result result = replay(&w, &found);
 	found_none(&found);

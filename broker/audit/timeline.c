@@ -54,6 +54,8 @@ const char *timeline_what_name(enum timeline_what what)
 		return "cancelled";
 	case TIMELINE_OVERDUE:
 		return "overdue";
+	case TIMELINE_DUE_SOON:
+		return "due-soon";
 	}
 	return "unknown";
 }
@@ -260,6 +262,8 @@ static enum timeline_what what_of(uint8_t kind)
 		return TIMELINE_CANCELLED;
 	case DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE:
 		return TIMELINE_OVERDUE;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DUE_SOON:
+		return TIMELINE_DUE_SOON;
 	default:
 		return 0;
 	}

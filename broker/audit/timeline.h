@@ -27,6 +27,7 @@ enum timeline_what {
 	TIMELINE_RELEASED,
 	TIMELINE_CANCELLED, /* its sender took it back */
 	TIMELINE_OVERDUE,   /* nobody replied in time */
+	TIMELINE_DUE_SOON,  /* nobody replied yet, and the time is nearly over */
 };
 
 /* Where a message stands for one recipient now. */

@@ -328,6 +328,8 @@ void words_decision(struct words *words, uint8_t kind, const Dienstweg__Decision
 		return add_items(words, "cancelled by the sender", decision);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE:
 		return add_items(words, "nobody replied in time", decision);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DUE_SOON:
+		return add_items(words, "nobody replied yet, and the time is nearly over", decision);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY:
 		return add_registry(words, decision);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_STATE:

@@ -111,6 +111,7 @@ static int is_of_case(
 	case DIENSTWEG__ENTRY_KIND__ENTRY_RELEASED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DUE_SOON:
 		return are_all_of(journal, about, stub.kind, row, ret);
 	default:
 		return 0;

@@ -171,7 +171,7 @@ static int add_quota(struct state_maker *maker, struct bytes key, struct bytes v
 	return 0;
 }
 
-/* Those that wait add up to the totals of COUNTER_PENDING: these are not told. Nor is the token, which would name the
+/* They add up to the totals of COUNTER_PENDING and COUNTER_LATE: these are not told. Nor is the token, which would name the
    message to whoever knows its header, for as long as the log. */
 static int add_asked(struct state_maker *maker, uint32_t party, const struct asked_row *row)
 {
@@ -188,6 +188,7 @@ static int add_asked(struct state_maker *maker, uint32_t party, const struct ask
 	asked->answerer = row->answerer;
 	asked->due_ms = row->due_ms;
 	asked->state = row->state;
+	asked->overdue_ms = row->overdue_ms;
 	asked->service = (ProtobufCBinaryData){
 		.len = service.len, .data = (uint8_t *)(uintptr_t)service.data};
 	state->asked[state->n_asked++] = asked;

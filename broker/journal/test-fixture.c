@@ -150,6 +150,7 @@ void journal_fixture_ask(struct journal_fixture *fixture)
 	Dienstweg__Service *referral = registry_fixture_service(fixture->parties, "referral");
 	referral->confidentiality = DIENSTWEG__CONFIDENTIALITY__CONFIDENTIALITY_BROKER_READABLE;
 	referral->overdue_ms = 60000;
+	referral->due_soon_ms = 15000;
 	registry_fixture_flow(fixture->parties, fixture->agreement, "question,referral", "city",
 		"jobcenter", NULL);
 	registry_unref(fixture->registry);

@@ -21,27 +21,42 @@ static int append_summary(
 	return decision->append ? batch_append(journal, batch, &entry, NULL) : 0;
 }
 
-/* What the tick announced of messages that nobody replied to is said in the same transaction. */
-static int remind(struct journal *journal, struct batch *batch, const struct effect *effect)
+/* A tick announces of messages that nobody replied to; what is made of it. */
+static const struct word {
+	enum effect_type of;
+	uint8_t kind;
+	int (*decide)(struct rules *rules, const struct rules_item *items, size_t count,
+		struct items_decision *ret);
+	const char *said;
+} words[] = {
+	{EFFECT_DUE_SOON, DIENSTWEG__ENTRY_KIND__ENTRY_DUE_SOON, rules_warn,
+		"nobody replied yet, and the time for it is nearly over"},
+	{EFFECT_OVERDUE, DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE, rules_remind,
+		"nobody replied in time"},
+};
+
+/* In the same transaction. */
+static int remind(struct journal *journal, struct batch *batch, const struct effect *effect,
+	const struct word *word)
 {
 	struct rules_item items[RULES_ITEMS_MAX];
 	size_t count = 0;
 	for (; effect; effect = effect->next) {
 		struct items_decision decision = {};
-		if (effect->type == EFFECT_OVERDUE)
+		if (effect->type == word->of)
 			items[count++] = (struct rules_item){
 				.sequence = effect->sequence, .due_ms = effect->due_ms};
 		if (count == 0 || (count < RULES_ITEMS_MAX && effect->next))
 			continue;
-		int r = rules_remind(&batch->rules, items, count, &decision);
+		int r = word->decide(&batch->rules, items, count, &decision);
 		if (r == 0)
-			r = acts_append_items(
-				journal, batch, DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE, &decision);
+			r = acts_append_items(journal, batch, word->kind, &decision);
 		if (r)
 			return r;
-		log_warn("journal", "nobody replied in time", F_U64("messages", count),
+		log_warn("journal", word->said, F_U64("messages", count),
 			F_U64("first", items[0].sequence));
-		atomic_fetch_add(&journal->shared.overdue, count);
+		if (word->of == EFFECT_OVERDUE)
+			atomic_fetch_add(&journal->shared.overdue, count);
 		count = 0;
 	}
 	return 0;
@@ -71,7 +86,10 @@ static int fill_tick(
 		if (moved == 0)
 			break;
 	}
-	int r = remind(journal, batch, rules->effects);
+	const struct effect *announced = rules->effects;
+	int r = 0;
+	for (size_t i = 0; i < ARRAY_LEN(words) && r == 0; i++)
+		r = remind(journal, batch, announced, &words[i]);
 	tick->effects = rules->effects;
 	return r;
 }

@@ -5,32 +5,47 @@
  * one of them a random write. Enquiries are few at a time (a limit for each asker, a time of at most a day), so
  * theirs is small, and only they pay for it. What an answer that comes too late is told needs a memory beyond that
  * time; an hour, because a clerk who is told "never asked" of what stands on the desk would believe in a fault.
+ *
+ * What nobody replied to in time is remembered longer: the operator's count of it must go down when a reply comes
+ * after all. Not for ever, because an agency that never replies would fill the journal with it.
  */
 #include "broker/routing/asked.h"
 
 #include <assert.h>
 #include <errno.h>
 
-enum { REMEMBERED_MS = 3600 * 1000 };
+static const uint64_t REMEMBERED_MS = 3600 * 1000, LATE_MS = UINT64_C(30) * 86400 * 1000;
 
 static struct bytes service_of(const struct asked_row *row)
 {
 	return BYTES(row->service, row->service_len);
 }
 
-int asked_pending(struct state *state, uint32_t asker, struct bytes service, uint64_t *ret)
+static int total_get(struct state *state, struct bytes key, uint64_t *ret)
 {
-	uint8_t key[PENDING_KEY_MAX];
 	struct bytes value;
-	size_t len = pending_key_encode(asker, service, key);
 	*ret = 0;
-	int r = state_get(state, STATE_COUNTER, BYTES(key, len), &value);
+	int r = state_get(state, STATE_COUNTER, key, &value);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (value.len != 8 || be64_get(value.data) == 0)
 		return -EBADMSG;
 	*ret = be64_get(value.data);
 	return 0;
+}
+
+int asked_pending(struct state *state, uint32_t asker, struct bytes service, uint64_t *ret)
+{
+	uint8_t key[PENDING_KEY_MAX];
+	size_t len = pending_key_encode(asker, service, key);
+	return total_get(state, BYTES(key, len), ret);
+}
+
+int asked_late(struct state *state, uint32_t party, uint64_t *ret)
+{
+	uint8_t key[TOTAL_KEY_SIZE];
+	total_key_encode(COUNTER_LATE, party, key);
+	return total_get(state, BYTES(key, sizeof(key)), ret);
 }
 
 void asked_token(const uint8_t h[HASH_SIZE], const uint8_t case_id[CASE_ID_BYTES],
@@ -47,22 +62,34 @@ void asked_token(const uint8_t h[HASH_SIZE], const uint8_t case_id[CASE_ID_BYTES
 	memcpy(ret, hash, ASKED_TOKEN_SIZE);
 }
 
-/* One more, or one less that waits. */
-static int pending_add(struct state *state, uint32_t asker, struct bytes service, int step)
+static int total_add(struct state *state, struct bytes key, int step)
 {
-	uint8_t key[PENDING_KEY_MAX], value[8];
-	size_t len = pending_key_encode(asker, service, key);
+	uint8_t value[8];
 	uint64_t count;
-	int r = asked_pending(state, asker, service, &count);
+	int r = total_get(state, key, &count);
 	if (r < 0)
 		return r;
 	if (step < 0 && count == 0)
 		return -EBADMSG;
 	count += (uint64_t)(int64_t)step;
 	if (count == 0)
-		return state_del(state, STATE_COUNTER, BYTES(key, len));
+		return state_del(state, STATE_COUNTER, key);
 	be64_put(value, count);
-	return state_put(state, STATE_COUNTER, BYTES(key, len), BYTES(value, sizeof(value)));
+	return state_put(state, STATE_COUNTER, key, BYTES(value, sizeof(value)));
+}
+
+/* One more, or one less, of those that are counted. */
+static int count(struct state *state, uint32_t asker, const struct asked_row *row, int step)
+{
+	uint8_t key[PENDING_KEY_MAX];
+	size_t len = TOTAL_KEY_SIZE;
+	if (row->state == ASKED_WAITS)
+		len = pending_key_encode(asker, service_of(row), key);
+	else if (row->state == ASKED_LATE)
+		total_key_encode(COUNTER_LATE, row->answerer, key);
+	else
+		return 0;
+	return total_add(state, BYTES(key, len), step);
 }
 
 static int row_put(struct state *state, uint32_t asker, const uint8_t token[ASKED_TOKEN_SIZE],
@@ -83,8 +110,7 @@ int asked_put(struct state *state, uint32_t asker, const uint8_t token[ASKED_TOK
 	const struct asked_row *row)
 {
 	int r = row_put(state, asker, token, row);
-	return r < 0 || row->state != ASKED_WAITS ? r
-						  : pending_add(state, asker, service_of(row), 1);
+	return r < 0 ? r : count(state, asker, row, 1);
 }
 
 int asked_get(struct state *state, uint32_t asker, const uint8_t token[ASKED_TOKEN_SIZE],
@@ -118,8 +144,29 @@ int asked_forget(struct state *state, uint32_t asker, const uint8_t token[ASKED_
 	const struct asked_row *row)
 {
 	int r = remove_row(state, asker, token, row);
-	return r < 0 || row->state != ASKED_WAITS ? r
-						  : pending_add(state, asker, service_of(row), -1);
+	return r < 0 ? r : count(state, asker, row, -1);
+}
+
+/* It becomes something else, and is due anew. */
+static int turn_into(struct state *state, uint32_t asker, const uint8_t token[ASKED_TOKEN_SIZE],
+	const struct asked_row *row, enum asked_state as, uint64_t due_ms)
+{
+	struct asked_row next = *row;
+	next.state = (uint8_t)as;
+	next.due_ms = due_ms;
+	int r = timer_del(state, asker, row);
+	if (r == 0)
+		r = count(state, asker, row, -1);
+	return r < 0 ? r : asked_put(state, asker, token, &next);
+}
+
+int asked_told(struct state *state, uint32_t asker, const uint8_t token[ASKED_TOKEN_SIZE],
+	const struct asked_row *row, uint64_t now_ms)
+{
+	assert(asked_state_tells(row->state));
+	return row->state == ASKED_WARNS
+		       ? turn_into(state, asker, token, row, ASKED_REMINDS, row->overdue_ms)
+		       : turn_into(state, asker, token, row, ASKED_LATE, now_ms + LATE_MS);
 }
 
 int asked_ended(struct state *state, const struct queue_row *ended, uint64_t sequence, bool expired)
@@ -130,7 +177,7 @@ int asked_ended(struct state *state, const struct queue_row *ended, uint64_t seq
 	int r = asked_get(state, ended->sender, token, &row);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	if (row.sequence != sequence || (expired && row.state != ASKED_REMINDS))
+	if (row.sequence != sequence || (expired && asked_state_is_enquiry(row.state)))
 		return 0;
 	return asked_forget(state, ended->sender, token, &row);
 }
@@ -164,24 +211,31 @@ int asked_find_due(struct state *state, uint64_t sequence, uint64_t due_ms, uint
 	return r == STATE_NOT_FOUND ? -EBADMSG : r;
 }
 
-int asked_due(struct state *state, uint32_t asker, struct bytes token, bool *ret_reminds)
+int asked_due(struct state *state, uint32_t asker, struct bytes token, uint64_t now_ms,
+	enum asked_state *ret_tells)
 {
 	struct asked_row row;
 	uint8_t copy[ASKED_TOKEN_SIZE]; /* a view dies with the first write */
-	*ret_reminds = false;
+	*ret_tells = ASKED_OVER;
 	if (token.len != ASKED_TOKEN_SIZE)
 		return -EBADMSG;
 	memcpy(copy, token.data, sizeof(copy));
 	int r = asked_get(state, asker, copy, &row);
 	if (r != 0)
 		return r < 0 ? r : -EBADMSG;
-	*ret_reminds = row.state == ASKED_REMINDS;
-	if (row.state != ASKED_WAITS)
-		return *ret_reminds ? 0 : remove_row(state, asker, copy, &row);
-	r = timer_del(state, asker, &row);
-	if (r == 0)
-		r = pending_add(state, asker, service_of(&row), -1);
-	row.state = ASKED_OVER;
-	row.due_ms += REMEMBERED_MS;
-	return r < 0 ? r : row_put(state, asker, copy, &row);
+	switch (row.state) {
+	case ASKED_WAITS:
+		return turn_into(state, asker, copy, &row, ASKED_OVER, row.due_ms + REMEMBERED_MS);
+	case ASKED_WARNS:
+		/* Nobody looked in the meantime: there is nothing left to warn of. */
+		if (row.overdue_ms <= now_ms)
+			return asked_told(state, asker, copy, &row, now_ms);
+		break;
+	case ASKED_REMINDS:
+		break;
+	default:
+		return asked_forget(state, asker, copy, &row);
+	}
+	*ret_tells = row.state;
+	return 0;
 }

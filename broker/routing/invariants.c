@@ -288,9 +288,13 @@ static int visit_refusals(const struct walk *walk, struct bytes key, struct byte
 static int visit_asked(const struct walk *walk, struct bytes key, struct bytes value)
 {
 	struct asked_row row;
+	uint64_t late;
 	uint8_t timer[TIMER_KEY_SIZE];
 	if (key.len != ASKED_KEY_SIZE || asked_row_decode(value, &row) != 0)
 		return contradict(walk, "an enquiry is none");
+	if (row.state == ASKED_LATE &&
+		(asked_late(walk->state, row.answerer, &late) != 0 || late == 0))
+		return contradict(walk, "message %" PRIu64 " is late and not counted", row.sequence);
 	timer_key_encode(row.due_ms, row.sequence, be32_get(key.data + 1), TIMER_ASKED, timer);
 	return exists(walk, STATE_TIMER, timer, sizeof(timer))
 		       ? 0
@@ -321,6 +325,28 @@ static int visit_pending(const struct walk *walk, struct bytes key, struct bytes
 				 counted, told);
 }
 
+/* Of this party, those that are late: in no order that would help, so all are looked at. */
+static int visit_late(const struct walk *walk, struct bytes key, struct bytes value)
+{
+	uint8_t from[ASKED_KEY_SIZE + 1] = {COUNTER_ASKED};
+	size_t len = 1;
+	uint64_t counted = 0, told = value.len == 8 ? be64_get(value.data) : 0;
+	uint32_t party = be32_get(key.data + 1);
+	struct bytes found, row_bytes;
+	struct asked_row row;
+	while (state_seek(walk->state, STATE_COUNTER, BYTES(from, len), &found, &row_bytes) == 0 &&
+		found.len == ASKED_KEY_SIZE && found.data[0] == COUNTER_ASKED &&
+		asked_row_decode(row_bytes, &row) == 0) {
+		counted += row.state == ASKED_LATE && row.answerer == party;
+		memcpy(from, found.data, ASKED_KEY_SIZE);
+		len = sizeof(from);
+	}
+	return counted == told && told != 0
+		       ? 0
+		       : contradict(walk, "%" PRIu64 " are late, their total says %" PRIu64,
+				 counted, told);
+}
+
 static int visit_counter(const struct walk *walk, struct bytes key, struct bytes value)
 {
 	if (key.len > 0 && key.data[0] == COUNTER_QUEUE)
@@ -331,6 +357,8 @@ static int visit_counter(const struct walk *walk, struct bytes key, struct bytes
 		return visit_asked(walk, key, value);
 	if (key.len > TOTAL_KEY_SIZE && key.data[0] == COUNTER_PENDING)
 		return visit_pending(walk, key, value);
+	if (key.len == TOTAL_KEY_SIZE && key.data[0] == COUNTER_LATE)
+		return visit_late(walk, key, value);
 	return 0;
 }
 

@@ -3,7 +3,8 @@
 /*
  * A message that was taken and not replied to is nobody's fault that a machine could name, and it has ended already; so
  * what is overdue ends nothing. It is said once, to who waits, by the way that outcomes take: these are durable, come in
- * their order, and are confirmed.
+ * their order, and are confirmed. The warning before it is the same word with another name, for there is the
+ * same to be done for it.
  */
 #include "broker/routing/rules.h"
 
@@ -14,8 +15,14 @@
 #include "broker/routing/decision.h"
 #include "broker/routing/ending.h"
 
-static int remind_one(struct rules *rules, const struct rules_item *item, struct ending *told,
-	Dienstweg__Decision *decision)
+/* Of what, and how it is said. */
+struct word {
+	enum asked_state of;
+	enum end_state state;
+};
+
+static int remind_one(struct rules *rules, const struct rules_item *item, struct word word,
+	struct ending *told, Dienstweg__Decision *decision)
 {
 	uint8_t token[ASKED_TOKEN_SIZE];
 	struct asked_row row;
@@ -23,7 +30,7 @@ static int remind_one(struct rules *rules, const struct rules_item *item, struct
 	if (item->due_ms > rules->batch_ms)
 		return 0;
 	int r = asked_find_due(rules->state, item->sequence, item->due_ms, &sender, token, &row);
-	if (r != 0 || row.state != ASKED_REMINDS)
+	if (r != 0 || row.state != word.of)
 		return r < 0 ? r : 0;
 	struct rules_item about = {.party = row.answerer, .sequence = item->sequence};
 	uint8_t index = (uint8_t)decision->n_affected;
@@ -34,16 +41,16 @@ static int remind_one(struct rules *rules, const struct rules_item *item, struct
 	told->senders[told->count++] = sender;
 	*outcome = (struct outcome_item){.sequence = item->sequence,
 		.recipient = row.answerer,
-		.state = END_OVERDUE,
+		.state = (uint8_t)word.state,
 		.index = index};
 	memcpy(outcome->h, row.h, sizeof(outcome->h));
 	memcpy(outcome->message_id, row.message_id, sizeof(outcome->message_id));
 	memcpy(outcome->case_id, row.case_id, sizeof(outcome->case_id));
-	return asked_forget(rules->state, sender, token, &row);
+	return asked_told(rules->state, sender, token, &row, rules->batch_ms);
 }
 
-int rules_remind(struct rules *rules, const struct rules_item *items, size_t count,
-	struct items_decision *ret)
+static int remind(struct rules *rules, const struct rules_item *items, size_t count,
+	struct word word, struct items_decision *ret)
 {
 	Dienstweg__Decision *decision;
 	struct ending told;
@@ -54,10 +61,22 @@ int rules_remind(struct rules *rules, const struct rules_item *items, size_t cou
 	if (r == 0)
 		r = decision_affected_room(rules, decision, count);
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = remind_one(rules, &items[i], &told, decision);
+		r = remind_one(rules, &items[i], word, &told, decision);
 	if (r < 0 || decision->n_affected == 0)
 		return r;
 	ret->append = true;
 	ret->decision = decision;
 	return ending_finish(&told);
+}
+
+int rules_remind(struct rules *rules, const struct rules_item *items, size_t count,
+	struct items_decision *ret)
+{
+	return remind(rules, items, count, (struct word){ASKED_REMINDS, END_OVERDUE}, ret);
+}
+
+int rules_warn(struct rules *rules, const struct rules_item *items, size_t count,
+	struct items_decision *ret)
+{
+	return remind(rules, items, count, (struct word){ASKED_WARNS, END_DUE_SOON}, ret);
 }

@@ -21,6 +21,7 @@ const char *end_state_name(enum end_state state)
 		[END_DEAD] = "dead",
 		[END_HELD] = "held",
 		[END_OVERDUE] = "overdue",
+		[END_DUE_SOON] = "due-soon",
 	};
 	return (size_t)state < sizeof(names) / sizeof(names[0]) ? names[state] : NULL;
 }
@@ -162,11 +163,15 @@ size_t asked_row_encode(const struct asked_row *row, uint8_t buf[ASKED_ROW_MAX])
 	be32_put(buf + 8, row->answerer);
 	be64_put(buf + 12, row->due_ms);
 	buf[20] = row->state;
-	if (row->state == ASKED_REMINDS) {
+	if (asked_state_tells(row->state)) {
 		memcpy(buf + len, row->h, HASH_SIZE);
 		memcpy(buf + len + HASH_SIZE, row->message_id, UUID_SIZE);
 		memcpy(buf + len + HASH_SIZE + UUID_SIZE, row->case_id, sizeof(row->case_id));
 		len += ASKED_IDS_SIZE;
+	}
+	if (row->state == ASKED_WARNS) {
+		be64_put(buf + len, row->overdue_ms);
+		len += 8;
 	}
 	memcpy(buf + len, row->service, row->service_len);
 	return len + row->service_len;
@@ -175,19 +180,26 @@ size_t asked_row_encode(const struct asked_row *row, uint8_t buf[ASKED_ROW_MAX])
 int asked_row_decode(struct bytes value, struct asked_row *ret)
 {
 	size_t len = ASKED_ROW_MIN;
-	if (value.len <= len || value.data[20] > ASKED_REMINDS)
+	if (value.len <= len || value.data[20] > ASKED_LATE)
 		return 1;
 	ret->sequence = be64_get(value.data);
 	ret->answerer = be32_get(value.data + 8);
 	ret->due_ms = be64_get(value.data + 12);
 	ret->state = value.data[20];
-	if (ret->state == ASKED_REMINDS) {
+	if (asked_state_tells(ret->state)) {
 		if (value.len <= len + ASKED_IDS_SIZE)
 			return 1;
 		memcpy(ret->h, value.data + len, HASH_SIZE);
 		memcpy(ret->message_id, value.data + len + HASH_SIZE, UUID_SIZE);
 		memcpy(ret->case_id, value.data + len + HASH_SIZE + UUID_SIZE, sizeof(ret->case_id));
 		len += ASKED_IDS_SIZE;
+	}
+	ret->overdue_ms = 0;
+	if (ret->state == ASKED_WARNS) {
+		if (value.len <= len + 8)
+			return 1;
+		ret->overdue_ms = be64_get(value.data + len);
+		len += 8;
 	}
 	if (value.len - len > sizeof(ret->service))
 		return 1;
@@ -318,7 +330,7 @@ int outcome_item_decode(struct bytes value, size_t nth, struct outcome_item *ret
 	if (value.len % OUTCOME_ITEM_SIZE != 0 || nth >= value.len / OUTCOME_ITEM_SIZE)
 		return 1;
 	const uint8_t *data = value.data + nth * OUTCOME_ITEM_SIZE;
-	if (!end_state_is_end(data[12]) && data[12] != END_OVERDUE)
+	if (!end_state_is_end(data[12]) && data[12] != END_OVERDUE && data[12] != END_DUE_SOON)
 		return 1;
 	ret->sequence = be64_get(data);
 	ret->recipient = be32_get(data + 8);

@@ -25,9 +25,10 @@ enum end_state {
 	END_EXPIRED = 3,
 	END_CANCELLED = 4,
 	END_DISCARDED = 5,
-	END_DEAD = 6,    /* a dead letter: waits for an operator */
-	END_HELD = 7,    /* held by an operator */
-	END_OVERDUE = 8, /* in outcomes alone: nobody replied in time */
+	END_DEAD = 6,     /* a dead letter: waits for an operator */
+	END_HELD = 7,     /* held by an operator */
+	END_OVERDUE = 8,  /* in outcomes alone: nobody replied in time */
+	END_DUE_SOON = 9, /* in outcomes alone: nobody replied yet, and the time is nearly over */
 };
 /* "accepted", ... as outcomes say it; "delayed" for END_DELAYED; NULL for no such state. */
 const char *end_state_name(enum end_state state);
@@ -42,7 +43,18 @@ enum asked_state {
 	ASKED_WAITS = 0,   /* an enquiry, and it may be answered */
 	ASKED_OVER = 1,    /* an enquiry that may not be answered any more */
 	ASKED_REMINDS = 2, /* a submission: its sender is told when it is due */
+	ASKED_WARNS = 3, /* a submission: when this is due its sender is told that its time is nearly over */
+	ASKED_LATE = 4, /* a submission that nobody replied to in time: its sender has been told */
 };
+/* Will its sender be told something when it is due? */
+static inline bool asked_state_tells(uint8_t state)
+{
+	return state == ASKED_REMINDS || state == ASKED_WARNS;
+}
+static inline bool asked_state_is_enquiry(uint8_t state)
+{
+	return state == ASKED_WAITS || state == ASKED_OVER;
+}
 
 enum timer_what {
 	TIMER_RELEASE = 1, /* not-before or retry: value is lane | queue row; goes back to `queue` */
@@ -50,7 +62,7 @@ enum timer_what {
 	TIMER_SUMMARY = 3, /* sequence is the minute; value empty: sum up refusals of that minute */
 	TIMER_DEAD = 4,    /* a dead letter: due is PARKED_MS, value is lane | 0 | queue row */
 	TIMER_HELD = 5, /* held: due is PARKED_MS, value is lane | u64 due when released | queue row */
-	TIMER_ASKED = 6, /* party is the sender; value: a token: an enquiry's time is over, or nobody replied */
+	TIMER_ASKED = 6, /* party is the sender; value: a token: an enquiry's time is over, or nobody replied (yet) */
 };
 #define PARKED_MS UINT64_MAX /* never due by itself */
 
@@ -69,6 +81,7 @@ enum counter_kind {
 	COUNTER_NAME = 'n',    /* u32 party -> its name: `party` the other way round */
 	COUNTER_ASKED = 'e',   /* u32 sender | token -> struct asked_row */
 	COUNTER_PENDING = 'w', /* u32 asker | service -> u64 enquiries that wait for an answer, never 0 */
+	COUNTER_LATE = 'o', /* u32 party -> u64 submissions that it has not replied to in time, never 0 */
 };
 
 enum {
@@ -93,8 +106,8 @@ enum {
 	ASKED_TOKEN_SIZE = 16,
 	ASKED_KEY_SIZE = 1 + 4 + ASKED_TOKEN_SIZE,
 	ASKED_ROW_MIN = 8 + 4 + 8 + 1, /* and the service's name behind it */
-	ASKED_IDS_SIZE = 32 + 16 + 16, /* ASKED_REMINDS: h, message id, case id before the name */
-	ASKED_ROW_MAX = ASKED_ROW_MIN + ASKED_IDS_SIZE + 63,
+	ASKED_IDS_SIZE = 32 + 16 + 16, /* of one that tells: h, message id, case id before the name */
+	ASKED_ROW_MAX = ASKED_ROW_MIN + ASKED_IDS_SIZE + 8 + 63, /* ASKED_WARNS: when it is overdue */
 	PENDING_KEY_MAX = 1 + 4 + 63,
 	PARKED_ROW_MAX = 1 + 8 + QUEUE_ROW_MAX, /* value of TIMER_DEAD, TIMER_HELD */
 };
@@ -162,10 +175,11 @@ struct asked_row {
 	uint8_t state;     /* enum asked_state */
 	uint8_t service_len;
 	uint8_t service[63];
-	/* ASKED_REMINDS */
+	/* of one that tells */
 	uint8_t h[HASH_SIZE];
 	uint8_t message_id[UUID_SIZE];
 	uint8_t case_id[16];
+	uint64_t overdue_ms; /* ASKED_WARNS: when it is due next */
 };
 
 /* Two totals: messages and bytes (COUNTER_QUEUE), journaled and summed up (COUNTER_REFUSALS). */

@@ -47,6 +47,7 @@ enum effect_type {
 	EFFECT_HELD = 6,     /* a queue is held: party */
 	EFFECT_RELEASED = 7, /* ... or is not any more: party */
 	EFFECT_OVERDUE = 8, /* nobody replied in time: the journal answers with rules_remind(): sequence, due_ms */
+	EFFECT_DUE_SOON = 9, /* ... or not yet, and the time is nearly over: likewise, by rules_warn() */
 };
 struct effect {
 	uint8_t type;
@@ -55,7 +56,7 @@ struct effect {
 	bool waited; /* EFFECT_QUEUED, EFFECT_ENDED: it waited there itself, and holds back no more */
 	uint32_t party;
 	uint64_t sequence;
-	uint64_t due_ms;      /* EFFECT_OVERDUE */
+	uint64_t due_ms;      /* EFFECT_OVERDUE, EFFECT_DUE_SOON */
 	struct queue_row row; /* EFFECT_QUEUED, EFFECT_DELAYED, EFFECT_ENDED */
 	struct bytes outcome; /* EFFECT_OUTCOME: the row's value, in the context's arena */
 	struct effect *next;
@@ -268,7 +269,7 @@ struct rules_item {
 	uint32_t party;
 	uint64_t sequence;
 	bool counted;    /* rules_fail(), rules_bury(): the failure is the message's own */
-	uint64_t due_ms; /* rules_remind(): since when */
+	uint64_t due_ms; /* rules_remind(), rules_warn(): since when */
 };
 struct items_decision {
 	bool append; /* false: none of the items was open */
@@ -329,10 +330,13 @@ int rules_expire(struct rules *rules, const struct rules_item *items, size_t cou
  * @ret:   what to journal
  *
  * Their senders are told, once: an outcome that is no end. In the transaction of the tick that announced them.
+ * rules_warn() does the same for those whose time is nearly over (items of EFFECT_DUE_SOON).
  *
  * Return: 0 or negative errno.
  */
 int rules_remind(struct rules *rules, const struct rules_item *items, size_t count,
+	struct items_decision *ret);
+int rules_warn(struct rules *rules, const struct rules_item *items, size_t count,
 	struct items_decision *ret);
 
 /**

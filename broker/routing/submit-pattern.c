@@ -72,7 +72,7 @@ static int check_answer(struct submission *s)
 	int r = find_asked(s, &asker, token, &row);
 	if (r < 0)
 		return r;
-	if (r == STATE_NOT_FOUND || row.state == ASKED_REMINDS || !fits(s, &row))
+	if (r == STATE_NOT_FOUND || !asked_state_is_enquiry(row.state) || !fits(s, &row))
 		return submission_refuse(s, CODE_NO_ENQUIRY, service_name(s));
 	return row.state == ASKED_OVER ? submission_refuse(s, CODE_ANSWER_LATE, service_name(s)) : 0;
 }
@@ -112,13 +112,22 @@ static int write_enquiry(struct submission *s)
 	return write_asked(s, &row);
 }
 
-/* The service says when somebody should have replied; a message for later is waited for from then on. */
+/*
+ * The service says when somebody should have replied, and how long before that its sender is warned; a message for
+ * later is waited for from then on.
+ */
 static int write_reminder(struct submission *s)
 {
+	const Dienstweg__Service *service = s->route.service;
 	uint64_t from = s->ret->due_ms ? s->ret->due_ms : s->rules->batch_ms;
 	struct asked_row row = {.sequence = s->rules->sequence,
-		.due_ms = from + s->route.service->overdue_ms,
+		.due_ms = from + service->overdue_ms,
 		.state = ASKED_REMINDS};
+	if (service->due_soon_ms > 0) {
+		row.state = ASKED_WARNS;
+		row.overdue_ms = row.due_ms;
+		row.due_ms -= service->due_soon_ms;
+	}
 	memcpy(row.h, s->facts->h, sizeof(row.h));
 	memcpy(row.message_id, s->header->message_id.data, sizeof(row.message_id));
 	memcpy(row.case_id, s->header->case_id.data, sizeof(row.case_id));
@@ -136,7 +145,8 @@ static int write_reply(struct submission *s, bool answer)
 		return r;
 	if (answer && r != 0)
 		return -EBADMSG; /* the check has just found it */
-	bool awaited = r == 0 && row.answerer == s->sender && (answer || row.state == ASKED_REMINDS);
+	bool awaited = r == 0 && row.answerer == s->sender &&
+		       (answer || !asked_state_is_enquiry(row.state));
 	return awaited ? asked_forget(s->rules->state, asker, token, &row) : 0;
 }
 

@@ -10,7 +10,7 @@
 #include "broker/routing/place.h"
 #include "test/kit/check.h"
 
-enum { ANSWER_MS = 30000, PENDING = 2, CASE = 7, OVERDUE_MS = 60000 };
+enum { ANSWER_MS = 30000, PENDING = 2, CASE = 7, OVERDUE_MS = 60000, SOON_MS = 15000 };
 
 static void start(struct rules_fixture *f)
 {
@@ -26,6 +26,10 @@ static void start(struct rules_fixture *f)
 	service->overdue_ms = OVERDUE_MS;
 	registry_fixture_flow(f->parties, a, "referral", "city", "jobcenter", NULL);
 	registry_fixture_flow(f->parties, a, "referral", "jobcenter", "city", NULL);
+	service = registry_fixture_service(f->parties, "urgent.referral");
+	service->overdue_ms = OVERDUE_MS;
+	service->due_soon_ms = SOON_MS;
+	registry_fixture_flow(f->parties, a, "urgent.referral", "city", "jobcenter", NULL);
 	rules_fixture_adopt(f);
 }
 
@@ -231,24 +235,51 @@ static const struct submit_facts *refer(struct rules_fixture *f, const struct fi
 	return facts;
 }
 
-/* Time passes, and what it announces is said; returns for how many messages. */
-static size_t reminded(struct rules_fixture *f, uint64_t ms)
+/* What was said of messages in a time that passed. */
+struct said {
+	size_t warned, reminded;
+};
+
+static void say(struct rules_fixture *f, const struct effect *effect, struct said *said)
 {
 	struct items_decision decision;
-	size_t count = 0;
+	struct rules_item item = {.sequence = effect->sequence, .due_ms = effect->due_ms};
+	bool warns = effect->type == EFFECT_DUE_SOON;
+	/* Each word has its time: the other one changes nothing. */
+	CHECK_INT((warns ? rules_remind : rules_warn)(&f->rules, &item, 1, &decision), 0);
+	CHECK(!decision.append);
+	CHECK_INT((warns ? rules_warn : rules_remind)(&f->rules, &item, 1, &decision), 0);
+	CHECK(decision.append);
+	CHECK_INT(decision.decision->affected[0]->due_ms, effect->due_ms);
+	f->rules.sequence++;
+	said->warned += warns;
+	said->reminded += !warns;
+	check_state(f);
+}
+
+/* Time passes, and what it announces is said. */
+static struct said told(struct rules_fixture *f, uint64_t ms)
+{
+	struct said said = {};
 	rules_fixture_effects(f);
 	pass(f, ms);
-	for (const struct effect *e = rules_fixture_effects(f); e; e = e->next) {
-		struct rules_item item = {.sequence = e->sequence, .due_ms = e->due_ms};
-		if (e->type != EFFECT_OVERDUE)
-			continue;
-		CHECK_INT(rules_remind(&f->rules, &item, 1, &decision), 0);
-		f->rules.sequence += decision.append;
-		count += decision.append;
-		if (decision.append)
-			CHECK_INT(decision.decision->affected[0]->due_ms, e->due_ms);
-		check_state(f);
-	}
+	for (const struct effect *e = rules_fixture_effects(f); e; e = e->next)
+		if (e->type == EFFECT_OVERDUE || e->type == EFFECT_DUE_SOON)
+			say(f, e, &said);
+	return said;
+}
+
+static size_t reminded(struct rules_fixture *f, uint64_t ms)
+{
+	struct said said = told(f, ms);
+	CHECK_INT(said.warned, 0);
+	return said.reminded;
+}
+
+static uint64_t late(struct rules_fixture *f)
+{
+	uint64_t count;
+	CHECK_INT(asked_late(f->rules.state, rules_fixture_number(f, "jobcenter"), &count), 0);
 	return count;
 }
 
@@ -273,6 +304,90 @@ static void a_sender_is_told_once_that_nobody_replied(void)
 	CHECK_INT(outcome.sequence, ack.sequence);
 	CHECK_MEM(outcome.h, sent->h, HASH_SIZE);
 	CHECK_INT(reminded(&f, 10 * OVERDUE_MS), 0);
+}
+
+static const struct submit_facts *refer_urgently(struct rules_fixture *f, uint8_t id)
+{
+	struct fixture_message m = referral(id);
+	m.service = "urgent.referral";
+	return refer(f, &m);
+}
+
+static void a_sender_is_warned_before_and_told_after(void)
+{
+	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
+	struct outcome_item outcome;
+	uint8_t key[QUEUE_KEY_SIZE];
+	struct bytes value;
+	struct said said;
+	start(&f);
+	const struct submit_facts *sent = refer_urgently(&f, 1);
+	CHECK_INT(told(&f, OVERDUE_MS - SOON_MS - 1).warned, 0);
+	said = told(&f, 1);
+	CHECK_INT(said.warned, 1);
+	CHECK_INT(said.reminded, 0);
+	queue_key_encode(rules_fixture_number(&f, "city"), LANE_OUTCOME, f.rules.sequence - 1, key);
+	CHECK_INT(state_get(f.rules.state, STATE_QUEUE, BYTES(key, sizeof(key)), &value), 0);
+	CHECK_INT(outcome_item_decode(value, 0, &outcome), 0);
+	CHECK_INT(outcome.state, END_DUE_SOON);
+	CHECK_MEM(outcome.h, sent->h, HASH_SIZE);
+	CHECK_INT(late(&f), 0);
+	CHECK_INT(told(&f, SOON_MS - 1).reminded, 0);
+	said = told(&f, 1);
+	CHECK_INT(said.warned, 0);
+	CHECK_INT(said.reminded, 1);
+	CHECK_INT(late(&f), 1);
+}
+
+/* Who was away over both is told the one that still helps; and who replies after the warning is heard. */
+static void a_warning_that_comes_too_late_is_none(void)
+{
+	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
+	start(&f);
+	refer_urgently(&f, 1);
+	struct said said = told(&f, OVERDUE_MS);
+	CHECK_INT(said.warned, 0);
+	CHECK_INT(said.reminded, 1);
+	const struct submit_facts *second = refer_urgently(&f, 2);
+	CHECK_INT(told(&f, OVERDUE_MS - SOON_MS).warned, 1);
+	struct fixture_message m = referral(3);
+	m.sender = "jobcenter";
+	m.recipient = m.sealed_for = "city";
+	m.kind = DIENSTWEG__KIND__KIND_REPLY;
+	m.in_reply_to = second->h;
+	refer(&f, &m);
+	said = told(&f, 10 * OVERDUE_MS);
+	CHECK_INT(said.warned + said.reminded, 0);
+	CHECK_INT(late(&f), 1);
+}
+
+/* What is late is counted for who should have replied: until the reply, the end, or 30 days. */
+static void what_is_late_is_counted(void)
+{
+	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
+	start(&f);
+	struct fixture_message one = referral(1), two = referral(2), three = referral(3);
+	uint64_t first = f.rules.sequence;
+	const struct submit_facts *replied = refer(&f, &one), *back = refer(&f, &two);
+	refer(&f, &three);
+	CHECK_INT(reminded(&f, OVERDUE_MS), 3);
+	CHECK_INT(late(&f), 3);
+	struct fixture_message m = referral(4);
+	m.sender = "jobcenter";
+	m.recipient = m.sealed_for = "city";
+	m.kind = DIENSTWEG__KIND__KIND_REPLY;
+	m.in_reply_to = replied->h;
+	refer(&f, &m);
+	CHECK_INT(late(&f), 2);
+	/* That reply is waited for nobody's word on; and what is sent back is not late any more. */
+	struct fixture_ack ack = {.sequence = first + 1, .h = back->h, .rejected = true};
+	CHECK(rules_fixture_acknowledge(&f, rules_fixture_acks(&f, "jobcenter", &ack, 1)).append);
+	check_state(&f);
+	CHECK_INT(late(&f), 1);
+	pass(&f, UINT64_C(30) * 86400 * 1000 - 1);
+	CHECK_INT(late(&f), 1);
+	pass(&f, 1);
+	CHECK_INT(late(&f), 0);
 }
 
 static void who_was_replied_to_is_told_nothing(void)
@@ -368,6 +483,8 @@ CHECK_MAIN(CHECK_CASE(an_answer_counts_once), CHECK_CASE(the_time_begins_when_it
 	CHECK_CASE(who_sends_it_back_will_not_answer),
 	CHECK_CASE(only_who_was_asked_answers_in_its_case),
 	CHECK_CASE(a_sender_is_told_once_that_nobody_replied),
+	CHECK_CASE(a_sender_is_warned_before_and_told_after),
+	CHECK_CASE(a_warning_that_comes_too_late_is_none), CHECK_CASE(what_is_late_is_counted),
 	CHECK_CASE(who_was_replied_to_is_told_nothing),
 	CHECK_CASE(what_expires_or_comes_later_is_not_overdue_before),
 	CHECK_CASE(what_was_cancelled_is_not_waited_for), CHECK_CASE(version_0_knows_no_patterns))

@@ -206,7 +206,9 @@ static void test_outcome(void)
 	CHECK_INT(outcome_item_decode(BYTES(value, sizeof(value) - 1), 0, &got), 1);
 	value[12] = END_DELAYED;
 	CHECK_INT(outcome_item_decode(BYTES(value, sizeof(value)), 0, &got), 1);
-	value[12] = END_OVERDUE + 1;
+	value[12] = END_DUE_SOON;
+	CHECK_INT(outcome_item_decode(BYTES(value, sizeof(value)), 0, &got), 0);
+	value[12] = END_DUE_SOON + 1;
 	CHECK_INT(outcome_item_decode(BYTES(value, sizeof(value)), 0, &got), 1);
 }
 
@@ -250,7 +252,8 @@ static void test_seen_end(void)
 	CHECK_STR(end_state_name(END_DISCARDED), "discarded");
 	CHECK_STR(end_state_name(END_HELD), "held");
 	CHECK_STR(end_state_name(END_OVERDUE), "overdue");
-	CHECK(end_state_name(END_OVERDUE + 1) == NULL);
+	CHECK_STR(end_state_name(END_DUE_SOON), "due-soon");
+	CHECK(end_state_name(END_DUE_SOON + 1) == NULL);
 }
 
 static void test_counters(void)
@@ -299,7 +302,7 @@ static void test_asked(void)
 	CHECK_INT(got.service_len, 2);
 	CHECK_MEM(got.service, "ab", 2);
 	CHECK_INT(asked_row_decode(BYTES(value, ASKED_ROW_MIN), &got), 1);
-	value[20] = 3;
+	value[20] = ASKED_LATE + 1;
 	CHECK_INT(asked_row_decode(BYTES(value, len), &got), 1);
 	value[20] = ASKED_REMINDS; /* and then there is more */
 	CHECK_INT(asked_row_decode(BYTES(value, len), &got), 1);
@@ -316,6 +319,19 @@ static void test_asked(void)
 	CHECK_MEM(got.case_id, row.case_id, sizeof(row.case_id));
 	CHECK_INT(got.service_len, 2);
 	CHECK_INT(asked_row_decode(BYTES(value, len - 2), &got), 1);
+	row.state = ASKED_WARNS;
+	row.overdue_ms = 0x7071727374757677;
+	CHECK_INT(asked_row_encode(&row, value), len + 8);
+	check_hex(value + 20, 1, "03");
+	check_hex(value + ASKED_ROW_MIN + ASKED_IDS_SIZE, 10, "70717273747576776162");
+	CHECK_INT(asked_row_decode(BYTES(value, len + 8), &got), 0);
+	CHECK(got.overdue_ms == row.overdue_ms);
+	CHECK_INT(got.service_len, 2);
+	CHECK_INT(asked_row_decode(BYTES(value, len + 6), &got), 1);
+	row.state = ASKED_LATE;
+	len = asked_row_encode(&row, value);
+	CHECK_INT(len, ASKED_ROW_MIN + 2);
+	CHECK_INT(asked_row_decode(BYTES(value, len), &got), 0);
 	memset(value + 8, 0, 4);
 	CHECK_INT(asked_row_decode(BYTES(value, len), &got), 1);
 }

@@ -91,15 +91,15 @@ static int sum_up(struct rules *rules, const struct due *due, struct items_decis
 	return refusals_sum_up(rules, due->item.party, due->item.sequence, ret);
 }
 
-/* Nobody replied: announced, and said by rules_remind(). */
+/* Nobody replied, or not yet: announced, and said by rules_remind(). */
 static int answer_due(struct rules *rules, const struct due *due)
 {
 	struct effect *effect;
-	bool reminds;
-	int r = asked_due(rules->state, due->item.party, due->value, &reminds);
-	if (r < 0 || !reminds)
+	enum asked_state tells;
+	int r = asked_due(rules->state, due->item.party, due->value, rules->batch_ms, &tells);
+	if (r < 0 || !asked_state_tells((uint8_t)tells))
 		return r;
-	r = effect_new(rules, EFFECT_OVERDUE, &effect);
+	r = effect_new(rules, tells == ASKED_WARNS ? EFFECT_DUE_SOON : EFFECT_OVERDUE, &effect);
 	if (r < 0)
 		return r;
 	effect->party = due->item.party;

@@ -22,6 +22,7 @@ static const struct rules_version versions[] = {
 		.discard = rules_discard,
 		.hold_items = rules_hold_items,
 		.remind = rules_remind,
+		.warn = rules_warn,
 		.hold_queue = rules_hold_queue,
 		.cancel = rules_cancel},
 };

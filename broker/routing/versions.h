@@ -38,6 +38,8 @@ struct rules_version {
 		const struct queue_act *act, bool hold, struct items_decision *ret);
 	int (*remind)(struct rules *rules, const struct rules_item *items, size_t count,
 		struct items_decision *ret);
+	int (*warn)(struct rules *rules, const struct rules_item *items, size_t count,
+		struct items_decision *ret);
 	int (*hold_queue)(struct rules *rules, const struct queue_act *act, bool hold,
 		struct items_decision *ret);
 	int (*cancel)(struct rules *rules, const struct cancel_facts *facts,

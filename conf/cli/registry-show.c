@@ -13,6 +13,7 @@
 #include "conf/cli/cli.h"
 #include "conf/cli/registry-file.h"
 #include "conf/cli/registry-json.h"
+#include "conf/param.h"
 #include "proto/base/clock.h"
 #include "proto/base/text.h"
 
@@ -80,6 +81,17 @@ static void print_parties(const Dienstweg__RegistryContent *content)
 	}
 }
 
+static void print_overdue(const Dienstweg__Service *service)
+{
+	char overdue[32], warn[32];
+	param_unit(PARAM_TIME, service->overdue_ms, overdue, sizeof(overdue));
+	param_unit(PARAM_TIME, service->due_soon_ms, warn, sizeof(warn));
+	if (service->overdue_ms)
+		printf("    overdue without a reply within %s%s%s\n", overdue,
+			service->due_soon_ms ? ", warning before that: " : "",
+			service->due_soon_ms ? warn : "");
+}
+
 static void print_services(const Dienstweg__RegistryContent *content)
 {
 	printf("\nServices\n");
@@ -94,6 +106,7 @@ static void print_services(const Dienstweg__RegistryContent *content)
 		if (service->pattern == DIENSTWEG__PATTERN__PATTERN_ENQUIRY)
 			printf("    enquiry, answered within %u s, at most %u pending\n",
 				service->answer_s, service->pending_max);
+		print_overdue(service);
 		for (size_t t = 0; t < service->n_message_types; t++)
 			printf("    means %.*s\n", NAME(service->message_types[t]));
 		for (size_t f = 0; f < service->n_schema_files; f++)

@@ -262,12 +262,19 @@ static int check_pattern(
 	bool enquiry = service->pattern == DIENSTWEG__PATTERN__PATTERN_ENQUIRY;
 	if (service->pattern > DIENSTWEG__PATTERN__PATTERN_ENQUIRY)
 		return content_fail(check, "service %s: its pattern is unknown", name);
+	if (service->due_soon_ms != 0 && service->due_soon_ms >= service->overdue_ms)
+		return content_fail(check,
+			"service %s: the warning comes before the service's time is over: warn "
+			"must "
+			"be "
+			"shorter than overdue",
+			name);
 	if (!enquiry && (service->answer_s != 0 || service->pending_max != 0))
 		return content_fail(check,
 			"service %s: answer_within and pending are for the pattern enquiry", name);
 	if (!enquiry)
 		return 0;
-	if (service->event || service->overdue_ms != 0)
+	if (service->event || service->overdue_ms != 0 || service->due_soon_ms != 0)
 		return content_fail(check,
 			"service %s: an enquiry is no event, and its answer_within is its only "
 			"deadline: leave out event and overdue",

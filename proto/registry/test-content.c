@@ -120,6 +120,8 @@ static void services(void)
 		"an enquiry is no event");
 	BREAK((w.status->pattern = DIENSTWEG__PATTERN__PATTERN_ENQUIRY, w.status->overdue_ms = 1000),
 		"only deadline");
+	BREAK((w.status->overdue_ms = 1000, w.status->due_soon_ms = 1000), "shorter than overdue");
+	BREAK(w.status->due_soon_ms = 1, "shorter than overdue");
 	BREAK(w.status->confidentiality = (Dienstweg__Confidentiality)7, "confidentiality");
 	types[0] = word("has space");
 	BREAK((w.status->n_message_types = 1, w.status->message_types = types), "message type 1");

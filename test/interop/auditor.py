@@ -114,8 +114,11 @@ def questions_are_asked(case):
     world.submit(answer, client=world.jobcenter)
     world.receive(world.city, [answer])
     referred = world.message(b"referred", service=b"referral")
-    world.submit(referred, world.message(b"now?", service=b"benefit.question", kind=4,
+    slow, slower = (world.message(b"referred", service=b"referral." + how) for how in (b"slow", b"slower"))
+    world.submit(referred, slow, slower, world.message(b"now?", service=b"benefit.question", kind=4,
                                          expires_ms=int(time.time() * 1000) + 1_500))
+    case.wait_entry("due-soon")
+    assert world.city.wait(lambda: (slow.h, JOBCENTER) in world.city.due_soon)
     case.wait_entry("overdue")
     assert world.city.wait(lambda: (referred.h, JOBCENTER) in world.city.overdue)
     case.wait_entry("expired", 2)

@@ -35,7 +35,9 @@ services:
   - {name: figures, title: Figures, retention: standard, confidentiality: broker-readable}
   - {name: benefit.question, title: Benefits yes or no, retention: standard, pattern: enquiry, answer_within: 1 h,
      pending: 8}
-  - {name: referral, title: Referral, retention: standard, overdue: 1 s}
+  - {name: referral, title: Referral, retention: standard, overdue: 1 s, warn: 0 s}
+  - {name: referral.slow, title: Referral with time, retention: standard, overdue: 1 h, warn: 3599 s}
+  - {name: referral.slower, title: Referral with more time, retention: standard, overdue: 24 h}
   - name: event.death
     title: Death notice
     retention: standard
@@ -53,7 +55,7 @@ agreements:
         from: [city.interop, youth.interop]
         to: jobcenter.interop
         regions: ["05124"]
-      - {services: [benefit.question, referral], from: [city.interop], to: jobcenter.interop}
+      - {services: [benefit.question, referral, referral.slow, referral.slower], from: [city.interop], to: jobcenter.interop}
       - {services: [alg2.status], from: [jobcenter.interop], to: city.interop}
       - {services: [alg2.status], from: [jobcenter.interop], to: youth.interop}
       - {services: [event.death], from: [city.interop], to: jobcenter.interop}

@@ -117,7 +117,7 @@ class Client:
         self.acks = {}                            # digest: AckBatch, until all have a state
         self.ack_receipts, self.ack_states, self.ack_refusals = {}, {}, {}
         self.outcomes, self.confirmed = {}, {}    # (h, recipient): Item; party: sequence
-        self.overdue = {}                         # (h, recipient): Item, which is no end
+        self.overdue, self.due_soon = {}, {}      # (h, recipient): Item, which is no end
         self.received = [0, 0]                    # messages and bytes delivered in this session
 
     # Session
@@ -318,7 +318,8 @@ class Client:
             if item.HasField("outcome"):
                 if item.sequence > self.confirmed.get(item.party, -1):
                     self.check_outcome(item)
-                    told = self.overdue if item.outcome.state == b"overdue" else self.outcomes
+                    told = {b"overdue": self.overdue, b"due-soon": self.due_soon}.get(
+                        item.outcome.state, self.outcomes)
                     told[item.outcome.h, item.outcome.recipient] = item
                 continue
             self.received[0] += 1

@@ -7,12 +7,12 @@ from journal_store import number
 from proto import journal_pb2 as pb
 
 ACCEPTED, REJECTED, EXPIRED, CANCELLED, DISCARDED = 1, 2, 3, 4, 5
-OVERDUE = 8  # in outcomes alone
+OVERDUE, DUE_SOON = 8, 9  # in outcomes alone
 DELAYED, DEAD, HELD = 0, 6, 7  # states in `end` of what has not ended
 RELEASE, SUMMARY, PARKED, ASKED, OUTCOMES = 1, 3, {4: DEAD, 5: HELD}, 6, 3
 NEVER = 2 ** 64 - 1
 SUBMISSION, ENQUIRY = 1, 4  # kinds of message
-WAITS, REMINDS = 0, 2  # what counter `e` says of them
+WAITS, OVER, REMINDS, WARNS, LATE = 0, 1, 2, 3, 4  # what counter `e` says of them
 COMMON = 0  # under this number stands what the rows of several recipients of a message have in common
 
 
@@ -224,7 +224,7 @@ class Tables:
         for at in range(0, len(value), 78):
             item = value[at:at + 78]
             message, state = number(item[:8]), self.ends_of.get((number(item[:8]), number(item[8:12])))
-            if len(item) == 78 and item[12] == OVERDUE:
+            if len(item) == 78 and item[12] in (OVERDUE, DUE_SOON):
                 state = self.reminder(message, sequence, item)
             known = self.verifier.messages.get(message)
             if len(item) != 78 or state != (item[12], sequence, item[13]) or known and (
@@ -238,7 +238,9 @@ class Tables:
         if decision is None or index >= len(decision.affected):
             return (item[12], sequence, index) if sequence in self.verifier.unread else None
         affected = decision.affected[index]
-        fits = affected.sequence == message and self.numbers.get(affected.party) == number(item[8:12])
+        kind = {OVERDUE: 30, DUE_SOON: 33}[item[12]]
+        fits = self.kind_of(sequence) == kind and affected.sequence == message and \
+            self.numbers.get(affected.party) == number(item[8:12])
         return (item[12], sequence, index) if fits else None
 
     def totals(self):
@@ -259,16 +261,21 @@ class Tables:
             self.find(self.journal.size, "counter", "refusals without a time at which they are summed up")
 
     def asked(self):
-        """Counter `e`: enquiries, each with its time in `timer`; `w`: how many of them wait for an answer."""
+        """Counter `e`: what waits for a word, each with its time in `timer`; `w`: how many enquiries of one party wait;
+        `o`: how many messages one party has not replied to in time."""
         timers = {(key[8:16], key[16:20], value): key[:8] for key, value in self.journal.rows("timer")
                   if key[20] == ASKED}
-        waiting = {}
+        waiting, late = {}, {}
         for key, value in self.journal.rows("counter", b"e"):
             sequence, asker, state = number(value[:8]), key[1:5], value[20]
-            ids, service = (value[21:85], value[85:]) if state == REMINDS else (b"", value[21:])
+            ids, service = (value[21:85], value[85:]) if state in (REMINDS, WARNS) else (b"", value[21:])
+            if state == WARNS:
+                later, service = number(service[:8]) > number(value[12:20]), service[8:]
+                if not later:
+                    self.find(sequence, "counter", "is overdue before its sender is warned")
             message = self.verifier.messages.get(sequence)
             if timers.get((value[:8], asker, key[5:])) != value[12:20] or message and (
-                    message[1].kind != (SUBMISSION if ids else ENQUIRY) or
+                    message[1].kind != (ENQUIRY if state in (WAITS, OVER) else SUBMISSION) or
                     ids and ids != message[0] + message[1].message_id + message[1].case_id or self.numbers.get(message[1].sender) != number(asker) or
                     message[1].service != service or
                     self.numbers.get(message[2].recipients[0]) != number(value[8:12]) or
@@ -276,9 +283,13 @@ class Tables:
                 self.find(sequence, "counter", "is not a message that was sent so")
             if state == WAITS:
                 waiting[asker + service] = waiting.get(asker + service, 0) + 1
+            if state == LATE:
+                late[value[8:12]] = late.get(value[8:12], 0) + 1
         told = {key[1:]: number(value) for key, value in self.journal.rows("counter", b"w")}
         if told != waiting:
             self.find(self.journal.size, "counter", "another number of enquiries waits for answers")
+        if {key[1:]: number(value) for key, value in self.journal.rows("counter", b"o")} != late:
+            self.find(self.journal.size, "counter", "another number of messages is overdue")
 
     def unread_open(self):
         """Does something wait that cannot be read?"""

@@ -30,7 +30,7 @@ class Verifier:
         self.erased, self.last_erased = [], 0
         self.messages, self.header_bytes, self.refused, self.acks = {}, {}, {}, {}
         self.ended, self.holds, self.states, self.unread = {}, [], [], set()
-        self.overdue = {}  # entries that told senders that nobody replied
+        self.overdue = {}  # entries that told senders that nobody replied in time, or yet
         self.parking = {}  # entries that made dead letters, or held messages
         self.stops = {}  # ("party" or "service", name): the entry that holds it
         self.witnessed, self.epochs = [], []  # of epochs: (number, entry that begins it)
@@ -269,6 +269,10 @@ class Verifier:
         """Overdue: ends nothing, but its senders are told."""
         self.kind_4(sequence, class_, row, decision)
         self.overdue[sequence] = decision
+
+    def kind_33(self, sequence, class_, row, decision):
+        """Due soon: likewise."""
+        self.kind_30(sequence, class_, row, decision)
 
     def kind_12(self, sequence, _class, _row, decision):
         self.holds.append((sequence, decision.case_id, True))

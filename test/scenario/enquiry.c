@@ -174,20 +174,52 @@ static void an_answer_after_its_time(void)
 	check_journal(&bus);
 }
 
+/* A bus whose applications are overdue after a time, and their senders warned before. */
+static void start_bus(struct bus *bus, uint64_t overdue_ms, uint64_t due_soon_ms)
+{
+	bus_init_usual(bus, check_subdir());
+	Dienstweg__RegistryContent *content = registry_fixture_content(bus->fixture);
+	for (size_t i = 0; i < content->n_services; i++) {
+		Dienstweg__Service *service = content->services[i];
+		if (!bytes_equal(BYTES_PB(service->name), BYTES_STR("alg2.application")))
+			continue;
+		service->overdue_ms = overdue_ms;
+		service->due_soon_ms = due_soon_ms;
+	}
+	bus_write(bus);
+	bus_start(bus);
+}
+
+/* While there is time to call somebody: a second of the hour is over. */
+static void nobody_has_decided_yet(void)
+{
+	struct bus bus;
+	struct party city, jobcenter;
+	const char *case_hex = "ca5e0700000000000000000000000000";
+	start_bus(&bus, 3600 * 1000, 3599 * 1000);
+	party_init(&city, &bus, "city");
+	party_init(&jobcenter, &bus, "jobcenter");
+	jobcenter.no_credit = true;
+	party_connect(&city, NULL);
+	party_connect(&jobcenter, NULL);
+	struct party_answer silent = submit(&city, 1, 7, NULL, "alg2.application");
+	party_until(&city, city.outcomes_count == 1, WAIT_MS);
+	CHECK_STR(city.outcomes[0].state, "due-soon");
+	CHECK_MEM(city.outcomes[0].h, silent.h, 32);
+	tool_holds(tool_admin(&bus, 0, "case", "show", case_hex, NULL), "due-soon", "proven", NULL);
+	tool_holds(tool_admin(&bus, 0, "queue", "list", "--json", NULL), "\"overdue\":0,", NULL);
+	party_deinit(&city);
+	party_deinit(&jobcenter);
+	check_journal(&bus);
+}
+
 /* An application that was taken, and that nobody decides: its sender hears of it, once, and the operator sees it. */
 static void nobody_decides(void)
 {
 	struct bus bus;
 	struct party city, jobcenter;
 	const char *case_hex = "ca5e0700000000000000000000000000";
-	bus_init_usual(&bus, check_subdir());
-	Dienstweg__RegistryContent *content = registry_fixture_content(bus.fixture);
-	for (size_t i = 0; i < content->n_services; i++)
-		if (bytes_equal(
-			    BYTES_PB(content->services[i]->name), BYTES_STR("alg2.application")))
-			content->services[i]->overdue_ms = 1000;
-	bus_write(&bus);
-	bus_start(&bus);
+	start_bus(&bus, 1000, 0);
 	party_init(&city, &bus, "city");
 	party_init(&jobcenter, &bus, "jobcenter");
 	party_connect(&city, NULL);
@@ -201,6 +233,8 @@ static void nobody_decides(void)
 	CHECK_STR(city.outcomes[1 - overdue].state, "accepted");
 	CHECK_MEM(city.outcomes[overdue].h, silent.h, 32);
 	tool_holds(tool_admin(&bus, 0, "status", NULL), "overdue      1 messages", NULL);
+	tool_holds(tool_admin(&bus, 0, "status", "--json", NULL), "\"overdue\":1,", NULL);
+	tool_holds(tool_admin(&bus, 0, "queue", "list", "--json", NULL), "\"overdue\":1,", NULL);
 	tool_holds(tool_admin(&bus, 0, "case", "show", case_hex, NULL), "overdue", "proven", NULL);
 	tool_holds(tool_admin(&bus, 0, "audit", "list", "--kind", "overdue", NULL), "overdue", NULL);
 	/* Confirmed, it is not told again. */
@@ -236,5 +270,5 @@ static void wrong_usage_is_named(void)
 
 CHECK_MAIN(CHECK_CASE(the_counter_gets_its_answer), CHECK_CASE(nobody_is_there),
 	CHECK_CASE(it_is_sent_back), CHECK_CASE(what_the_broker_does_not_take),
-	CHECK_CASE(an_answer_after_its_time), CHECK_CASE(nobody_decides),
-	CHECK_CASE(wrong_usage_is_named))
+	CHECK_CASE(an_answer_after_its_time), CHECK_CASE(nobody_has_decided_yet),
+	CHECK_CASE(nobody_decides), CHECK_CASE(wrong_usage_is_named))

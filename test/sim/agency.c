@@ -273,6 +273,7 @@ static int report_take(struct dw_adapter *adapter, void *context, const struct d
 		ledger_told(ledger, sender, report->h, number_of(agency, report->recipient),
 			report->state);
 		break;
+	case DW_DUE_SOON:
 	case DW_OVERDUE: /* no service of this town has a time for replies */
 		break;
 	}
