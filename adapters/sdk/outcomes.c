@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "adapters/sdk/evidence.h"
-#include "adapters/sdk/rows.h"
+#include "adapters/sdk/reminders.h"
 #include "proto/base/log.h"
 #include "proto/base/text.h"
 #include "proto/signature/signature.h"
@@ -143,7 +143,8 @@ static bool fits(const struct sent_row *sent, const Dienstweg__Item *item)
 
 /* ---- taking over ---- */
 
-/* Key and service are copied: what is told may submit, and the row's views die with the first write. */
+/* Key and service are copied: what is told may submit, and the row's views die with the first write. A reminder of what
+   has no receipt yet is kept instead. */
 static int tell(struct outcomes *outcomes, const struct sent_row *sent, const Dienstweg__Item *item)
 {
 	const Dienstweg__Outcome *outcome = item->outcome;
@@ -164,7 +165,22 @@ static int tell(struct outcomes *outcomes, const struct sent_row *sent, const Di
 	memcpy(report.message_id, outcome->message_id.data, UUID_SIZE);
 	memcpy(report.case_id, sent->case_id, CASE_ID_SIZE);
 	memcpy(report.h, sent->h, HASH_SIZE);
+	if (report.event != DW_ENDED && sent->state == SENT_WAITING)
+		return reminder_keep(outcomes->options.store, &report);
 	return reporter_tell(&outcomes->options.reporter, &report);
+}
+
+/* No end: told once, and of what is refused not at all. */
+static int remind(struct outcomes *outcomes, struct sent_row *sent, const Dienstweg__Item *item)
+{
+	uint8_t buf[SENT_ROW_MAX];
+	if (sent->state == SENT_REFUSED || !reminder_is_new(sent, event_of(item->outcome)))
+		return 0;
+	size_t len = sent_row_encode(sent, buf);
+	int r = tell(outcomes, sent, item);
+	return r ? r
+		 : store_put(outcomes->options.store, STORE_SENT,
+			   BYTES_PB(item->outcome->message_id), BYTES(buf, len));
 }
 
 static int keep(struct outcomes *outcomes, const Dienstweg__Item *item)
@@ -217,9 +233,8 @@ static int seen_before(struct outcomes *outcomes, const Dienstweg__Outcome *outc
 static int take_over(struct outcomes *outcomes, const Dienstweg__Item *item, struct sent_row *sent)
 {
 	struct bytes id = BYTES_PB(item->outcome->message_id);
-	/* No end: it is told, and nothing is kept of it. Without a receipt there is nothing to be reminded of. */
 	if (event_of(item->outcome) != DW_ENDED)
-		return sent->state == SENT_RECORDED ? tell(outcomes, sent, item) : 0;
+		return remind(outcomes, sent, item);
 	int r = seen_before(outcomes, item->outcome);
 	if (r)
 		return r < 0 ? r : 0;

@@ -86,7 +86,7 @@ int outbox_row_decode(struct bytes value, struct outbox_row *ret)
 
 /* ---- sent ---- */
 
-enum { SENT_FLAG_ENDED = 1, SENT_FLAG_AGAIN = 2 };
+enum { SENT_FLAG_ENDED = 1, SENT_FLAG_AGAIN = 2, SENT_REMINDED_SHIFT = 2 };
 
 size_t sent_row_encode(const struct sent_row *row, uint8_t buf[SENT_ROW_MAX])
 {
@@ -94,8 +94,10 @@ size_t sent_row_encode(const struct sent_row *row, uint8_t buf[SENT_ROW_MAX])
 		row->key.len <= ROW_KEY_MAX);
 	uint8_t *p = field_put_number(buf, ROW_FORM, 1);
 	p = field_put_number(p, row->state, 1);
-	p = field_put_number(
-		p, (row->ended ? SENT_FLAG_ENDED : 0u) | (row->again ? SENT_FLAG_AGAIN : 0u), 1);
+	p = field_put_number(p,
+		(row->ended ? SENT_FLAG_ENDED : 0u) | (row->again ? SENT_FLAG_AGAIN : 0u) |
+			(unsigned)row->reminded << SENT_REMINDED_SHIFT,
+		1);
 	p = field_put_number(p, row->number, 8);
 	p = field_put(p, BYTES(row->h, HASH_SIZE));
 	p = field_put_number(p, row->sequence, 8);
@@ -117,6 +119,7 @@ int sent_row_decode(struct bytes value, struct sent_row *ret)
 	uint64_t flags = field_number(&reader, 1);
 	ret->ended = flags & SENT_FLAG_ENDED;
 	ret->again = flags & SENT_FLAG_AGAIN;
+	ret->reminded = (uint8_t)(flags >> SENT_REMINDED_SHIFT);
 	ret->number = field_number(&reader, 8);
 	field_copy(&reader, ret->h, HASH_SIZE);
 	ret->sequence = field_number(&reader, 8);

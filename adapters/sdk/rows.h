@@ -59,6 +59,7 @@ struct sent_row {
 	enum sent_state state;
 	bool ended; /* an outcome came before the receipt: report it once the receipt is there */
 	bool again; /* waiting: it had a receipt before, for the entry @sequence */
+	uint8_t reminded; /* reminders that were told, or are kept: 1 << (event - DW_OVERDUE), 6 bits */
 	uint64_t number; /* in the outbox */
 	uint8_t h[HASH_SIZE];
 	uint64_t sequence; /* recorded, refused: its entry */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "adapters/sdk/evidence.h"
+#include "adapters/sdk/reminders.h"
 #include "proto/base/log.h"
 #include "proto/signature/signature.h"
 
@@ -172,6 +173,13 @@ static int recorded_tell(struct settle *settle, const struct answered *answered,
 	return r;
 }
 
+/* It overtook the receipt. */
+static int reminder_told(struct settle *settle, const struct answered *answered)
+{
+	struct dw_report report = report_of(answered, DW_OVERDUE);
+	return reminder_tell(settle->options.store, &settle->options.reporter, &report);
+}
+
 /*
  * The journal may hold another batch signature than the one we sent last. It must be ours all the same:
  * what the broker says we signed is what an auditor will find.
@@ -250,6 +258,8 @@ int settle_receipt(struct settle *settle, uint64_t number, const uint8_t h[HASH_
 		r = recorded_again(settle, &answered, receipt->sequence);
 	if (r == 0)
 		r = recorded_tell(settle, &answered, &evidence);
+	if (r == 0 && answered.sent.reminded)
+		r = reminder_told(settle, &answered);
 	if (r == 0)
 		r = evidence_put_receipt(settle->options.store, &evidence);
 	return r ? r : answered_end(settle, &answered);
@@ -293,5 +303,7 @@ int settle_refusal(struct settle *settle, uint64_t number, const uint8_t h[HASH_
 	report.field = BYTES_PB(refusal->field);
 	report.text = BYTES_PB(refusal->detail);
 	r = reporter_tell(&settle->options.reporter, &report);
+	if (r == 0 && answered.sent.reminded)
+		r = reminder_drop(settle->options.store, answered.row.message_id);
 	return r ? r : answered_end(settle, &answered);
 }

@@ -72,6 +72,28 @@ static void overdue_is_no_end(void)
 	CHECK(world_saw(world, "ended k1 jobcenter accepted"));
 }
 
+/* Not confirmed when the session, or the adapter, ended: it comes again, and everybody knows. */
+static void a_reminder_is_told_once(void)
+{
+	_cleanup_(world_free) struct world *world = world_new();
+	world_connect(world);
+	const struct desk_message *message = recorded(world, "k1");
+	uint64_t entry = 0;
+	for (int i = 0; i < 3; i++) {
+		entry = desk_outcome(world->desk, message, "jobcenter", "overdue", DESK_TRUE);
+		world_until(world, world->desk->confirmed == entry);
+		CHECK_INT(world_count(world, "overdue k1"), 1);
+		if (i == 0) {
+			client_reset(world->adapter.client, "test");
+			world_until(world, world->desk->hellos == 2);
+		}
+		if (i == 1)
+			world_stop(world);
+		if (i == 1)
+			world_connect(world);
+	}
+}
+
 static void each_recipient_has_its_own(void)
 {
 	_cleanup_(world_free) struct world *world = world_new();
@@ -119,6 +141,28 @@ static void an_outcome_before_its_receipt_is_told_after_it(void)
 	world_until(world, world_saw(world, "ended k1 jobcenter accepted"));
 	CHECK_STR(world->lines[world->lines_count - 2], "recorded k1");
 	CHECK_STR(world->lines[world->lines_count - 1], "ended k1 jobcenter accepted");
+}
+
+/* The same, of a reminder. */
+static void a_reminder_before_its_receipt_is_told_after_it(void)
+{
+	_cleanup_(world_free) struct world *world = world_new();
+	world_connect(world);
+	struct desk *desk = world->desk;
+	desk->mood = DESK_SILENT;
+	world_submit(world, &(struct world_letter){.key = "k1", .body = BYTES_STR("x")});
+	world_until(world, desk->messages_count == 1);
+	uint64_t entry = desk_outcome(desk, &desk->messages[0], "jobcenter", "overdue", DESK_TRUE);
+	world_until(world, desk->confirmed == entry);
+	CHECK_INT(world_count(world, "overdue"), 0);
+	world_stop(world);
+	desk->mood = DESK_HONEST;
+	world_connect(world);
+	world_until(world, world_saw(world, "overdue k1 jobcenter"));
+	CHECK_STR(world->lines[world->lines_count - 2], "recorded k1");
+	entry = desk_outcome(desk, &desk->messages[0], "jobcenter", "overdue", DESK_TRUE);
+	world_until(world, desk->confirmed == entry);
+	CHECK_INT(world_count(world, "overdue"), 1);
 }
 
 static void forged(const char *state, enum desk_forgery forgery)
@@ -187,6 +231,8 @@ static void an_outcome_of_nobodys_message_is_confirmed(void)
 }
 
 CHECK_MAIN(CHECK_CASE(an_outcome_is_told_kept_and_confirmed), CHECK_CASE(overdue_is_no_end),
+	CHECK_CASE(a_reminder_is_told_once),
+	CHECK_CASE(a_reminder_before_its_receipt_is_told_after_it),
 	CHECK_CASE(each_recipient_has_its_own), CHECK_CASE(the_same_again_is_confirmed_and_not_told),
 	CHECK_CASE(an_outcome_before_its_receipt_is_told_after_it),
 	CHECK_CASE(a_forged_outcome_is_an_alarm),

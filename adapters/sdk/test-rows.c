@@ -80,6 +80,7 @@ static void a_sent_row_comes_back(void)
 	struct sent_row back, row = {
 				      .state = SENT_RECORDED,
 				      .ended = true,
+				      .reminded = 3,
 				      .number = 77,
 				      .sequence = UINT64_MAX - 1,
 				      .at_ms = 123456789,
@@ -91,7 +92,8 @@ static void a_sent_row_comes_back(void)
 	size_t size = sent_row_encode(&row, buf);
 	CHECK_INT(sent_row_decode(BYTES(buf, size), &back), 0);
 	CHECK_INT(back.state, SENT_RECORDED);
-	CHECK(back.ended && back.number == 77 && back.sequence == row.sequence);
+	CHECK(back.ended && !back.again && back.reminded == 3);
+	CHECK(back.number == 77 && back.sequence == row.sequence);
 	CHECK(bytes_equal(back.sender, row.sender) && bytes_equal(back.service, row.service) &&
 		bytes_equal(back.key, row.key));
 	buf[1] = 9;
