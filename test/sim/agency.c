@@ -29,6 +29,8 @@ static const struct {
 	{"jobcenter", "figures", "ministry", NULL, false},
 	{"village", "alg2.application", "jobcenter", NULL, false},
 	{"village", "figures", "ministry", NULL, false},
+	{"city", "referral", "jobcenter", NULL, false},
+	{"village", "referral", "jobcenter", NULL, false},
 	{"city", "reply", "kiosk", NULL, false},
 	{"jobcenter", "reply", "kiosk", NULL, false},
 };
@@ -137,6 +139,9 @@ static int from_agency(struct dw_adapter *adapter, void *context, bool *ret_more
 	if (!agency->town->writing || !machine_chance(2))
 		return 0;
 	ask_again(adapter, agency);
+	int asked = agency_asks(adapter, agency);
+	if (asked)
+		return asked;
 	for (uint64_t n = machine_between(1, agency->haste); n > 0; n--)
 		letter_write(agency);
 	for (size_t i = begun; i < agency->letters_count; i++, agency->again++) {
@@ -160,8 +165,10 @@ static int submitted(
 	struct dw_adapter *adapter, void *context, struct bytes key, const struct dw_submitted *ids)
 {
 	struct agency *agency = context;
-	struct letter *letter = letter_of(agency, key);
 	(void)adapter;
+	if (agency_question_submitted(agency, key))
+		return 0;
+	struct letter *letter = letter_of(agency, key);
 	memcpy(letter->case_id, ids->case_id, sizeof(letter->case_id));
 	if (letter->state == LETTER_WRITTEN)
 		letter->state = LETTER_SUBMITTED;
@@ -183,6 +190,8 @@ static void check_body(struct agency *agency, const struct dw_delivery *delivery
 				author->party);
 		return;
 	}
+	if (agency_knows_question(agency, delivery))
+		return;
 	size_t len = slash ? (size_t)(slash - delivery->body.data) : 0;
 	const struct agency *sender = town_agency(agency->town, BYTES(delivery->body.data, len));
 	if (!slash || !sender ||
@@ -203,7 +212,6 @@ static int to_agency(struct dw_adapter *adapter, void *context, const struct dw_
 {
 	struct agency *agency = context;
 	struct town *town = agency->town;
-	(void)adapter;
 	check_body(agency, delivery);
 	*ret = (struct dw_verdict){.disposition = DW_ACCEPTED};
 	if (machine_chance(agency->mood)) {
@@ -214,10 +222,11 @@ static int to_agency(struct dw_adapter *adapter, void *context, const struct dw_
 	town->counts.accepted += ret->disposition == DW_ACCEPTED;
 	town->counts.rejected += ret->disposition == DW_REJECTED;
 	town->counts.later += ret->disposition == DW_LATER;
-	if (ret->disposition == DW_ACCEPTED)
-		ledger_handed(&town->ledger, number_of(agency, delivery->recipient),
-			delivery->sequence, delivery->h, agency->process.life);
-	return 0;
+	if (ret->disposition != DW_ACCEPTED)
+		return 0;
+	ledger_handed(&town->ledger, number_of(agency, delivery->recipient), delivery->sequence,
+		delivery->h, agency->process.life);
+	return agency_is_asked(adapter, agency, delivery);
 }
 
 /* It is what was sent, whenever that was. What the broker may give whom is checked where it leaves. */
@@ -251,9 +260,10 @@ static int report_take(struct dw_adapter *adapter, void *context, const struct d
 {
 	struct agency *agency = context;
 	struct ledger *ledger = &agency->town->ledger;
+	if (agency_question_reported(adapter, agency, report))
+		return 0;
 	struct letter *letter = letter_of(agency, report->key);
 	uint8_t sender = number_of(agency, BYTES_STR(routes[letter->route].sender));
-	(void)adapter;
 	switch (report->event) {
 	case DW_RECORDED:
 		recorded(agency, letter, sender, report);
@@ -271,10 +281,15 @@ static int report_take(struct dw_adapter *adapter, void *context, const struct d
 		break;
 	case DW_ENDED:
 		ledger_told(ledger, sender, report->h, number_of(agency, report->recipient),
-			report->state);
+			report->state, agency->process.life);
+		break;
+	case DW_OVERDUE:
+		ledger_reminded(ledger, sender, report->h, number_of(agency, report->recipient),
+			agency->process.life);
+		agency->town->counts.reminded++;
 		break;
 	case DW_DUE_SOON:
-	case DW_OVERDUE: /* no service of this town has a time for replies */
+		ledger_warned(ledger, sender, report->h, agency->process.life);
 		break;
 	}
 	return 0;
@@ -286,7 +301,7 @@ bool agency_settled(const struct agency *agency)
 		if (agency->letters[i].state == LETTER_WRITTEN ||
 			agency->letters[i].state == LETTER_SUBMITTED)
 			return false;
-	return true;
+	return agency_questions_settled(agency);
 }
 
 /* ---- its life ---- */
@@ -298,6 +313,7 @@ static int agency_open(
 	(void)config;
 	agency->adapter = adapter;
 	agency->again = 0;
+	agency_questions_forget(agency);
 	*ret_context = agency;
 	return 0;
 }
@@ -315,6 +331,7 @@ static const struct dw_adapter_ops ops = {
 	.to_agency = to_agency,
 	.replayed = replayed,
 	.report = report_take,
+	.answered = agency_answered,
 	.cancelled = agency_cancelled,
 	.close = agency_close,
 	.poll_ms = POLL_MS,

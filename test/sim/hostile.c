@@ -21,6 +21,7 @@ enum {
 	COPIES_MAX = 40,
 	BODY_BYTES = 40000,
 	REMEMBERED_MAX = 200, /* deliveries it remembers */
+	DIAL_RARITY = 50,
 };
 
 struct hostile {
@@ -463,8 +464,10 @@ static void forget(struct hostile *hostile)
 
 static void connect_again(struct hostile *hostile)
 {
-	if (hostile->party.client && client_state(hostile->party.client) != CLIENT_REPLACED)
-		return;
+	const struct client *client = hostile->party.client;
+	if (client && client_state(client) != CLIENT_REPLACED &&
+		(!client_refused(client) || !machine_chance(DIAL_RARITY)))
+		return; /* who was shut out tries anew, for not even it is shut out for ever */
 	party_disconnect(&hostile->party);
 	party_dial(&hostile->party, NULL);
 	link_of(hostile)->anybody = true;

@@ -5,7 +5,7 @@
  * it can be held against whatever anybody says. Order is judged over what was never sent before: a
  * redelivery may overtake, as design section 3 says.
  */
-#include "test/sim/ledger.h"
+#include "test/sim/ledger-inside.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -110,16 +110,22 @@ static void header_put(struct ledger *ledger, const uint8_t *h, uint64_t sequenc
 	ledger->slots_count++;
 }
 
+uint64_t ledger_find(const struct ledger *ledger, const uint8_t *h)
+{
+	const struct slot *slot = slot_of(ledger->slots, ledger->slots_mask, h);
+	return slot->sequence - 1;
+}
+
 /* ---- look-ups ---- */
 
-static struct ledger_entry *entry_at(struct ledger *ledger, uint64_t sequence)
+struct ledger_entry *ledger_entry_at(struct ledger *ledger, uint64_t sequence)
 {
 	return sequence < ledger->count ? &ledger->entries[sequence] : NULL;
 }
 
-static struct leg *leg_at(struct ledger *ledger, uint64_t message, uint8_t recipient)
+struct leg *ledger_leg_at(struct ledger *ledger, uint64_t message, uint8_t recipient)
 {
-	struct ledger_entry *entry = entry_at(ledger, message);
+	struct ledger_entry *entry = ledger_entry_at(ledger, message);
 	for (size_t i = 0; entry && i < entry->legs_count; i++)
 		if (entry->legs[i].recipient == recipient)
 			return &entry->legs[i];
@@ -127,10 +133,10 @@ static struct leg *leg_at(struct ledger *ledger, uint64_t message, uint8_t recip
 }
 
 /* The leg that someone speaks of, when it is committed and of this h. */
-static struct leg *leg_named(struct ledger *ledger, const char *what, uint64_t message,
+struct leg *ledger_leg_named(struct ledger *ledger, const char *what, uint64_t message,
 	uint8_t recipient, const uint8_t *h)
 {
-	struct leg *leg = leg_at(ledger, message, recipient);
+	struct leg *leg = ledger_leg_at(ledger, message, recipient);
 	if (!leg)
 		ledger_violate(ledger, "%s of %" PRIu64 " for %s, which is not committed", what,
 			message, ledger->parties[recipient]);
@@ -163,9 +169,23 @@ struct ledger_entry *ledger_commit(
 	return entry;
 }
 
+uint8_t ledger_service(struct ledger *ledger, struct bytes name)
+{
+	size_t i = 0;
+	while (i < ledger->services_count && !bytes_equal(BYTES_STR(ledger->services[i].name), name))
+		i++;
+	if (i < ledger->services_count)
+		return (uint8_t)i;
+	CHECK(i < LEDGER_SERVICES_MAX && name.len < sizeof(ledger->services[0].name));
+	if (name.len > 0)
+		memcpy(ledger->services[ledger->services_count].name, name.data, name.len);
+	ledger->services_count++;
+	return (uint8_t)i;
+}
+
 void ledger_accepted(struct ledger *ledger, uint64_t sequence, const struct ledger_accepted *what)
 {
-	struct ledger_entry *entry = entry_at(ledger, sequence);
+	struct ledger_entry *entry = ledger_entry_at(ledger, sequence);
 	CHECK(entry && entry->kind == ACCEPTED);
 	header_put(ledger, what->h, sequence);
 	memcpy(entry->h, what->h, HASH_SIZE);
@@ -173,25 +193,34 @@ void ledger_accepted(struct ledger *ledger, uint64_t sequence, const struct ledg
 	entry->lane = what->lane;
 	entry->timed = what->timed;
 	entry->event = what->event;
+	entry->message_kind = what->kind;
+	entry->service = ledger_service(ledger, what->service);
+	if (what->case_id)
+		memcpy(entry->case_id, what->case_id, sizeof(entry->case_id));
 	entry->legs_count = what->recipients_count;
 	entry->legs = calloc(what->recipients_count + 1, sizeof(*entry->legs));
 	CHECK(entry->legs);
 	if (what->recipients_count == 0)
 		ledger_violate(ledger, "message %" PRIu64 " was accepted for nobody", sequence);
+	const struct ledger_hold *hold = &ledger->services[entry->service].hold;
 	for (size_t i = 0; i < what->recipients_count; i++) {
 		if (memchr(what->recipients, what->recipients[i], i))
 			ledger_violate(
 				ledger, "message %" PRIu64 " has a recipient twice", sequence);
-		entry->legs[i] = (struct leg){
-			.recipient = what->recipients[i], .delayed = what->delayed};
+		entry->legs[i] = (struct leg){.recipient = what->recipients[i],
+			.delayed = what->delayed || hold->held,
+			.held = hold->held,
+			.held_by = sequence};
+		ledger->held += entry->legs[i].held;
 		ledger->by_party[what->recipients[i]].open++;
 		ledger->open++;
 	}
+	ledger_asked(ledger, sequence, what);
 }
 
 void ledger_refused(struct ledger *ledger, uint64_t sequence, const uint8_t *h, bool final)
 {
-	struct ledger_entry *entry = entry_at(ledger, sequence);
+	struct ledger_entry *entry = ledger_entry_at(ledger, sequence);
 	CHECK(entry && entry->kind == REFUSED);
 	memcpy(entry->h, h, HASH_SIZE);
 	if (final)
@@ -201,7 +230,7 @@ void ledger_refused(struct ledger *ledger, uint64_t sequence, const uint8_t *h, 
 void ledger_ended(struct ledger *ledger, uint64_t entry, uint64_t message, uint8_t recipient,
 	enum end_state end)
 {
-	struct leg *leg = leg_named(ledger, "an end", message, recipient, NULL);
+	struct leg *leg = ledger_leg_named(ledger, "an end", message, recipient, NULL);
 	if (!leg)
 		return;
 	if (leg->end != 0) {
@@ -216,7 +245,9 @@ void ledger_ended(struct ledger *ledger, uint64_t entry, uint64_t message, uint8
 	leg->end = (uint8_t)end;
 	leg->ended_by = entry;
 	ledger->dead -= leg->dead;
-	leg->dead = false;
+	ledger->held -= leg->held;
+	leg->dead = leg->held = false;
+	ledger_asked_ended(ledger, message, end);
 	if (ledger->by_party[ledger->entries[message].sender].careless) {
 		leg->told = true;
 		ledger->told++;
@@ -228,7 +259,7 @@ void ledger_ended(struct ledger *ledger, uint64_t entry, uint64_t message, uint8
 
 void ledger_already(struct ledger *ledger, uint64_t entry, uint64_t message, uint8_t recipient)
 {
-	const struct leg *leg = leg_named(ledger, "a late end", message, recipient, NULL);
+	const struct leg *leg = ledger_leg_named(ledger, "a late end", message, recipient, NULL);
 	if (leg && leg->end == 0)
 		ledger_violate(ledger,
 			"entry %" PRIu64 " says that message %" PRIu64 " had ended, it had not",
@@ -238,7 +269,7 @@ void ledger_already(struct ledger *ledger, uint64_t entry, uint64_t message, uin
 void ledger_failed(
 	struct ledger *ledger, uint64_t entry, uint64_t message, uint8_t recipient, bool waits)
 {
-	struct leg *leg = leg_named(ledger, "a failed attempt", message, recipient, NULL);
+	struct leg *leg = ledger_leg_named(ledger, "a failed attempt", message, recipient, NULL);
 	if (leg && leg->end != 0)
 		ledger_violate(ledger,
 			"entry %" PRIu64 " tells a failed attempt of message %" PRIu64
@@ -251,7 +282,7 @@ void ledger_failed(
 void ledger_dead(
 	struct ledger *ledger, uint64_t entry, uint64_t message, uint8_t recipient, bool dead)
 {
-	struct leg *leg = leg_named(ledger, "a dead letter", message, recipient, NULL);
+	struct leg *leg = ledger_leg_named(ledger, "a dead letter", message, recipient, NULL);
 	if (!leg)
 		return;
 	if (leg->dead == dead)
@@ -270,22 +301,11 @@ void ledger_unknown(struct ledger *ledger, uint8_t recipient, uint64_t message)
 			ledger->parties[recipient], message);
 }
 
-bool ledger_next_dead(const struct ledger *ledger, uint64_t *message, uint8_t *recipient)
-{
-	for (; *message < ledger->count; ++*message, *recipient = 0) {
-		const struct ledger_entry *entry = &ledger->entries[*message];
-		for (size_t i = 0; i < entry->legs_count; i++)
-			if (entry->legs[i].dead && entry->legs[i].recipient >= *recipient) {
-				*recipient = entry->legs[i].recipient;
-				return true;
-			}
-	}
-	return false;
-}
+/* ---- after a restart ---- */
 
 void ledger_again(struct ledger *ledger, uint64_t sequence, struct bytes stub)
 {
-	const struct ledger_entry *entry = entry_at(ledger, sequence);
+	const struct ledger_entry *entry = ledger_entry_at(ledger, sequence);
 	if (entry && !bytes_equal(stub, BYTES(entry->stub, sizeof(entry->stub))))
 		ledger_violate(ledger, "entry %" PRIu64 " is another one after a restart", sequence);
 }
@@ -311,7 +331,7 @@ void ledger_total(struct ledger *ledger, uint8_t recipient, uint64_t messages)
 
 void ledger_saw_receipt(struct ledger *ledger, const uint8_t *h, uint64_t sequence)
 {
-	const struct ledger_entry *entry = entry_at(ledger, sequence);
+	const struct ledger_entry *entry = ledger_entry_at(ledger, sequence);
 	if (!entry)
 		ledger_violate(ledger, "a receipt of %" PRIu64 " left before its commit", sequence);
 	else if (entry->kind != ACCEPTED || memcmp(entry->h, h, HASH_SIZE) != 0)
@@ -321,7 +341,7 @@ void ledger_saw_receipt(struct ledger *ledger, const uint8_t *h, uint64_t sequen
 
 void ledger_saw_refusal(struct ledger *ledger, const uint8_t *h, uint64_t sequence)
 {
-	const struct ledger_entry *entry = entry_at(ledger, sequence);
+	const struct ledger_entry *entry = ledger_entry_at(ledger, sequence);
 	if (sequence == 0)
 		return; /* summed up with others */
 	if (!entry)
@@ -358,7 +378,7 @@ static void check_order(struct ledger *ledger, uint64_t message, uint8_t recipie
 	bool passed = true;
 	for (uint64_t at = *first; at < message; at++) {
 		const struct ledger_entry *entry = &ledger->entries[at];
-		const struct leg *leg = leg_at(ledger, at, recipient);
+		const struct leg *leg = ledger_leg_at(ledger, at, recipient);
 		bool waits = leg && entry->lane == late->lane && leg->end == 0 && !leg->delivered &&
 			     !leg->delayed && !entry->timed;
 		if (waits && entry->sender == late->sender)
@@ -374,12 +394,13 @@ static void check_order(struct ledger *ledger, uint64_t message, uint8_t recipie
 void ledger_saw_delivery(
 	struct ledger *ledger, uint8_t recipient, uint64_t message, const uint8_t *h)
 {
-	struct leg *leg = leg_named(ledger, "a delivery", message, recipient, h);
+	struct leg *leg = ledger_leg_named(ledger, "a delivery", message, recipient, h);
 	if (!leg)
 		return;
 	if (leg->end != 0)
 		ledger_violate(ledger, "message %" PRIu64 " was delivered to %s after its end",
 			message, ledger->parties[recipient]);
+	ledger_check_hold(ledger, leg, message);
 	if (!leg->delivered)
 		check_order(ledger, message, recipient);
 	leg->delivered = true;
@@ -388,8 +409,8 @@ void ledger_saw_delivery(
 void ledger_saw_replayed(
 	struct ledger *ledger, uint8_t party, uint64_t message, const uint8_t *h, bool taken)
 {
-	const struct ledger_entry *entry = entry_at(ledger, message);
-	const struct leg *leg = leg_at(ledger, message, party);
+	const struct ledger_entry *entry = ledger_entry_at(ledger, message);
+	const struct leg *leg = ledger_leg_at(ledger, message, party);
 	if (!entry || entry->kind != ACCEPTED || memcmp(entry->h, h, HASH_SIZE) != 0)
 		ledger_violate(ledger, "a replay of %" PRIu64 ", which is not committed", message);
 	else if (taken && (!leg || (leg->end != END_ACCEPTED && leg->end != END_REJECTED)))
@@ -417,9 +438,14 @@ static void check_told(struct ledger *ledger, const char *what, const struct leg
 void ledger_saw_outcome(struct ledger *ledger, uint8_t sender, uint64_t entry, uint64_t message,
 	const uint8_t *h, uint8_t recipient, struct bytes state)
 {
-	const struct leg *leg = leg_named(ledger, "an outcome", message, recipient, h);
+	const struct leg *leg = ledger_leg_named(ledger, "an outcome", message, recipient, h);
 	if (!leg)
 		return;
+	if (bytes_equal(state, BYTES_STR(end_state_name(END_OVERDUE))) ||
+		bytes_equal(state, BYTES_STR(end_state_name(END_DUE_SOON)))) {
+		ledger_saw_reminder(ledger, sender, entry, message);
+		return;
+	}
 	check_told(ledger, "an outcome", leg, message, sender, state);
 	if (leg->end != 0 && leg->ended_by != entry)
 		ledger_violate(ledger,
@@ -429,7 +455,8 @@ void ledger_saw_outcome(struct ledger *ledger, uint8_t sender, uint64_t entry, u
 
 void ledger_saw_acknowledged(struct ledger *ledger, uint8_t recipient, uint64_t message)
 {
-	const struct leg *leg = leg_named(ledger, "an Acknowledged", message, recipient, NULL);
+	const struct leg *leg = ledger_leg_named(
+		ledger, "an Acknowledged", message, recipient, NULL);
 	if (leg && leg->end == 0)
 		ledger_violate(ledger,
 			"%s may forget message %" PRIu64 ", whose end is not committed",
@@ -448,7 +475,7 @@ void ledger_saw_cancelled(struct ledger *ledger, uint8_t sender, uint64_t messag
 	if (bytes_equal(state, BYTES_STR("unknown")) ||
 		bytes_equal(state, BYTES_STR("under-delivery")))
 		return;
-	const struct leg *leg = leg_named(ledger, "a Cancelled", message, recipient, NULL);
+	const struct leg *leg = ledger_leg_named(ledger, "a Cancelled", message, recipient, NULL);
 	if (leg)
 		check_told(ledger, "a Cancelled", leg, message, sender, state);
 }
@@ -464,25 +491,28 @@ void ledger_recorded(struct ledger *ledger, uint8_t sender, const uint8_t *h, ui
 }
 
 void ledger_told(struct ledger *ledger, uint8_t sender, const uint8_t *h, uint8_t recipient,
-	struct bytes state)
+	struct bytes state, uint64_t life)
 {
-	const struct slot *slot = slot_of(ledger->slots, ledger->slots_mask, h);
-	uint64_t message = slot->sequence - 1;
-	struct leg *leg = slot->sequence ? leg_at(ledger, message, recipient) : NULL;
+	uint64_t message = ledger_find(ledger, h);
+	struct leg *leg = ledger_leg_at(ledger, message, recipient);
 	if (!leg) {
 		ledger_violate(ledger, "%s was told of a message that is not committed",
 			ledger->parties[sender]);
 		return;
 	}
 	check_told(ledger, "what the sender was told", leg, message, sender, state);
+	if (leg->told && leg->told_life == life)
+		ledger_violate(ledger, "the end of message %" PRIu64 " for %s was told twice",
+			message, ledger->parties[recipient]);
 	ledger->told += !leg->told;
 	leg->told = true;
+	leg->told_life = life;
 }
 
 void ledger_handed(
 	struct ledger *ledger, uint8_t recipient, uint64_t message, const uint8_t *h, uint64_t life)
 {
-	struct leg *leg = leg_named(ledger, "a hand-over", message, recipient, h);
+	struct leg *leg = ledger_leg_named(ledger, "a hand-over", message, recipient, h);
 	if (!leg)
 		return;
 	if (leg->handed == life)

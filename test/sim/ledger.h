@@ -17,7 +17,7 @@
  * first that is broken. It knows no broker and no journal, so that it can be tested with histories in which
  * promises are broken.
  */
-enum { LEDGER_PARTIES_MAX = 16, LEDGER_RECIPIENTS_MAX = 8 };
+enum { LEDGER_PARTIES_MAX = 16, LEDGER_RECIPIENTS_MAX = 8, LEDGER_SERVICES_MAX = 16 };
 
 struct leg; /* one message for one recipient */
 
@@ -30,6 +30,15 @@ struct ledger_entry {
 	uint8_t lane;
 	bool timed; /* has a time before which it does not go, or after which it is not wanted */
 	bool event; /* for all who subscribe, some of them later */
+	uint8_t message_kind; /* Kind */
+	uint8_t service;      /* of the ledger's */
+	uint8_t case_id[16];
+	uint64_t due_ms; /* an enquiry, or a submission that may be overdue: when its time is over; 0: never */
+	uint64_t replied_by;  /* entry of its answer or reply; 0: none */
+	uint64_t reminded_by; /* entry that says that it is overdue; 0: none */
+	uint64_t warned_by;   /* entry that says that it soon will be; 0: none */
+	uint64_t warned;      /* as @reminded */
+	uint64_t reminded; /* the sender's legacy system was told that in its adapter's so manieth life; 0: not */
 	struct leg *legs;
 	size_t legs_count;
 };
@@ -38,11 +47,20 @@ struct leg {
 	uint8_t recipient;
 	uint8_t end; /* enum end_state; 0: open */
 	uint64_t ended_by;
-	bool delayed;   /* waits for a time */
-	bool dead;      /* waits for an operator */
-	bool delivered; /* was ever sent */
+	bool delayed;     /* waits for a time */
+	bool dead;        /* waits for an operator */
+	bool held;        /* by an operator */
+	uint64_t held_by; /* this entry */
+	bool delivered;   /* was ever sent */
 	uint64_t handed; /* to the recipient's legacy system, by its adapter's so manieth life; 0: not yet */
-	bool told; /* the sender's legacy system knows the end */
+	bool told;          /* the sender's legacy system knows the end */
+	uint64_t told_life; /* since its adapter's so manieth life */
+};
+
+/* What an operator may hold, beside single messages. */
+struct ledger_hold {
+	bool held;
+	uint64_t by; /* this entry */
 };
 
 struct slot; /* of a table by h */
@@ -61,8 +79,17 @@ struct ledger {
 		uint64_t open;                /* legs for this recipient */
 		uint64_t first[LANE_OUTCOME]; /* no leg below it was never delivered and could be */
 		bool careless;                /* keeps to no protocol */
+		struct ledger_hold hold;      /* of its queue */
 	} by_party[LEDGER_PARTIES_MAX];
-	uint64_t open, ended, told, dead;
+	struct {
+		char name[64];
+		struct ledger_hold hold;
+	} services[LEDGER_SERVICES_MAX];
+	size_t services_count;
+	uint64_t bound; /* whoever delivers knows of the entries below */
+	uint64_t open, ended, told, dead, held;
+	uint64_t waiting; /* submissions whose senders are yet to be reminded, or replied to */
+	uint64_t reminders, reminded;
 	char violation[300]; /* "" while all is well */
 };
 
@@ -76,6 +103,9 @@ void ledger_violate(struct ledger *ledger, const char *format, ...) _printf_(2, 
 
 /* Number of a party, given when it is new. */
 uint8_t ledger_party(struct ledger *ledger, struct bytes name);
+
+/* Number of a service, likewise. */
+uint8_t ledger_service(struct ledger *ledger, struct bytes name);
 
 /* This party listens to nobody: it need not know how its messages ended, and may acknowledge what it never had. */
 void ledger_careless(struct ledger *ledger, uint8_t party);
@@ -100,6 +130,13 @@ struct ledger_accepted {
 	bool timed;
 	bool delayed;
 	bool event;
+	struct bytes service;
+	uint8_t kind;               /* Kind */
+	const uint8_t *case_id;     /* 16 bytes */
+	const uint8_t *in_reply_to; /* h, or NULL */
+	uint64_t at_ms;             /* batch time */
+	uint64_t due_ms;            /* as in struct ledger_entry */
+	uint64_t pending_max; /* an enquiry: so many of a sender and service may wait for an answer */
 	uint8_t recipients[LEDGER_RECIPIENTS_MAX];
 	size_t recipients_count;
 };
@@ -118,17 +155,36 @@ void ledger_failed(
 /* It became a dead letter, or is one no more. */
 void ledger_dead(
 	struct ledger *ledger, uint64_t entry, uint64_t message, uint8_t recipient, bool dead);
+/* Nobody replied in time, and the sender is to be told. */
+void ledger_overdue(
+	struct ledger *ledger, uint64_t entry, uint64_t message, uint8_t recipient, uint64_t at_ms);
+
+/* Nobody replied yet, and the sender is warned. */
+void ledger_due_soon(struct ledger *ledger, uint64_t entry, uint64_t message, uint64_t at_ms);
+
+/* An operator holds a message, a queue, or what will come for a service; or does so no more. */
+void ledger_held(
+	struct ledger *ledger, uint64_t entry, uint64_t message, uint8_t recipient, bool held);
+void ledger_held_queue(struct ledger *ledger, uint64_t entry, uint8_t recipient, bool held);
+void ledger_held_service(struct ledger *ledger, uint64_t entry, struct bytes service, bool held);
+/* The operator was told of this entry, or the broker was started anew: what is held from here on does not leave. */
+void ledger_binds(struct ledger *ledger, uint64_t entries);
 /* An acknowledgement of what nobody delivered: who would do that? */
 void ledger_unknown(struct ledger *ledger, uint8_t recipient, uint64_t message);
 
+/* Where a message may be that has not ended. */
+enum ledger_place { LEDGER_QUEUED, LEDGER_DEAD, LEDGER_HELD };
+
 /**
- * ledger_next_dead() - a dead letter
+ * ledger_next() - a message that is in such a place
  * @ledger:    the ledger
+ * @place:     the place; LEDGER_QUEUED: or under delivery, or waits for a time
  * @message:   from this one on; which it is
  * @recipient: in it, from this one on; whose it is
  * Return: false when there is no more.
  */
-bool ledger_next_dead(const struct ledger *ledger, uint64_t *message, uint8_t *recipient);
+bool ledger_next(const struct ledger *ledger, enum ledger_place place, uint64_t *message,
+	uint8_t *recipient);
 
 /* The entry as it stands on disk after a restart: it is what it was. */
 void ledger_again(struct ledger *ledger, uint64_t sequence, struct bytes stub);
@@ -173,10 +229,27 @@ void ledger_saw_cancelled(struct ledger *ledger, uint8_t sender, uint64_t messag
 
 /* ---- what legacy systems were told, and took ---- */
 
-/* The sender has a receipt, or the end of its message for one recipient. */
+/* The sender has a receipt. */
 void ledger_recorded(struct ledger *ledger, uint8_t sender, const uint8_t *h, uint64_t sequence);
+
+/**
+ * ledger_told() - the sender knows the end of its message for one recipient
+ * @ledger:    the ledger
+ * @sender:    who is told
+ * @h:         of the message
+ * @recipient: for whom it ended
+ * @state:     how, in the words of the protocol
+ * @life:      of the sender's adapter: once in each at most
+ */
 void ledger_told(struct ledger *ledger, uint8_t sender, const uint8_t *h, uint8_t recipient,
-	struct bytes state);
+	struct bytes state, uint64_t life);
+/* The sender is told that its message is overdue, in the so manieth life of its adapter. */
+void ledger_reminded(
+	struct ledger *ledger, uint8_t sender, const uint8_t *h, uint8_t recipient, uint64_t life);
+/* And, before, that it soon will be. */
+void ledger_warned(struct ledger *ledger, uint8_t sender, const uint8_t *h, uint64_t life);
+/* An asker has the answer to its enquiry. */
+void ledger_answered(struct ledger *ledger, uint8_t sender, const uint8_t *h, uint64_t answer);
 /* Handed over for good, in the so manieth life of the adapter: again only after a crash in between. */
 void ledger_handed(struct ledger *ledger, uint8_t recipient, uint64_t message, const uint8_t *h,
 	uint64_t life);

@@ -62,14 +62,23 @@ static void turn(struct run *run)
 	watch_look(&run->watch);
 }
 
-static bool at_rest(const struct town *town)
+/* NULL: nobody, all is at rest. */
+static const char *who_is_busy(const struct town *town)
 {
+	const struct ledger *ledger = &town->ledger;
 	for (size_t i = 0; i < town->agencies_count; i++)
 		if (!agency_settled(&town->agencies[i]))
-			return false;
-	if (town->witnessed && town->ledger.final < town->ledger.accepted)
-		return false;
-	return town->ledger.open == 0 && town->ledger.told == town->ledger.ended;
+			return town->agencies[i].party;
+	if (town->witnessed && ledger->final < ledger->accepted)
+		return "the witnesses";
+	if (ledger->open > 0 || ledger->told < ledger->ended)
+		return "the queues";
+	return ledger->waiting > 0 || ledger->reminded < ledger->reminders ? "the reminders" : NULL;
+}
+
+static bool at_rest(const struct town *town)
+{
+	return !who_is_busy(town);
 }
 
 static void until_rest(struct run *run)
@@ -79,17 +88,13 @@ static void until_rest(struct run *run)
 	town->writing = false;
 	town_tell(town, "from here on all goes well");
 	for (uint64_t i = 0; i < REST_SLICES && !broken(run) && !at_rest(town); i++) {
-		if (town->ledger.dead > 0)
-			operator_retry(town);
+		operator_settle(town);
 		turn(run);
-	}
-	if (!broken(run) && !at_rest(town)) {
-		ledger_rest(&town->ledger);
-		ledger_violate(&town->ledger,
-			"a letter was never answered, or its receipt never became final");
 	}
 	if (!broken(run))
 		ledger_rest(&town->ledger);
+	if (!broken(run) && !at_rest(town))
+		ledger_violate(&town->ledger, "it never comes to rest: %s", who_is_busy(town));
 }
 
 static void until_ended(struct run *run, struct proc *process)
@@ -130,13 +135,14 @@ static void figures(const struct run *run)
 	const struct town *town = run->town;
 	printf("# seed %" PRIu64 ": %" PRIu64 " steps, %" PRIu64
 	       " slices, %.0f s; %zu entries, %" PRIu64 " commits, %" PRIu64 " letters, %" PRIu64
-	       " refused, %" PRIu64 " ended, %" PRIu64 " later, %" PRIu64
-	       " replayed; frames %" PRIu64 ", lost %" PRIu64 ", cuts %" PRIu64
-	       "; writes undone %llu; lives %" PRIu64 "\n",
+	       " refused, %" PRIu64 " ended, %" PRIu64 " later, %" PRIu64 " replayed, %" PRIu64
+	       " asked, %" PRIu64 " answered, %" PRIu64 " reminded; frames %" PRIu64
+	       ", lost %" PRIu64 ", cuts %" PRIu64 "; writes undone %llu; lives %" PRIu64 "\n",
 		run->seed, town->machine.events, town->machine.slices,
 		(double)town->machine.mono_ns / 1e9, town->ledger.count, run->watch.commits,
 		town->counts.written, town->counts.refused, town->ledger.ended, town->counts.later,
-		town->counts.replayed, net_now()->frames, net_now()->lost, net_now()->cuts,
+		town->counts.replayed, town->counts.asked, town->counts.answered,
+		town->counts.reminded, net_now()->frames, net_now()->lost, net_now()->cuts,
 		disk_counts()->undone, town->process.life);
 	kinds_print(&town->ledger);
 }

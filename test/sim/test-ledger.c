@@ -6,6 +6,7 @@
  */
 #include "test/sim/ledger.h"
 
+#include "proto/envelope.pb-c.h"
 #include "proto/journal.pb-c.h"
 #include "test/kit/check.h"
 
@@ -13,6 +14,7 @@ enum {
 	ACCEPTED = DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED,
 	REFUSED = DIENSTWEG__ENTRY_KIND__ENTRY_REFUSED,
 	ACKNOWLEDGED = DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED,
+	HELD = DIENSTWEG__ENTRY_KIND__ENTRY_HELD,
 	REGISTRY = DIENSTWEG__ENTRY_KIND__ENTRY_REGISTRY,
 	CITY = 0,
 	JOBCENTER = 1,
@@ -91,11 +93,12 @@ static void a_good_history_is_good(void)
 	uint64_t entry = end(&ledger, first, END_ACCEPTED);
 	ledger_saw_acknowledged(&ledger, JOBCENTER, first);
 	ledger_saw_outcome(&ledger, CITY, entry, first, h_of(1), JOBCENTER, BYTES_STR("accepted"));
-	ledger_told(&ledger, CITY, h_of(1), JOBCENTER, BYTES_STR("accepted"));
+	ledger_told(&ledger, CITY, h_of(1), JOBCENTER, BYTES_STR("accepted"), 1);
+	ledger_told(&ledger, CITY, h_of(1), JOBCENTER, BYTES_STR("accepted"), 2);
 	ledger_already(&ledger, entry, first, JOBCENTER);
 	ledger_failed(&ledger, entry, second, JOBCENTER, true);
 	end(&ledger, second, END_EXPIRED);
-	ledger_told(&ledger, CITY, h_of(2), JOBCENTER, BYTES_STR("expired"));
+	ledger_told(&ledger, CITY, h_of(2), JOBCENTER, BYTES_STR("expired"), 1);
 	ledger_total(&ledger, JOBCENTER, 0);
 	uint64_t refused = commit(&ledger, REFUSED);
 	ledger_refused(&ledger, refused, h_of(3), true);
@@ -228,27 +231,32 @@ static void handing_over_twice_needs_a_crash(void)
 
 static void a_sender_is_told_what_the_journal_has(void)
 {
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		_cleanup_(ledger_deinit) struct ledger ledger;
 		begin(&ledger);
 		uint64_t message = accept_message(&ledger, 1);
 		uint64_t entry = end(&ledger, message, END_REJECTED);
 		if (i == 0)
 			BREAKS(&ledger, "says accepted, the journal has rejected",
-				ledger_told(
-					&ledger, CITY, h_of(1), JOBCENTER, BYTES_STR("accepted")));
+				ledger_told(&ledger, CITY, h_of(1), JOBCENTER,
+					BYTES_STR("accepted"), 1));
 		if (i == 1)
 			BREAKS(&ledger, "who did not send it",
 				ledger_told(&ledger, JOBCENTER, h_of(1), JOBCENTER,
-					BYTES_STR("rejected")));
+					BYTES_STR("rejected"), 1));
 		if (i == 2)
 			BREAKS(&ledger, "it ended at",
 				ledger_saw_outcome(&ledger, CITY, entry - 1, message, h_of(1),
 					JOBCENTER, BYTES_STR("rejected")));
 		if (i == 3)
 			BREAKS(&ledger, "told of a message that is not committed",
-				ledger_told(
-					&ledger, CITY, h_of(2), JOBCENTER, BYTES_STR("rejected")));
+				ledger_told(&ledger, CITY, h_of(2), JOBCENTER,
+					BYTES_STR("rejected"), 1));
+		if (i < 4)
+			continue;
+		ledger_told(&ledger, CITY, h_of(1), JOBCENTER, BYTES_STR("rejected"), 1);
+		BREAKS(&ledger, "was told twice",
+			ledger_told(&ledger, CITY, h_of(1), JOBCENTER, BYTES_STR("rejected"), 1));
 	}
 }
 
@@ -358,7 +366,8 @@ static void the_dead_are_counted(void)
 		if (i == 0)
 			continue;
 		ledger_dead(&ledger, 7, message, JOBCENTER, true);
-		CHECK(ledger_next_dead(&ledger, &at, &whose) && at == message && whose == JOBCENTER);
+		CHECK(ledger_next(&ledger, LEDGER_DEAD, &at, &whose) && at == message &&
+			whose == JOBCENTER);
 		if (i == 1)
 			BREAKS(&ledger, "buries", ledger_dead(&ledger, 8, message, JOBCENTER, true));
 		if (i == 2)
@@ -368,6 +377,174 @@ static void the_dead_are_counted(void)
 			CHECK_INT(ledger.dead, 0);
 			BREAKS(&ledger, "never told", ledger_rest(&ledger));
 		}
+	}
+}
+
+/* From the moment that somebody was told, and not from the commit on: what leaves in between had not heard of it. */
+static void what_is_held_does_not_leave(void)
+{
+	for (int i = 0; i < 7; i++) {
+		_cleanup_(ledger_deinit) struct ledger ledger;
+		begin(&ledger);
+		const struct ledger_accepted what = {.h = h_of(2),
+			.sender = CITY,
+			.service = BYTES_STR("figures"),
+			.recipients = {JOBCENTER},
+			.recipients_count = 1};
+		uint64_t first = accept_message(&ledger, 1), entry = commit(&ledger, HELD);
+		if (i == 0)
+			BREAKS(&ledger, "is not held",
+				ledger_held(&ledger, entry, first, JOBCENTER, false));
+		if (i == 1)
+			ledger_held(&ledger, entry, first, JOBCENTER, true);
+		if (i == 2)
+			ledger_held_queue(&ledger, entry, JOBCENTER, true);
+		if (i >= 3)
+			ledger_held_service(&ledger, entry, what.service, true);
+		uint64_t second = commit(&ledger, ACCEPTED);
+		ledger_accepted(&ledger, second, &what);
+		if (i == 1 || i == 2) {
+			ledger_saw_delivery(&ledger, JOBCENTER, first, h_of(1));
+			ledger_binds(&ledger, entry + 1);
+			BREAKS(&ledger, "is held by",
+				ledger_saw_delivery(&ledger, JOBCENTER, first, h_of(1)));
+		}
+		if (i < 3)
+			continue;
+		ledger_binds(&ledger, second + 1);
+		CHECK_INT(ledger.held, 1);
+		if (i == 3)
+			BREAKS(&ledger, "is held by",
+				ledger_saw_delivery(&ledger, JOBCENTER, second, h_of(2)));
+		if (i == 4)
+			BREAKS(&ledger, "holds message",
+				ledger_held(&ledger, second + 1, second, JOBCENTER, true));
+		if (i == 5)
+			BREAKS(&ledger, "holds what is held",
+				ledger_held_service(&ledger, second + 1, what.service, true));
+		if (i == 6) {
+			ledger_held(&ledger, second + 1, second, JOBCENTER, false);
+			ledger_saw_delivery(&ledger, JOBCENTER, second, h_of(2));
+			ledger_held(&ledger, second + 2, second, JOBCENTER, true);
+			end(&ledger, second, END_EXPIRED);
+			CHECK_STR(ledger.violation, "");
+			CHECK_INT(ledger.held, 0);
+		}
+	}
+}
+
+enum { QUESTIONS_MAX = 2, OVER_MS = 1000 };
+
+static uint64_t ask(struct ledger *ledger, uint8_t number, uint8_t kind)
+{
+	uint64_t sequence = commit(ledger, ACCEPTED);
+	const struct ledger_accepted what = {.h = h_of(number),
+		.sender = CITY,
+		.kind = kind,
+		.case_id = h_of(7),
+		.due_ms = OVER_MS,
+		.pending_max = QUESTIONS_MAX,
+		.recipients = {JOBCENTER},
+		.recipients_count = 1};
+	ledger_accepted(ledger, sequence, &what);
+	return sequence;
+}
+
+static void respond(struct ledger *ledger, uint8_t number, uint8_t kind, uint8_t to, uint64_t at_ms)
+{
+	const struct ledger_accepted what = {.h = h_of(number),
+		.sender = JOBCENTER,
+		.kind = kind,
+		.case_id = h_of(7),
+		.in_reply_to = h_of(to),
+		.at_ms = at_ms,
+		.recipients = {CITY},
+		.recipients_count = 1};
+	ledger_accepted(ledger, commit(ledger, ACCEPTED), &what);
+}
+
+static void an_enquiry_is_answered_once_and_in_time(void)
+{
+	const uint8_t enquiry = DIENSTWEG__KIND__KIND_ENQUIRY, answer = DIENSTWEG__KIND__KIND_ANSWER;
+	for (int i = 0; i < 6; i++) {
+		_cleanup_(ledger_deinit) struct ledger ledger;
+		begin(&ledger);
+		uint64_t first = ask(&ledger, 1, enquiry);
+		ask(&ledger, 2, enquiry);
+		if (i == 0)
+			BREAKS(&ledger, "as the 3th that waits", ask(&ledger, 3, enquiry));
+		if (i == 1)
+			BREAKS(&ledger, "nobody asked that", respond(&ledger, 3, answer, 4, 0));
+		if (i == 2)
+			BREAKS(&ledger, "nobody waits for it",
+				respond(&ledger, 3, answer, 1, OVER_MS));
+		if (i == 3)
+			end(&ledger, first, END_REJECTED);
+		if (i == 3)
+			BREAKS(&ledger, "nobody waits for it", respond(&ledger, 3, answer, 1, 0));
+		if (i < 4)
+			continue;
+		respond(&ledger, 3, answer, 1, OVER_MS - 1);
+		ledger_answered(&ledger, CITY, h_of(1), ledger.count - 1);
+		if (i == 4)
+			BREAKS(&ledger, "has two answers", respond(&ledger, 4, answer, 1, 0));
+		if (i == 5)
+			BREAKS(&ledger, "which it does not",
+				ledger_answered(&ledger, CITY, h_of(2), ledger.count - 1));
+	}
+}
+
+static void who_waits_in_vain_is_reminded_once(void)
+{
+	const uint8_t submission = DIENSTWEG__KIND__KIND_SUBMISSION,
+		      reply = DIENSTWEG__KIND__KIND_REPLY;
+	for (int i = 0; i < 9; i++) {
+		_cleanup_(ledger_deinit) struct ledger ledger;
+		begin(&ledger);
+		uint64_t message = ask(&ledger, 1, submission);
+		CHECK_INT(ledger.waiting, 1);
+		if (i == 0)
+			respond(&ledger, 2, reply, 1, 0);
+		if (i == 1)
+			end(&ledger, message, END_EXPIRED);
+		CHECK_INT(ledger.waiting, i < 2 ? 0 : 1);
+		if (i < 2)
+			BREAKS(&ledger, "which nobody waits for",
+				ledger_overdue(&ledger, 7, message, JOBCENTER, OVER_MS));
+		if (i == 2)
+			BREAKS(&ledger, "its time is over at",
+				ledger_overdue(&ledger, 7, message, JOBCENTER, OVER_MS - 1));
+		if (i == 3)
+			BREAKS(&ledger, "which is not",
+				ledger_reminded(&ledger, CITY, h_of(1), JOBCENTER, 1));
+		if (i == 4) {
+			ledger_due_soon(&ledger, 5, message, OVER_MS - 1);
+			ledger_warned(&ledger, CITY, h_of(1), 1);
+			BREAKS(&ledger, "is due soon was told twice",
+				ledger_warned(&ledger, CITY, h_of(1), 1));
+		}
+		if (i == 5)
+			BREAKS(&ledger, "which is not due soon",
+				ledger_due_soon(&ledger, 5, message, OVER_MS));
+		if (i < 6)
+			continue;
+		ledger_overdue(&ledger, 7, message, JOBCENTER, OVER_MS);
+		CHECK_INT(ledger.waiting, 0);
+		ledger_saw_outcome(
+			&ledger, CITY, 7, message, h_of(1), JOBCENTER, BYTES_STR("overdue"));
+		ledger_reminded(&ledger, CITY, h_of(1), JOBCENTER, 1);
+		ledger_reminded(&ledger, CITY, h_of(1), JOBCENTER, 2);
+		CHECK_INT(ledger.reminded, 1);
+		if (i == 6)
+			BREAKS(&ledger, "was told twice",
+				ledger_reminded(&ledger, CITY, h_of(1), JOBCENTER, 2));
+		if (i == 7)
+			BREAKS(&ledger, "which nobody waits for",
+				ledger_overdue(&ledger, 8, message, JOBCENTER, OVER_MS));
+		if (i == 8)
+			BREAKS(&ledger, "which does not say so",
+				ledger_saw_outcome(&ledger, CITY, 8, message, h_of(1), JOBCENTER,
+					BYTES_STR("overdue")));
 	}
 }
 
@@ -403,4 +580,6 @@ CHECK_MAIN(CHECK_CASE(a_good_history_is_good), CHECK_CASE(what_is_lost_is_missed
 	CHECK_CASE(nothing_rests_half_way), CHECK_CASE(attempts_and_late_ends_are_judged),
 	CHECK_CASE(nobody_is_replayed_what_is_not_theirs),
 	CHECK_CASE(a_tree_head_is_one_of_the_journals), CHECK_CASE(the_dead_are_counted),
+	CHECK_CASE(what_is_held_does_not_leave), CHECK_CASE(an_enquiry_is_answered_once_and_in_time),
+	CHECK_CASE(who_waits_in_vain_is_reminded_once),
 	CHECK_CASE(the_careless_are_excused_and_nobody_else))

@@ -16,6 +16,9 @@
 #include "test/sim/disk.h"
 #include "test/sim/net.h"
 
+/* Of enquiries, and of submissions that want a reply. */
+enum { ANSWER_S = 20, PENDING_MAX = 4, OVERDUE_MS = 60000 };
+
 /* 2026-03-02 08:00 UTC */
 static const uint64_t BEGIN_MS = UINT64_C(1772438400000);
 
@@ -51,6 +54,13 @@ static void registry_make(struct registry_fixture *f, bool wild)
 	registry_fixture_party(f, "village", "cooperative");
 	registry_fixture_service(f, "alg2.application");
 	registry_fixture_service(f, "alg2.decision");
+	Dienstweg__Service *question = registry_fixture_service(f, "benefit.question");
+	question->pattern = DIENSTWEG__PATTERN__PATTERN_ENQUIRY;
+	question->answer_s = ANSWER_S;
+	question->pending_max = PENDING_MAX;
+	Dienstweg__Service *referral = registry_fixture_service(f, "referral");
+	referral->overdue_ms = OVERDUE_MS;
+	referral->due_soon_ms = OVERDUE_MS / 3;
 	registry_fixture_service(f, "figures")
 		->confidentiality = DIENSTWEG__CONFIDENTIALITY__CONFIDENTIALITY_BROKER_READABLE;
 	Dienstweg__Service *notice = registry_fixture_service(f, "death.notice");
@@ -60,6 +70,8 @@ static void registry_make(struct registry_fixture *f, bool wild)
 	registry_fixture_flow(f, a, "alg2.application", "city,village", "jobcenter", "05124");
 	registry_fixture_flow(f, a, "alg2.decision", "jobcenter", "city", NULL);
 	registry_fixture_flow(f, a, "alg2.decision", "jobcenter", "village", NULL);
+	registry_fixture_flow(f, a, "benefit.question", "city,village", "jobcenter", NULL);
+	registry_fixture_flow(f, a, "referral", "city,village", "jobcenter", NULL);
 	a = registry_fixture_agreement(f, "figures", "2021-07-01", NULL);
 	a->quota_messages = 400;
 	registry_fixture_flow(f, a, "figures", "city,jobcenter,village", "ministry", NULL);
@@ -210,6 +222,8 @@ void town_free(struct town *town)
 	for (size_t i = 0; i < town->agencies_count; i++) {
 		config_adapter_free(town->agencies[i].config);
 		free(town->agencies[i].letters);
+		free(town->agencies[i].questions);
+		free(town->agencies[i].responses);
 	}
 	config_broker_free(town->config);
 	net_deinit();

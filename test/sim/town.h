@@ -33,6 +33,31 @@ struct letter {
 	uint64_t written_ms;
 };
 
+/* What an agency asked. */
+struct question {
+	bool operated; /* in the name of the party that it operates */
+	bool open;     /* nothing was told of it yet... */
+	uint64_t life; /* ...in this life of its adapter */
+};
+
+enum response_state {
+	RESPONSE_WAITS,   /* on somebody's desk */
+	RESPONSE_WRITTEN, /* handed to the adapter, which may have died before it was durable */
+	RESPONSE_SUBMITTED,
+	RESPONSE_SETTLED, /* it has a receipt or a refusal, or will never be written */
+};
+
+/* What somebody is to answer, or to reply to. */
+struct response {
+	uint8_t state, again; /* enum response_state; of the second answer that it gives */
+	uint8_t kind;         /* enum dw_kind, of what came */
+	uint8_t h[HASH_SIZE];
+	uint8_t case_id[16];
+	const char *sender; /* of what came */
+	char body[48];      /* likewise */
+	uint64_t at_ms;     /* it is written, by the machine's clock; 0: never */
+};
+
 struct agency {
 	struct proc process;
 	struct town *town;
@@ -42,6 +67,10 @@ struct agency {
 	struct dw_adapter *adapter; /* while it runs */
 	struct letter *letters;
 	size_t letters_count, letters_room;
+	struct question *questions;
+	size_t questions_count, questions_room;
+	struct response *responses;
+	size_t responses_count, responses_room;
 	size_t again;        /* letters below were looked at since its start */
 	uint32_t mood;       /* one of so many deliveries is put off or rejected */
 	uint32_t haste;      /* most letters at a time */
@@ -77,7 +106,8 @@ struct town {
 	bool writing;                         /* agencies write letters */
 	bool loud;                            /* every event is printed */
 	struct {
-		uint64_t written, unsent, refused, accepted, rejected, later, replayed, cancelled;
+		uint64_t written, unsent, refused, accepted, rejected, later, replayed, cancelled,
+			asked, answered, reminded;
 	} counts;
 	uint64_t told_count;
 	char trace[TOWN_TRACE][TOWN_LINE];
@@ -101,8 +131,8 @@ struct agency *town_agency(
 
 /* ---- operator.c ---- */
 void operator_init(struct town *town);
-void operator_act(struct town *town);   /* an order, unless the last one is not answered yet */
-void operator_retry(struct town *town); /* the dead letters, likewise */
+void operator_act(struct town *town);    /* an order, unless the last one is not answered yet */
+void operator_settle(struct town *town); /* what is held or dead goes on, order by order */
 
 /* ---- registrar.c ---- */
 void registrar_act(struct town *town); /* a new key, or the next version of the registry */
@@ -111,6 +141,23 @@ void registrar_act(struct town *town); /* a new key, or the next version of the 
 /* Of the journal as it lies there. The broker does not run; @ended: and has ended in order. */
 void town_audit(struct town *town, bool ended);
 void auditor_act(struct town *town); /* comes when the broker has ended the next time */
+
+/* ---- question.c ---- */
+
+/* An agency asks now and then, and writes what is due of answers and replies: inside from_agency(). */
+int agency_asks(struct dw_adapter *adapter, struct agency *agency);
+int agency_answered(struct dw_adapter *adapter, void *context, const struct dw_answer *answer);
+/* Something that it took wants an answer or a reply. */
+int agency_is_asked(
+	struct dw_adapter *adapter, struct agency *agency, const struct dw_delivery *delivery);
+/* Is the body of a question, an answer or a reply what it should be? */
+bool agency_knows_question(struct agency *agency, const struct dw_delivery *delivery);
+/* A key of these, and what became of it; it is durable. Return: false for letters. */
+bool agency_question_reported(
+	struct dw_adapter *adapter, struct agency *agency, const struct dw_report *report);
+bool agency_question_submitted(struct agency *agency, struct bytes key);
+void agency_questions_forget(struct agency *agency); /* a new life begins */
+bool agency_questions_settled(const struct agency *agency);
 
 /* ---- recall.c ---- */
 

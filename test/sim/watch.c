@@ -39,6 +39,19 @@ static uint8_t party(const struct seen *seen, struct bytes name)
 	return ledger_party(&seen->watch->town->ledger, name);
 }
 
+/* When an enquiry is over, or a submission overdue; 0: never. */
+static uint64_t due_of(
+	const struct seen *seen, const Dienstweg__Header *header, const Dienstweg__Service *service)
+{
+	const Dienstweg__Decision *decision = seen->decision;
+	uint64_t at_ms = seen->disclosed.batch_ms, last = at_ms + service->answer_s * UINT64_C(1000);
+	if (header->kind == DIENSTWEG__KIND__KIND_ENQUIRY)
+		return header->expires_ms && header->expires_ms < last ? header->expires_ms : last;
+	if (header->kind != DIENSTWEG__KIND__KIND_SUBMISSION || service->overdue_ms == 0)
+		return 0;
+	return (decision->due_ms ? decision->due_ms : at_ms) + service->overdue_ms;
+}
+
 static void accepted_enter(const struct seen *seen)
 {
 	Dienstweg__Header *header = NULL;
@@ -50,8 +63,19 @@ static void accepted_enter(const struct seen *seen)
 		0);
 	what.sender = party(seen, BYTES_PB(header->sender));
 	what.lane = (uint8_t)header->priority;
+	const Dienstweg__Service *service = registry_service(
+		seen->watch->town->bus.registry, BYTES_PB(header->service));
+	CHECK(service); /* services do not change */
+	what.service = BYTES_PB(header->service);
+	what.kind = (uint8_t)header->kind;
+	what.case_id = header->case_id.data;
+	what.in_reply_to = header->in_reply_to.len == HASH_SIZE ? header->in_reply_to.data : NULL;
+	what.at_ms = seen->disclosed.batch_ms;
+	what.due_ms = due_of(seen, header, service);
+	what.pending_max = service->pending_max;
 	what.event = header->kind == DIENSTWEG__KIND__KIND_EVENT;
-	what.timed = header->expires_ms != 0 || header->not_before_ms != 0;
+	what.timed = header->expires_ms != 0 || header->not_before_ms != 0 ||
+		     header->kind == DIENSTWEG__KIND__KIND_ENQUIRY;
 	for (size_t i = 0; i < seen->decision->n_recipients; i++)
 		what.recipients[what.recipients_count++] = party(
 			seen, BYTES_PB(seen->decision->recipients[i]));
@@ -103,6 +127,37 @@ static void dead_enter(const struct seen *seen, bool dead)
 			party(seen, BYTES_PB(seen->decision->affected[i]->party)), dead);
 }
 
+static void due_soon_enter(const struct seen *seen)
+{
+	for (size_t i = 0; i < seen->decision->n_affected; i++)
+		ledger_due_soon(&seen->watch->town->ledger, seen->sequence,
+			seen->decision->affected[i]->sequence, seen->disclosed.batch_ms);
+}
+
+static void overdue_enter(const struct seen *seen)
+{
+	for (size_t i = 0; i < seen->decision->n_affected; i++)
+		ledger_overdue(&seen->watch->town->ledger, seen->sequence,
+			seen->decision->affected[i]->sequence,
+			party(seen, BYTES_PB(seen->decision->affected[i]->party)),
+			seen->disclosed.batch_ms);
+}
+
+/* Of messages, or of a queue or a service as such: then it names no message. */
+static void held_enter(const struct seen *seen, bool held)
+{
+	struct ledger *ledger = &seen->watch->town->ledger;
+	const Dienstweg__Decision *decision = seen->decision;
+	for (size_t i = 0; i < decision->n_affected; i++)
+		ledger_held(ledger, seen->sequence, decision->affected[i]->sequence,
+			party(seen, BYTES_PB(decision->affected[i]->party)), held);
+	if (decision->held_party.len > 0)
+		ledger_held_queue(
+			ledger, seen->sequence, party(seen, BYTES_PB(decision->held_party)), held);
+	else if (decision->n_affected == 0)
+		ledger_held_service(ledger, seen->sequence, BYTES_PB(decision->held_service), held);
+}
+
 static void entry_enter(const struct seen *seen)
 {
 	struct ledger *ledger = &seen->watch->town->ledger;
@@ -125,6 +180,16 @@ static void entry_enter(const struct seen *seen)
 	case DIENSTWEG__ENTRY_KIND__ENTRY_RETRIED:
 		affected_enter(seen, END_DELAYED);
 		dead_enter(seen, seen->disclosed.kind == DIENSTWEG__ENTRY_KIND__ENTRY_DEAD);
+		break;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_HELD:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_RELEASED:
+		held_enter(seen, seen->disclosed.kind == DIENSTWEG__ENTRY_KIND__ENTRY_HELD);
+		break;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DUE_SOON:
+		due_soon_enter(seen);
+		break;
+	case DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE:
+		overdue_enter(seen);
 		break;
 	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:
 		affected_enter(seen, END_EXPIRED);
@@ -212,6 +277,7 @@ static void after_restart(struct watch *watch, uint64_t size)
 {
 	struct ledger *ledger = &watch->town->ledger;
 	ledger_size(ledger, size);
+	ledger_binds(ledger, size);
 	for (uint64_t i = 0; i < size && i < ledger->count; i++) {
 		uint8_t buf[STUB_SIZE];
 		struct stub stub;
