@@ -12,7 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STEP_BYTES = 4 << 20, AGAIN_MAX = 1 };
+#include "proto/base/file.h"
+
+enum { STEP_BYTES = 4 << 20, WRITE_BACK_BYTES = 1 << 20, AGAIN_MAX = 1 };
 
 int transfer_init(struct transfer *transfer, struct spool *spool, uint64_t number,
 	const Dienstweg__Attachment *attachment, const struct attachment_key *key)
@@ -93,7 +95,7 @@ int transfer_append(struct transfer *transfer, uint64_t offset, struct bytes dat
 	}
 	transfer->have += data.len;
 	whole_look(transfer);
-	return 0;
+	return file_write_back(transfer->fd, offset, transfer->have, WRITE_BACK_BYTES);
 }
 
 /* ---- opening ---- */
@@ -168,14 +170,15 @@ static int plain_finish(struct transfer *transfer)
 int transfer_open_some(struct transfer *transfer)
 {
 	int r = transfer->work ? 0 : plain_begin(transfer);
+	uint64_t before = transfer->opened;
 	for (size_t done = 0;
 		r == 0 && done < STEP_BYTES && attachment_open_wants(transfer->work) > 0;
 		done += ATTACHMENT_PLAIN)
 		r = piece_open(transfer);
 	if (r == 0 && attachment_open_wants(transfer->work) == 0)
 		r = plain_finish(transfer);
-	else if (r == 0 && fdatasync(transfer->plain_fd) != 0)
-		r = -errno;
+	else if (r == 0)
+		r = file_write_back(transfer->plain_fd, before, transfer->opened, WRITE_BACK_BYTES);
 	if (r < 0) { /* from the start, when there is room */
 		fd_close_at(&transfer->plain_fd);
 		attachment_open_free(steal(&transfer->work));

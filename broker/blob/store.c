@@ -2,9 +2,11 @@
 
 /*
  * Nothing about an upload is remembered but its file: how long it is says where to go on, after a crash of
- * either side too. Bytes are synced while they come, a MiB at a time, because a commit of the journal that
- * met gigabytes of unwritten pages would wait for all of them. The digest is computed over the whole once
- * it is there, in steps, so that others get their turn.
+ * either side too. Bytes are written out while they come, a MiB at a time, because a commit of the journal that
+ * met gigabytes of unwritten pages would wait for all of them. Written out, and not synced: each sync is a commit
+ * of the file system and a flush of the disk that the journal's own wait for. What power loss leaves of an
+ * upload may have holes, so the digest is computed over the whole once it is there, in steps, so that others
+ * get their turn, and only what was synced as a whole gets its name.
  */
 #include "broker/blob/store.h"
 
@@ -23,7 +25,7 @@
 #include "proto/base/log.h"
 
 enum {
-	SYNC_BYTES = 1 << 20,
+	WRITE_BACK_BYTES = 1 << 20,
 	HASH_STEP = 8 << 20,
 	READ_BYTES = 256 << 10,
 	BLOCK = 4096,        /* a file costs at least that */
@@ -144,11 +146,10 @@ static int piece_write(int fd, uint64_t offset, struct bytes data)
 			return -errno;
 		return error == ENOSPC || error == EDQUOT ? BLOB_FULL : -error;
 	}
-	bool due = (offset + data.len) / SYNC_BYTES > offset / SYNC_BYTES;
-	return due && fdatasync(fd) != 0 ? -errno : 0;
+	return file_write_back(fd, offset, offset + data.len, WRITE_BACK_BYTES);
 }
 
-/* A sync that failed is never tried again: what was not written may look as if it had been. */
+/* A write that failed is never tried again: what was not written may look as if it had been. */
 static void part_remove(int folder, const struct blob_upload *upload)
 {
 	char name[BLOB_NAME_SIZE];

@@ -237,6 +237,20 @@ int dir_sync(const char *path)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
+int file_write_back(int fd, uint64_t before, uint64_t after, uint64_t step)
+{
+	assert(step > 0 && before <= after);
+	uint64_t from = before / step * step, to = after / step * step;
+	if (from == to)
+		return 0;
+	if (sync_file_range(fd, (off_t)from, (off_t)(to - from), SYNC_FILE_RANGE_WRITE) != 0)
+		return -errno;
+	if (from >= step && sync_file_range(fd, (off_t)(from - step), (off_t)step,
+				    SYNC_FILE_RANGE_WAIT_BEFORE) != 0)
+		return -errno;
+	return 0;
+}
+
 int path_join(char *buf, size_t size, const char *dir, const char *name)
 {
 	size_t len = strlen(dir);

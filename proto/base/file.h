@@ -61,6 +61,19 @@ int dir_make(const char *path, mode_t mode);
 int dir_sync(const char *path);
 
 /**
+ * file_write_back() - have a file that grows written step by step, without making the disk flush for it
+ * @fd:     the file
+ * @before: its length before bytes were appended
+ * @after:  its length now
+ * @step:   bytes; nothing happens until such a border is passed
+ * Return: 0 or negative errno, also of what was to be written before.
+ *
+ * What lies before the border begins to be written, the step before that is waited for: so little more than two
+ * are unwritten at a time. It makes nothing durable; an fsync at the end does, and has little left to do.
+ */
+int file_write_back(int fd, uint64_t before, uint64_t after, uint64_t step);
+
+/**
  * path_join() - "dir/name"
  * @buf:  result; undefined unless 0 is returned
  * @size: its size

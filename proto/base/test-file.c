@@ -236,6 +236,28 @@ static void folders_are_synced(void)
 	CHECK_INT(dir_sync(at("no-folder")), -ENOTDIR);
 }
 
+static void what_grows_is_written_on_the_way(void)
+{
+	enum { STEP = 1 << 16, PIECE = 40000, PIECES = 20 };
+	static uint8_t piece[PIECE];
+	int fd = open(at("grows"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(fd >= 0);
+	for (uint64_t i = 0; i < PIECES; i++) {
+		memset(piece, (int)i + 1, sizeof(piece));
+		CHECK_INT(pwrite(fd, piece, PIECE, (off_t)(i * PIECE)), PIECE);
+		CHECK_INT(file_write_back(fd, i * PIECE, (i + 1) * PIECE, STEP), 0);
+	}
+	/* Nothing of it is changed by that. */
+	for (uint64_t i = 0; i < PIECES; i++) {
+		CHECK_INT(pread(fd, piece, PIECE, (off_t)(i * PIECE)), PIECE);
+		CHECK(piece[0] == i + 1 && piece[PIECE - 1] == i + 1);
+	}
+	close(fd);
+	CHECK_INT(file_write_back(fd, 0, STEP - 1, STEP), 0); /* no border is passed */
+	CHECK_INT(file_write_back(fd, 0, STEP, STEP), -EBADF);
+	CHECK_INT(file_write_back(fd, STEP, 3 * STEP, STEP), -EBADF);
+}
+
 static void paths_are_joined(void)
 {
 	char buf[8];
@@ -253,4 +275,5 @@ CHECK_MAIN(CHECK_CASE(reads_whole_files), CHECK_CASE(bound_is_exact),
 	CHECK_CASE(replaces_with_permissions), CHECK_CASE(failed_replacement_leaves_the_old),
 	CHECK_CASE(replaces_in_the_current_folder_and_with_long_names),
 	CHECK_CASE(private_means_owner_alone), CHECK_CASE(folders_are_made_on_the_way),
-	CHECK_CASE(folders_are_synced), CHECK_CASE(paths_are_joined))
+	CHECK_CASE(folders_are_synced), CHECK_CASE(what_grows_is_written_on_the_way),
+	CHECK_CASE(paths_are_joined))
