@@ -60,6 +60,14 @@ static const struct param rows[] = {
 		.min = 4, .max = 20000, .fallback = "256",
 		.doc = "Connections without a session at once, of one IPv4 address or IPv6 "
 		       "network (64 bits); a newcomer takes the place of the oldest."},
+	{"limits.address_handshakes", PARAM_COUNT, .offset = AT(limits.address_handshakes_minute),
+		.min = 10, .max = 1000000, .fallback = "600",
+		.doc = "New connections a minute, of one address or network; above it, it is kept "
+		       "out for session.shut_out."},
+	{"limits.handshakes", PARAM_COUNT, .offset = AT(limits.handshakes_second), .min = 10,
+		.max = 100000, .fallback = "200",
+		.doc = "New connections a second, of all; above it, nobody new is let in until "
+		       "that is made up for."},
 	{"limits.party_bytes", PARAM_BYTES, .offset = AT(limits.party_bytes), .min = 1 * MIB,
 		.max = 4 * GIB, .fallback = "16 MiB",
 		.doc = "Submitted and not yet answered, per session; beyond it, the answer is "

@@ -36,8 +36,10 @@ struct config_journal {
 };
 
 struct config_limits {
-	uint64_t sessions_max;            /* sessions at once; twice as many connections */
-	uint64_t address_connections_max; /* without a session, of one address */
+	uint64_t sessions_max;              /* sessions at once; twice as many connections */
+	uint64_t address_connections_max;   /* without a session, of one address */
+	uint64_t address_handshakes_minute; /* new connections of one address */
+	uint64_t handshakes_second;         /* of all */
 	uint64_t party_bytes;    /* unanswered Submit bytes per session, beyond: deferral "busy" */
 	uint64_t global_bytes;   /* the same over all sessions */
 	uint64_t delivery_bytes; /* delivered and not yet acknowledged, per session */

@@ -283,6 +283,7 @@ static json_t *session_json(const struct session *session, uint64_t now_ns)
 	put(object, "unacknowledged_bytes", window->out_bytes);
 	put(object, "unanswered_bytes", session->budget.submits);
 	put(object, "outbox_bytes", session->outbox.bytes);
+	put(object, "unsent_bytes", tally_bytes(session->tally));
 	return object;
 }
 
@@ -416,6 +417,7 @@ static json_t *traffic_json(const struct status *status)
 	json_t *object = json_object();
 	const struct transport_counters *counters = transport_counters(status->options.transport);
 	const struct peers_counts *peers = transport_peers(status->options.transport);
+	const struct door_counts *door = transport_door(status->options.transport);
 	put(object, "frames", counters->frames);
 	put(object, "submitted", counters->submitted);
 	put(object, "accepted", counters->accepted);
@@ -431,6 +433,9 @@ static json_t *traffic_json(const struct status *status)
 	put(object, "connections", peers->open);
 	put(object, "connections_crowded", peers->crowded);
 	put(object, "connections_silent", peers->silent);
+	put(object, "connections_hasty", door->hasty);
+	put(object, "networks_kept_out", door->out);
+	put(object, "door_closed", door->closed);
 	put(object, "sessions_opened", counters->sessions_opened);
 	put(object, "sessions_lost", counters->sessions_lost);
 	put(object, "strangers",

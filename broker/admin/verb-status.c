@@ -146,9 +146,13 @@ static void print_crowd(const json_t *traffic)
 {
 	printf("  strangers    %" PRIu64 " turned away\n", number(traffic, "strangers"));
 	printf("  connections  %" PRIu64 " now; cut: %" PRIu64 " too many at once, %" PRIu64
-	       " without a session\n",
+	       " too often, %" PRIu64 " without a session\n",
 		number(traffic, "connections"), number(traffic, "connections_crowded"),
-		number(traffic, "connections_silent"));
+		number(traffic, "connections_hasty"), number(traffic, "connections_silent"));
+	if (number(traffic, "networks_kept_out") + number(traffic, "door_closed") > 0)
+		printf("  TOO MANY HANDSHAKES: %" PRIu64 " times an address was kept out, %" PRIu64
+		       " times nobody new was let in\n",
+			number(traffic, "networks_kept_out"), number(traffic, "door_closed"));
 	if (number(traffic, "shut_out") + number(traffic, "not_reading") > 0)
 		printf("  SESSIONS ENDED of parties that flooded: %" PRIu64
 		       ", that did not read: %" PRIu64 " (see the log)\n",

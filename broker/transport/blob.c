@@ -74,7 +74,9 @@ static const char *party_of(const struct session *session, struct bytes name)
 /* A disk that fails concerns whoever uses attachments, and nobody else: the broker goes on. */
 static void failure_log(const struct blob_errand *errand, const char *what)
 {
-	log_error("blobs", what, F_STR("party", errand->upload.party), F_ERR(errand->result));
+	if (transport_tells(errand->transport, errand->upload.party))
+		log_error(
+			"blobs", what, F_STR("party", errand->upload.party), F_ERR(errand->result));
 }
 
 /* ---- PutBlob ---- */
@@ -277,8 +279,9 @@ static void get_done(struct errand *base)
 	if (!session)
 		return;
 	session->blob_gets--;
-	if (errand->result < 0 || errand->result == BLOB_ABSENT ||
-		(errand->result == 0 && errand->len == 0))
+	bool unreadable = errand->result < 0 || errand->result == BLOB_ABSENT ||
+			  (errand->result == 0 && errand->len == 0);
+	if (unreadable && transport_tells(transport, session->speaker))
 		log_error("blobs", "an attachment that the journal names cannot be read",
 			F_U64("sequence", errand->piece.sequence),
 			F_U64("index", errand->piece.index), F_ERR(errand->result));

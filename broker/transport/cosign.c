@@ -148,8 +148,9 @@ static void cosign_refuse(
 	struct transport *transport, struct session *session, const struct cosign *cosign)
 {
 	transport->counters.cosignatures_refused++;
-	log_warn("transport", "a cosignature is refused", F_STR("party", session->speaker),
-		F_STR("witness", cosign->witness.name), F_I64("verdict", cosign->result));
+	if (transport_tells(transport, session->speaker))
+		log_warn("transport", "a cosignature is refused", F_STR("party", session->speaker),
+			F_STR("witness", cosign->witness.name), F_I64("verdict", cosign->result));
 	session_error(transport, session, "bad-cosignature", "note",
 		cosign->result == COSIGN_OTHER_TREE
 			? "this is no checkpoint of the broker's journal: do not go on before you "

@@ -222,12 +222,12 @@ static bool numbers_known(const struct hello *hello)
 static void session_open(
 	struct transport *transport, struct session *session, const struct hello *hello)
 {
-	if (hello->lost)
+	if (hello->lost && transport_tells(transport, session->speaker))
 		log_warn("transport",
 			"an adapter saw entries that were lost: it sends its messages again",
 			F_STR("party", session->speaker), F_U64("epoch", hello->newest_epoch),
 			F_U64("size", hello->newest_size));
-	else if (hello->forked)
+	else if (hello->forked && !hello->lost && transport_tells(transport, session->speaker))
 		log_error("transport",
 			"an adapter saw a checkpoint that this journal does not extend",
 			F_STR("party", session->speaker), F_U64("size", hello->newest_size));
@@ -243,8 +243,9 @@ static void session_open(
 	}
 	transport->counters.sessions_opened++;
 	connections_session_opened(transport, session);
-	log_info("transport", "session opened", F_STR("party", session->speaker),
-		F_U64("parties", hello->count));
+	if (transport_tells(transport, session->speaker))
+		log_info("transport", "session opened", F_STR("party", session->speaker),
+			F_U64("parties", hello->count));
 	welcome_send(transport, session, hello);
 }
 
@@ -252,11 +253,13 @@ static void session_open(
 static void deny_pruned(
 	struct transport *transport, struct session *session, const struct hello *hello)
 {
-	log_error("transport",
-		"an adapter's newest checkpoint lies in what was pruned, and the archive is not "
-		"where "
-		"it was: put it back there (dienstweg status tells where)",
-		F_STR("party", session->speaker), F_U64("size", hello->newest_size));
+	if (transport_tells(transport, session->speaker))
+		log_error("transport",
+			"an adapter's newest checkpoint lies in what was pruned, and the archive "
+			"is not "
+			"where "
+			"it was: put it back there (dienstweg status tells where)",
+			F_STR("party", session->speaker), F_U64("size", hello->newest_size));
 	session_error(transport, session, "pruned", "newest_size",
 		"that this log extends what you saw can only be proven with its archive, which is "
 		"not in its place: tell the operator of the bus, and say Hello again");
@@ -291,8 +294,9 @@ static void hello_done(struct errand *errand)
 		session_open(transport, session, hello);
 		return;
 	}
-	log_warn("transport", "the journal has no number for a party of this session yet",
-		F_STR("party", session->speaker));
+	if (transport_tells(transport, session->speaker))
+		log_warn("transport", "the journal has no number for a party of this session yet",
+			F_STR("party", session->speaker));
 	transport_end(transport, session, "session-lost");
 }
 
@@ -365,11 +369,14 @@ static bool hello_check(struct transport *transport, struct hello *hello,
 static struct session *session_begin(struct transport *transport, const struct incoming *incoming)
 {
 	struct session *session;
-	if (sessions_add(transport->sessions, &incoming->raw->route, &session) != 0)
+	int fd = router_frame_fd(incoming->raw);
+	_cleanup_(tally_drop) struct tally *tally = connections_tally(transport, fd);
+	if (!tally || sessions_add(transport->sessions, &incoming->raw->route, &session) != 0)
 		return NULL;
 	session->state = SESSION_OPENING;
 	session->heard_ns = clock_mono_ns(transport->options.clock);
-	session->fd = router_frame_fd(incoming->raw);
+	session->fd = fd;
+	session->tally = steal(&tally);
 	memcpy(session->nonce, incoming->peek.session.data, NONCE_SIZE);
 	memcpy(session->key, incoming->raw->key, BOX_KEY_SIZE);
 	memcpy(session->speaker, incoming->speaker.data, incoming->speaker.len);

@@ -40,11 +40,13 @@ static void claim_take(struct transport *transport, const struct policy *policy,
 		sure_add(hold, name);
 		return;
 	}
-	log_error("transport",
-		"HOLD: a witness saw a checkpoint that this journal does not extend: find the "
-		"newest "
-		"journal; only an operator can decide otherwise",
-		F_STR("witness", name), F_U64("size", claim->size));
+	if (transport_tells(transport, name))
+		log_error("transport",
+			"HOLD: a witness saw a checkpoint that this journal does not extend: find "
+			"the "
+			"newest "
+			"journal; only an operator can decide otherwise",
+			F_STR("witness", name), F_U64("size", claim->size));
 	snprintf(hold->unsure, sizeof(hold->unsure), "%s", name);
 }
 

@@ -14,6 +14,7 @@
  */
 #include "broker/transport/peers.h"
 
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -37,10 +38,11 @@ struct peer {
 	bool known;
 	bool cut;
 	struct end end;
-	uint64_t serial;    /* of its session; 0: none */
-	uint64_t since_ns;  /* without a session */
-	struct links chain; /* of its address's bucket */
-	struct links wait;  /* of those without a session, oldest first */
+	uint64_t serial;     /* of its session; 0: none */
+	uint64_t since_ns;   /* without a session */
+	struct tally *tally; /* over all of its sessions; NULL: none was needed yet */
+	struct links chain;  /* of its address's bucket */
+	struct links wait;   /* of those without a session, oldest first */
 };
 
 struct peers {
@@ -69,6 +71,8 @@ void peers_free(struct peers *peers)
 {
 	if (!peers)
 		return;
+	for (int fd = 0; fd < peers->size; fd++)
+		tally_drop(peers->all[fd].tally);
 	free(peers->all);
 	free(peers);
 }
@@ -115,6 +119,14 @@ static bool is_mapped(const struct end *end)
 static size_t network_size(const struct end *end)
 {
 	return is_mapped(end) ? ADDRESS_SIZE : NETWORK_SIZE;
+}
+
+static void network_of(const struct end *end, uint8_t ret[DOOR_NETWORK_SIZE])
+{
+	static_assert(
+		(int)DOOR_NETWORK_SIZE == (int)ADDRESS_SIZE, "a network fits into an address");
+	memset(ret, 0, DOOR_NETWORK_SIZE);
+	memcpy(ret, end->address, network_size(end));
 }
 
 static bool same_network(const struct end *a, const struct end *b)
@@ -208,6 +220,7 @@ static void forget(struct peers *peers, int fd)
 		if (peer->serial == 0)
 			waiting_remove(peers, fd);
 	}
+	tally_drop(steal(&peer->tally));
 	peer->known = false;
 }
 
@@ -252,6 +265,12 @@ void peers_opened(struct peers *peers, int fd, uint64_t now_ns)
 	peers_closed(peers, fd);
 	if (fd < 0 || !end_read(fd, &end))
 		return;
+	uint8_t network[DOOR_NETWORK_SIZE];
+	network_of(&end, network);
+	if (peers->limits.door && !door_knock(peers->limits.door, network, now_ns)) {
+		shutdown(fd, SHUT_RDWR);
+		return;
+	}
 	if (!reach(peers, fd)) {
 		shutdown(fd, SHUT_RDWR); /* what cannot be counted is not let in */
 		peers->counts.crowded++;
@@ -292,6 +311,16 @@ void peers_session_ended(struct peers *peers, int fd, uint64_t serial, uint64_t 
 		return;
 	peer->serial = 0;
 	waiting_add(peers, fd, now_ns);
+}
+
+struct tally *peers_tally(struct peers *peers, int fd)
+{
+	struct peer *peer = peer_at(peers, fd);
+	if (!peer || peer->cut)
+		return tally_new(); /* nobody else counts there */
+	if (!peer->tally)
+		peer->tally = tally_new();
+	return peer->tally ? tally_hold(peer->tally) : NULL;
 }
 
 void peers_tick(struct peers *peers, uint64_t now_ns)

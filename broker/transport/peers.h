@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "broker/transport/door.h"
+#include "broker/transport/tally.h"
 #include "proto/base/cleanup.h"
 
 /*
@@ -14,7 +16,8 @@
 struct peers;
 
 struct peers_limits {
-	size_t all;     /* connections at once */
+	struct door *door; /* counts how often they come; NULL: nobody does */
+	size_t all;        /* connections at once */
 	size_t address; /* without a session, of one address: of IPv4, or the first 64 bits of IPv6 */
 	uint64_t silent_ns; /* so long a connection may be without a session */
 };
@@ -37,7 +40,7 @@ void peers_free(struct peers *peers); /* closes nothing; takes NULL */
 DEFINE_CLEANUP(struct peers *, peers_free);
 
 /**
- * peers_opened() - a connection was accepted; one too many is cut
+ * peers_opened() - a connection was accepted; one too many, or one that came too soon, is cut
  * @peers:  the table
  * @fd:     its descriptor, ZeroMQ's; what is no TCP connection (any more) is passed over
  * @now_ns: now
@@ -48,6 +51,9 @@ void peers_closed(struct peers *peers, int fd); /* its descriptor may be another
 /* A session was opened on it; it ended, and if it was the last one the connection has none from @now_ns on. */
 void peers_session_opened(struct peers *peers, int fd, uint64_t serial);
 void peers_session_ended(struct peers *peers, int fd, uint64_t serial, uint64_t now_ns);
+
+/* What counts the bytes that are on their way by it, held; NULL without memory. */
+struct tally *peers_tally(struct peers *peers, int fd);
 
 /* Now and then: who has been without a session for too long is cut. */
 void peers_tick(struct peers *peers, uint64_t now_ns);

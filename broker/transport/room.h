@@ -5,7 +5,9 @@
 #include "broker/blob/store.h"
 #include "broker/transport/answer.h"
 #include "broker/transport/bars.h"
+#include "broker/transport/door.h"
 #include "broker/transport/frame.h"
+#include "broker/transport/lines.h"
 #include "broker/transport/peers.h"
 #include "broker/transport/replay.h"
 #include "broker/transport/session.h"
@@ -63,8 +65,11 @@ struct transport {
 	struct session *turn_sessions; /* with parcels in this turn */
 	struct budget budget;          /* over all sessions */
 	struct bars bars;              /* who flooded */
+	struct lines *lines;           /* in the log, about parties */
 	struct peers *peers;           /* connections, with a session or without */
+	struct door *door;             /* how often they come */
 	struct peers_counts told;      /* of them, in the log */
+	struct door_counts door_told;  /* likewise */
 	uint64_t told_ns;              /* when; 0: not yet */
 	struct askers askers;          /* who asked for reports */
 	struct asking *askings;        /* reports that are being made */
@@ -123,6 +128,9 @@ void transport_send_error(struct transport *transport, const struct incoming *in
 void transport_shut_out(struct transport *transport, struct session *session,
 	const struct incoming *incoming, const char *detail);
 
+/* May a line about this party go into the log? One that it may bring about as often as it likes asks. */
+bool transport_tells(struct transport *transport, const char *party);
+
 /* To be closed at the end of the turn; the cause is a constant code. */
 void transport_end(struct transport *transport, struct session *session, const char *cause);
 /* Closed now: deliveries go back, the slot is free. */
@@ -178,6 +186,9 @@ int connections_init(struct transport *transport); /* 0 or -ENOMEM */
 /* A session was opened, or an open one ended: its connection has one, or none any more. */
 void connections_session_opened(struct transport *transport, const struct session *session);
 void connections_session_ended(struct transport *transport, const struct session *session);
+
+/* What counts the bytes on their way by a connection, held; NULL without memory. */
+struct tally *connections_tally(struct transport *transport, int fd);
 
 /* Now and then: cut what has had no session for too long; tell the operator of cuts. */
 void connections_tick(struct transport *transport, uint64_t now_ns);

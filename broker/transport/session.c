@@ -117,6 +117,7 @@ void sessions_remove(struct sessions *sessions, struct session *session)
 		router_message_deinit(&session->outbox.head->message);
 		outbox_drop_first(&session->outbox);
 	}
+	tally_drop(session->tally);
 	free(session);
 }
 
@@ -172,11 +173,24 @@ static int outbox_keep(struct outbox *outbox, struct router_message *message)
 	return 0;
 }
 
+/* One frame is always handed on when nothing is on its way. Return: as router_send(). */
+static int hand_on(struct session *session, struct router *router, struct router_message *message)
+{
+	uint64_t under_way = session->tally ? tally_bytes(session->tally) : 0;
+	if (under_way > 0 && under_way + router_message_size(message) > PIPE_BYTES_MAX)
+		return ROUTER_FULL;
+	router_message_count(message, session->tally);
+	int r = router_send(router, &session->route, message);
+	if (r != 0)
+		router_message_count(message, NULL);
+	return r;
+}
+
 int session_post(struct session *session, struct router *router, struct router_message *message)
 {
 	if (session->outbox.head)
 		return outbox_keep(&session->outbox, message);
-	int r = router_send(router, &session->route, message);
+	int r = hand_on(session, router, message);
 	if (r == ROUTER_FULL)
 		return outbox_keep(&session->outbox, message);
 	if (r != 0)
@@ -189,7 +203,7 @@ int session_retry(struct session *session, struct router *router)
 	while (session->outbox.head) {
 		struct router_message *message = &session->outbox.head->message;
 		size_t size = router_message_size(message);
-		int r = router_send(router, &session->route, message);
+		int r = hand_on(session, router, message);
 		if (r != 0)
 			return r;
 		session->outbox.bytes -= size;

@@ -21,8 +21,9 @@ enum session_state {
 };
 
 enum {
-	BLOB_MARKS_MAX = 8,         /* pieces of attachments on their way to a session */
-	OUTBOX_BYTES_MAX = 4 << 20, /* waiting for a peer that does not read; beyond, its session ends */
+	BLOB_MARKS_MAX = 8, /* pieces of attachments on their way to a session */
+	PIPE_BYTES_MAX = 1 << 20, /* handed to ZeroMQ for one connection and not written yet; or one frame */
+	OUTBOX_BYTES_MAX = 4 << 20, /* waiting behind that; beyond, the session ends */
 };
 
 /* Bytes of frames that are not answered yet. A frame counts at least what its parcel takes. */
@@ -45,7 +46,8 @@ struct session {
 	uint32_t slot;
 	uint64_t serial;
 	struct route route;
-	int fd; /* of its connection */
+	int fd;              /* of its connection */
+	struct tally *tally; /* of that, held; NULL in tests: nothing is counted */
 	uint8_t nonce[NONCE_SIZE];
 	uint8_t key[BOX_KEY_SIZE];
 	char speaker[64]; /* party of the transport key */

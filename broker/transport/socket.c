@@ -12,7 +12,8 @@
  *  - HEARTBEAT_TTL overflows above 65 s.
  *  - A peer may choose its routing id, and take that of one that has just left, before we know that it has:
  *    what is on its way to the one would reach the other. Only ids that ZeroMQ gave are served.
- *  - High-water marks count frames. They are low here; bytes are bounded by credits and budgets above.
+ *  - High-water marks count frames. They are low here; what was sent and not written yet is counted in bytes
+ *    besides (tally.h), because a frame tells us when ZeroMQ lets go of it.
  */
 #include "broker/transport/socket.h"
 
@@ -30,9 +31,9 @@ static_assert(sizeof(struct router_message) >= sizeof(zmq_msg_t), "zmq_msg_t has
 
 enum {
 	OPTION_ZAP_ENFORCE_DOMAIN = 93, /* hidden in the stable header, honoured by the library */
-	RECEIVE_FRAMES_MAX = 64,
+	RECEIVE_FRAMES_MAX = 16,
 	SEND_FRAMES_MAX = 64,
-	BACKLOG = 512,
+	BACKLOG = 128, /* accepted, whatever the door says by then */
 	HEARTBEAT_TTL_MAX_MS = 60000,
 	ROUTE_GIVEN_SIZE = 5,
 	ZAP_PARTS = 7, /* RFC 27: version, request id, domain, address, identity, mechanism, key */
@@ -103,11 +104,43 @@ static zmq_msg_t *message_of(struct router_message *message)
 	return (zmq_msg_t *)(void *)message->opaque;
 }
 
+/* What stands before the bytes of a frame of ours. */
+struct outgoing {
+	_Alignas(16) struct tally *tally; /* NULL: it counts nowhere */
+	size_t size;
+};
+
+/* ZeroMQ is done with a frame. Any of its threads. */
+static void outgoing_end(void *data, void *hint)
+{
+	struct outgoing *outgoing = hint;
+	(void)data;
+	if (outgoing->tally)
+		tally_take(outgoing->tally, outgoing->size);
+	free(outgoing);
+}
+
 uint8_t *router_message_new(struct router_message *message, size_t size)
 {
-	if (zmq_msg_init_size(message_of(message), size) != 0)
+	struct outgoing *outgoing = malloc(sizeof(*outgoing) + size);
+	if (!outgoing)
 		return NULL;
-	return zmq_msg_data(message_of(message));
+	*outgoing = (struct outgoing){.size = size};
+	if (zmq_msg_init_data(message_of(message), outgoing + 1, size, outgoing_end, outgoing) != 0) {
+		free(outgoing);
+		return NULL;
+	}
+	return (uint8_t *)(outgoing + 1);
+}
+
+void router_message_count(struct router_message *message, struct tally *tally)
+{
+	struct outgoing *outgoing = (struct outgoing *)zmq_msg_data(message_of(message)) - 1;
+	if (outgoing->tally)
+		tally_take(outgoing->tally, outgoing->size);
+	outgoing->tally = tally;
+	if (tally)
+		tally_add(tally, outgoing->size);
 }
 
 size_t router_message_size(const struct router_message *message)
@@ -363,7 +396,8 @@ int router_new(struct gate *gate, const struct router_options *options, struct r
 		return fold();
 	int r = router_options_set(router->socket, options);
 	if (r == 0)
-		r = monitor_new(gate, router->socket, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED,
+		r = monitor_new(gate, router->socket,
+			ZMQ_EVENT_LISTENING | ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED,
 			&router->monitor);
 	if (r == 0)
 		*ret = steal(&router);
@@ -416,8 +450,10 @@ int router_event(struct router *router, struct router_event *ret)
 	uint32_t value;
 	int r = monitor_next(router->monitor, &event, &value);
 	if (r == 0)
-		*ret = (struct router_event){
-			.fd = (int)value, .opened = event == ZMQ_EVENT_ACCEPTED};
+		*ret = (struct router_event){.fd = (int)value,
+			.kind = event == ZMQ_EVENT_LISTENING  ? ROUTER_LISTENS
+				: event == ZMQ_EVENT_ACCEPTED ? ROUTER_ACCEPTED
+							      : ROUTER_ENDED};
 	return r;
 }
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "broker/transport/tally.h"
 #include "proto/base/bytes.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/crypto.h"
@@ -49,6 +50,9 @@ uint8_t *router_message_new(struct router_message *message, size_t size);
 void router_message_move(struct router_message *to, struct router_message *from); /* @from is spent */
 size_t router_message_size(const struct router_message *message);
 void router_message_deinit(struct router_message *message); /* once per message that was not sent */
+
+/* It counts there, and nowhere else, until ZeroMQ has written it or it is ended; NULL: it does not count. */
+void router_message_count(struct router_message *message, struct tally *tally);
 
 /* ---- who may connect ---- */
 struct gate;
@@ -117,10 +121,11 @@ bool router_ready(const struct router *router);
  */
 int router_events_fd(const struct router *router);
 
-/* A connection was accepted, or ended: by its descriptor, which is ZeroMQ's. */
+/* It listens, a connection was accepted, or ended: by the descriptor, which is ZeroMQ's. */
+enum router_event_kind { ROUTER_LISTENS, ROUTER_ACCEPTED, ROUTER_ENDED };
 struct router_event {
 	int fd;
-	bool opened;
+	enum router_event_kind kind;
 };
 
 /**

@@ -190,6 +190,33 @@ static void a_descriptor_that_was_given_anew_is_left_alone(void)
 	street_close(&street);
 }
 
+/* What is on its way belongs to the connection, whatever sessions come and go on it. */
+static void a_connection_has_one_tally(void)
+{
+	_cleanup_(peers_free) struct peers *peers = peers_of(100, 50);
+	struct street street;
+	street_open(&street);
+	size_t first = come(&street, peers, 1, 1), second = come(&street, peers, 1, 2);
+	struct tally *tally = peers_tally(peers, street.ours[first]);
+	peers_session_opened(peers, street.ours[first], 7);
+	tally_add(tally, 100);
+	peers_session_ended(peers, street.ours[first], 7, 3);
+	tally_drop(tally);
+	struct tally *again = peers_tally(peers, street.ours[first]);
+	CHECK_INT(tally_bytes(again), 100);
+	struct tally *other = peers_tally(peers, street.ours[second]);
+	CHECK_INT(tally_bytes(other), 0);
+	peers_closed(peers, street.ours[first]);
+	struct tally *anew = peers_tally(peers, street.ours[first]);
+	CHECK_INT(tally_bytes(anew), 0);
+	tally_take(again, 100);
+	tally_drop(again);
+	tally_drop(other);
+	tally_drop(anew);
+	street_close(&street);
+}
+
 CHECK_MAIN(CHECK_CASE(the_oldest_without_a_session_makes_room),
 	CHECK_CASE(all_addresses_together_are_bounded), CHECK_CASE(silence_is_not_waited_for),
-	CHECK_CASE(a_descriptor_that_was_given_anew_is_left_alone))
+	CHECK_CASE(a_descriptor_that_was_given_anew_is_left_alone),
+	CHECK_CASE(a_connection_has_one_tally))

@@ -29,6 +29,8 @@ int transport_new(const struct transport_options *options, struct transport **re
 	if (r == 0)
 		r = sessions_new(options->config->limits.sessions_max, &transport->sessions);
 	if (r == 0)
+		r = lines_new(&transport->lines);
+	if (r == 0)
 		r = connections_init(transport);
 	if (r == 0)
 		r = replays_init(&transport->replays);
@@ -48,6 +50,8 @@ void transport_free(struct transport *transport)
 	replays_deinit(&transport->replays);
 	sessions_free(transport->sessions);
 	peers_free(transport->peers);
+	door_free(transport->door);
+	lines_free(transport->lines);
 	free(transport);
 }
 
@@ -68,6 +72,11 @@ bool transport_may_speak(const struct transport *transport, const struct session
 	return true;
 }
 
+bool transport_tells(struct transport *transport, const char *party)
+{
+	return lines_may(transport->lines, party, clock_mono_ns(transport->options.clock));
+}
+
 /* ---- sending ---- */
 
 void transport_end(struct transport *transport, struct session *session, const char *cause)
@@ -75,6 +84,17 @@ void transport_end(struct transport *transport, struct session *session, const c
 	if (!session->ending)
 		session->ending = cause;
 	transport->ending = true;
+}
+
+static void unsent_log(const struct session *session, int r)
+{
+	if (r == ROUTER_FULL)
+		log_warn("transport", "a party does not read what it is sent: its session ends",
+			F_STR("party", session->speaker),
+			F_U64("unread_bytes", session->outbox.bytes + tally_bytes(session->tally)));
+	if (r < 0)
+		log_warn("transport", "a frame could not be sent", F_STR("party", session->speaker),
+			F_ERR(r));
 }
 
 void transport_send(struct transport *transport, struct session *session, Dienstweg__Frame *frame)
@@ -90,15 +110,9 @@ void transport_send(struct transport *transport, struct session *session, Dienst
 	}
 	if (r == 0)
 		return;
-	if (r == ROUTER_FULL) {
-		transport->counters.not_reading++;
-		log_warn("transport", "a party does not read what it is sent: its session ends",
-			F_STR("party", session->speaker),
-			F_U64("unread_bytes", session->outbox.bytes));
-	}
-	if (r < 0)
-		log_warn("transport", "a frame could not be sent", F_STR("party", session->speaker),
-			F_ERR(r));
+	transport->counters.not_reading += r == ROUTER_FULL;
+	if (transport_tells(transport, session->speaker))
+		unsent_log(session, r);
 	transport_end(transport, session, "session-lost");
 }
 
@@ -156,8 +170,9 @@ void transport_close(struct transport *transport, struct session *session, const
 {
 	bool lost = session->state == SESSION_OPEN && strcmp(cause, "session-lost") == 0;
 	transport->counters.sessions_lost += lost;
-	log_info("transport", "session ended", F_STR("party", session->speaker),
-		F_STR("cause", cause), F_U64("out", session->outlet.window.out_bytes));
+	if (transport_tells(transport, session->speaker))
+		log_info("transport", "session ended", F_STR("party", session->speaker),
+			F_STR("cause", cause), F_U64("out", session->outlet.window.out_bytes));
 	delivery_detach(transport->options.delivery, &session->outlet, cause);
 	connections_session_ended(transport, session);
 	transport->waiting -= session->outbox.head != NULL;
@@ -215,6 +230,7 @@ void transport_tick(struct transport *transport)
 	}
 	connections_tick(transport, now_ns);
 	candidate_tick(transport, now_ns);
+	lines_tick(transport->lines, now_ns);
 	blob_tick(transport, now_ns);
 }
 
@@ -276,6 +292,11 @@ const struct transport_counters *transport_counters(const struct transport *tran
 const struct peers_counts *transport_peers(const struct transport *transport)
 {
 	return peers_counts(transport->peers);
+}
+
+const struct door_counts *transport_door(const struct transport *transport)
+{
+	return door_counts(transport->door);
 }
 
 const struct sessions *transport_sessions(const struct transport *transport)

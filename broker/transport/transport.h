@@ -11,6 +11,7 @@
 #include "broker/delivery/delivery.h"
 #include "broker/journal/journal.h"
 #include "broker/parcel.h"
+#include "broker/transport/door.h"
 #include "broker/transport/peers.h"
 #include "broker/transport/session.h"
 #include "broker/transport/socket.h"
@@ -136,6 +137,7 @@ bool transport_held(
 
 /* For status. */
 const struct transport_counters *transport_counters(const struct transport *transport);
+const struct door_counts *transport_door(const struct transport *transport);
 const struct peers_counts *transport_peers(const struct transport *transport);
 const struct sessions *transport_sessions(const struct transport *transport);
 struct registry *transport_registry_now(const struct transport *transport); /* borrowed */

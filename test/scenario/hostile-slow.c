@@ -119,7 +119,8 @@ static struct bytes hollow_submit(struct wire *wire)
 
 static void who_never_reads_its_answers_loses_its_session(void)
 {
-	enum { SUBMITS = 1000, LOOK_EVERY = 20 };
+	/* Of the broker's: 1 MiB, or a frame, with ZeroMQ, and 4 MiB behind it. */
+	enum { SUBMITS = 1000, LOOK_EVERY = 20, UNSENT_MAX = 1 << 20, OUTBOX_MAX = 4 << 20 };
 	static const char line[] = "does not read what it is sent";
 	struct bystanders all;
 	bool ended = false;
@@ -132,6 +133,8 @@ static void who_never_reads_its_answers_loses_its_session(void)
 		if (i % LOOK_EVERY == 0) {
 			/* Not more than its budget at once, or it hears "busy" instead. */
 			party_until(&all.city, figure(&all, "\"unanswered_bytes\":") == 0, WAIT_MS);
+			CHECK(figure(&all, "\"unsent_bytes\":") <= UNSENT_MAX);
+			CHECK(figure(&all, "\"outbox_bytes\":") <= OUTBOX_MAX);
 			bystanders_undisturbed(&all);
 			ended = wait_for_line(all.bus.broker.log, line, all.bus.log_seen, 0) >= 0;
 		}
