@@ -2,8 +2,8 @@
 
 /*
  * Numbers only, and names of parties: status is shown on screens and pasted into tickets. The oldest
- * waiting message is the first figure an operator needs, so one record per queue is opened for its age;
- * everything else is at hand.
+ * waiting message is the first figure an operator needs, so the clerk is sent for those of the queues
+ * (figures.c); everything else is at hand.
  */
 #include "broker/admin/status.h"
 
@@ -11,42 +11,16 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "broker/admin/figures.h"
 #include "broker/admin/operate.h"
-#include "broker/journal/store.h"
-#include "broker/routing/asked.h"
-#include "broker/routing/total.h"
 #include "broker/transport/reload.h"
-
-enum { QUEUES_MAX = 4096, QUEUE_ARENA = 64 * 1024 };
-
-struct queue_figures {
-	char party[64];
-	uint64_t messages;
-	uint64_t bytes;
-	uint64_t overdue;   /* submissions that it has not replied to in time */
-	uint64_t oldest_ms; /* batch time of the oldest waiting message, 0: none or unreadable */
-	uint32_t number;
-	bool held; /* by an operator */
-	struct total_row max;
-	uint32_t percent;
-};
-
-struct quota_figures {
-	const char *agreement; /* the registry's */
-	size_t len;
-	uint64_t used, max;
-};
 
 struct inquiry {
 	struct errand errand; /* first */
 	struct status *status;
 	uint64_t ticket;
 	int result;
-	struct queue_figures *queues;
-	size_t count;
-	struct registry *registry;
-	struct quota_figures *quotas;
-	size_t quotas_count;
+	struct figures figures;
 	int pruned_result;
 	struct journal_pruned pruned;
 };
@@ -123,138 +97,11 @@ void status_tick(struct status *status)
 
 /* ---- clerk ---- */
 
-static uint64_t oldest_sequence(struct journal_reader *reader, uint32_t party)
-{
-	uint64_t oldest = UINT64_MAX;
-	for (uint8_t lane = 0; lane < LANE_OUTCOME; lane++) {
-		uint64_t sequence;
-		struct bytes value;
-		if (journal_read_queue(reader, party, lane, 0, &sequence, &value) == 0 &&
-			sequence < oldest)
-			oldest = sequence;
-	}
-	return oldest;
-}
-
-static uint64_t oldest_read(struct journal_reader *reader, uint32_t party, struct arena *arena)
-{
-	Dienstweg__Row *row;
-	struct disclosed disclosed;
-	uint64_t sequence = oldest_sequence(reader, party);
-	arena_reset(arena);
-	if (sequence == UINT64_MAX || journal_read_row(reader, sequence, arena, &row) != 0 ||
-		disclosed_decode(BYTES_PB(row->disclosed), &disclosed) != 0)
-		return 0;
-	return disclosed.batch_ms;
-}
-
-static int held_read(struct journal_reader *reader, uint32_t party, bool *ret)
-{
-	uint8_t key[HOLD_PARTY_SIZE];
-	struct bytes found, value;
-	hold_party_key_encode(party, key);
-	int r = journal_read_table(reader, STATE_HOLD, BYTES(key, sizeof(key)), &found, &value);
-	*ret = r == 0 && bytes_equal(found, BYTES(key, sizeof(key)));
-	return r == READER_NOT_FOUND ? 0 : r;
-}
-
-/* A party that the registry does not know any more has no limit of its own. */
-static void queue_judge(
-	const struct inquiry *inquiry, const struct total_row *total, struct queue_figures *ret)
-{
-	static const Dienstweg__Party nobody;
-	const struct config_queue *config = &inquiry->status->options.config->queue;
-	const struct rules_limits limits = {
-		.queue_messages_max = config->messages_max, .queue_bytes_max = config->bytes_max};
-	const Dienstweg__Party *party = registry_party(inquiry->registry, BYTES_STR(ret->party));
-	total_queue_max(&limits, party ? party : &nobody, &ret->max);
-	ret->percent = total_percent(total, &ret->max);
-}
-
-/* What agreements with a quota have used of it this month. */
-static int quotas_read(struct inquiry *inquiry, struct journal_reader *reader)
-{
-	const Dienstweg__RegistryContent *content = registry_content(inquiry->registry);
-	uint32_t month = quota_month(clock_wall_ms(inquiry->status->options.clock));
-	inquiry->quotas = calloc(content->n_agreements + 1, sizeof(*inquiry->quotas));
-	if (!inquiry->quotas)
-		return -ENOMEM;
-	for (size_t i = 0; i < content->n_agreements; i++) {
-		const Dienstweg__Agreement *agreement = content->agreements[i];
-		struct quota_figures *quota = &inquiry->quotas[inquiry->quotas_count];
-		if (agreement->quota_messages == 0)
-			continue;
-		quota->agreement = (const char *)agreement->id.data;
-		quota->len = agreement->id.len;
-		quota->max = agreement->quota_messages;
-		int r = total_quota_get(&journal_reader_store(reader)->state, month,
-			BYTES_PB(agreement->id), &quota->used);
-		if (r < 0)
-			return r;
-		inquiry->quotas_count++;
-	}
-	return 0;
-}
-
-static int queue_read(struct inquiry *inquiry, struct journal_reader *reader, struct bytes key,
-	struct bytes value, struct arena *arena)
-{
-	struct queue_figures *queue = &inquiry->queues[inquiry->count];
-	struct total_row total;
-	if (total_row_decode(value, &total) != 0)
-		return READER_DAMAGED;
-	uint32_t party = be32_get(key.data + 1);
-	int r = journal_read_party_name(reader, party, queue->party);
-	if (r != 0)
-		return r;
-	queue->messages = total.first;
-	queue->bytes = total.second;
-	queue->oldest_ms = total.first ? oldest_read(reader, party, arena) : 0;
-	queue->number = party;
-	queue_judge(inquiry, &total, queue);
-	r = held_read(reader, party, &queue->held);
-	if (r == 0)
-		r = asked_late(&journal_reader_store(reader)->state, party, &queue->overdue);
-	if (r != 0)
-		return r;
-	inquiry->count++;
-	return 0;
-}
-
-static int queues_read(struct inquiry *inquiry, struct journal_reader *reader, struct arena *arena)
-{
-	uint8_t from[TOTAL_KEY_SIZE + 1];
-	struct bytes key, value;
-	total_key_encode(COUNTER_QUEUE, 0, from);
-	size_t len = TOTAL_KEY_SIZE;
-	while (inquiry->count < QUEUES_MAX) {
-		int r = journal_read_table(reader, STATE_COUNTER, BYTES(from, len), &key, &value);
-		if (r == READER_NOT_FOUND)
-			return 0;
-		if (r != 0)
-			return r;
-		if (key.len != TOTAL_KEY_SIZE || key.data[0] != COUNTER_QUEUE)
-			return 0;
-		/* The smallest key above this one is this one and a zero. */
-		memcpy(from, key.data, TOTAL_KEY_SIZE);
-		from[TOTAL_KEY_SIZE] = 0;
-		len = TOTAL_KEY_SIZE + 1;
-		r = queue_read(inquiry, reader, BYTES(from, TOTAL_KEY_SIZE), value, arena);
-		if (r != 0)
-			return r;
-	}
-	return 0;
-}
-
 static void inquiry_run(struct errand *errand, struct journal_reader *reader)
 {
 	struct inquiry *inquiry = (struct inquiry *)errand;
-	_cleanup_(arena_free) struct arena *arena = arena_new(QUEUE_ARENA);
 	inquiry->pruned_result = journal_read_pruned(reader, &inquiry->pruned);
-	inquiry->queues = calloc(QUEUES_MAX, sizeof(*inquiry->queues));
-	inquiry->result = arena && inquiry->queues ? queues_read(inquiry, reader, arena) : -ENOMEM;
-	if (inquiry->result == 0)
-		inquiry->result = quotas_read(inquiry, reader);
+	inquiry->result = figures_read(&inquiry->figures, reader);
 }
 
 /* ---- JSON ---- */
@@ -305,8 +152,8 @@ static json_t *queues_json(const struct status *status, const struct inquiry *in
 {
 	json_t *array = json_array();
 	uint64_t now_ms = clock_wall_ms(status->options.clock);
-	for (size_t i = 0; i < inquiry->count; i++) {
-		const struct queue_figures *queue = &inquiry->queues[i];
+	for (size_t i = 0; i < inquiry->figures.count; i++) {
+		const struct queue_figures *queue = &inquiry->figures.queues[i];
 		json_t *object = json_object();
 		json_object_set_new(object, "party", json_string(queue->party));
 		put(object, "messages", queue->messages);
@@ -333,8 +180,8 @@ static json_t *queues_json(const struct status *status, const struct inquiry *in
 static json_t *quotas_json(const struct status *status, const struct inquiry *inquiry)
 {
 	json_t *array = json_array();
-	for (size_t i = 0; i < inquiry->quotas_count; i++) {
-		const struct quota_figures *quota = &inquiry->quotas[i];
+	for (size_t i = 0; i < inquiry->figures.quotas_count; i++) {
+		const struct quota_figures *quota = &inquiry->figures.quotas[i];
 		const struct total_row used = {.first = quota->used};
 		const struct total_row max = {.first = quota->max, .second = 1};
 		uint32_t percent = total_percent(&used, &max);
@@ -496,9 +343,7 @@ static void inquiry_free(struct inquiry *inquiry)
 {
 	if (!inquiry)
 		return;
-	registry_unref(inquiry->registry);
-	free(inquiry->queues);
-	free(inquiry->quotas);
+	figures_deinit(&inquiry->figures);
 	free(inquiry);
 }
 
@@ -558,7 +403,11 @@ void status_request(void *context, const char *line, uint64_t ticket, uint32_t a
 	if (inquiry) {
 		inquiry->errand = (struct errand){.run = inquiry_run, .done = inquiry_done};
 		inquiry->status = status;
-		inquiry->registry = registry_ref(transport_registry_now(status->options.transport));
+		inquiry->figures = (struct figures){
+			.config = status->options.config,
+			.clock = status->options.clock,
+			.registry = registry_ref(transport_registry_now(status->options.transport)),
+		};
 		inquiry->ticket = ticket;
 		if (clerk_send(status->options.clerk, &inquiry->errand) == 0)
 			return;
