@@ -8,6 +8,8 @@
 #include "broker/files.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,12 +60,15 @@ static int keys_read(
 	return log_keys_take(config, ret, reterr, size);
 }
 
-/* The key of ours that comes last in the registry's list of active ones, or NULL. */
-static const struct key_secret *newest_of(const struct broker_files *files, enum key_use use)
+/*
+ * The key of ours that comes first in the registry's list of active ones, or NULL. The oldest is known to everybody;
+ * the next one is when the old one is retired, and not before: its secret may lie here for long by then.
+ */
+static const struct key_secret *oldest_of(const struct broker_files *files, enum key_use use)
 {
 	const Dienstweg__RegistryContent *content = registry_content(files->registry);
-	for (size_t i = content->n_bus_keys; i > 0; i--) {
-		const Dienstweg__Key *key = content->bus_keys[i - 1];
+	for (size_t i = 0; i < content->n_bus_keys; i++) {
+		const Dienstweg__Key *key = content->bus_keys[i];
 		if (key->use != (Dienstweg__KeyUse)use ||
 			key->state != DIENSTWEG__KEY_STATE__KEY_STATE_ACTIVE)
 			continue;
@@ -81,8 +86,8 @@ static int registry_check(
 	if (!bytes_equal(registry_bus(ret->registry), BYTES_STR(config->bus)))
 		return refuse(reterr, size, 1, config->registry,
 			"it is the registry of another bus than `bus` says");
-	ret->transport_key = newest_of(ret, KEY_TRANSPORT);
-	if (!newest_of(ret, KEY_LOG) || !ret->transport_key)
+	ret->transport_key = oldest_of(ret, KEY_TRANSPORT);
+	if (!oldest_of(ret, KEY_LOG) || !ret->transport_key)
 		return refuse(reterr, size, 1, config->registry,
 			"it does not hold the keys of `keys` as active bus keys: add their public "
 			"halves to the registry's source, build and sign it");
@@ -102,6 +107,16 @@ static int registry_take(
 		r = own == REGISTRY_UNSIGNED ? r : own;
 	}
 	return r ? refuse(reterr, size, r, config->registry, why) : 0;
+}
+
+int broker_files_earlier(const struct config_broker *config, uint64_t version, struct registry **ret)
+{
+	char path[PATH_MAX], why[512];
+	if (snprintf(path, sizeof(path), "%s.%" PRIu64, config->registry, version) >=
+		(int)sizeof(path))
+		return -ENAMETOOLONG;
+	/* Whose signatures count is decided by the one before it. */
+	return registry_read(path, NULL, ret, why, sizeof(why));
 }
 
 static int config_digest(

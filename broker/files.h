@@ -17,7 +17,7 @@ struct broker_files {
 	struct registry *registry;
 	bool registry_pinned; /* signed by the policy's roots; else only by its own */
 	const struct key_secret *log_keys[JOURNAL_LOG_KEYS_MAX]; /* in @keys, as they stand there */
-	const struct key_secret *transport_key; /* in @keys, the newest that the registry has */
+	const struct key_secret *transport_key; /* in @keys, the oldest that is active in the registry */
 	struct schema_library *schemas;         /* with those of @registry */
 	uint8_t config_digest[HASH_SIZE];       /* SHA-256 of the configuration file */
 };
@@ -39,5 +39,15 @@ enum { BROKER_FILES_REFUSED = 1 };
  */
 int broker_files_read(
 	const struct config_broker *config, struct broker_files *ret, char *reterr, size_t size);
+
+/**
+ * broker_files_earlier() - a version that came before the registry's file: FILE.VERSION beside it
+ * @config:  names the file
+ * @version: which
+ * @ret:     the registry
+ * Return: 0, REGISTRY_*, negative errno; -ENOENT: it is not there.
+ */
+int broker_files_earlier(
+	const struct config_broker *config, uint64_t version, struct registry **ret);
 void broker_files_deinit(struct broker_files *files);
 DEFINE_CLEANUP_PTR(struct broker_files, broker_files_deinit);

@@ -269,29 +269,38 @@ static void on_hello(void *context, Dienstweg__Hello *hello)
 	trust_hello(adapter->trust, hello);
 }
 
-/* The broker's transport keys that are active, newest first. Return: how many. */
+/*
+ * The broker's transport keys: those that are active, newest first, and the one that was retired last, which it serves
+ * with until it is started anew. Return: how many.
+ */
 static size_t broker_keys(const struct dw_adapter *adapter, const uint8_t *ret[BUS_KEYS_MAX])
 {
 	const Dienstweg__RegistryContent *content = registry_content(trust_registry(adapter->trust));
+	const uint8_t *retired = NULL;
 	size_t count = 0;
-	for (size_t i = content->n_bus_keys; i > 0 && count < BUS_KEYS_MAX; i--) {
+	for (size_t i = content->n_bus_keys; i > 0 && count < BUS_KEYS_MAX - 1; i--) {
 		const Dienstweg__Key *key = content->bus_keys[i - 1];
-		if (key->use == DIENSTWEG__KEY_USE__KEY_USE_TRANSPORT &&
-			key->state == DIENSTWEG__KEY_STATE__KEY_STATE_ACTIVE)
+		if (key->use != DIENSTWEG__KEY_USE__KEY_USE_TRANSPORT)
+			continue;
+		if (key->state == DIENSTWEG__KEY_STATE__KEY_STATE_ACTIVE)
 			ret[count++] = key->public_.data;
+		else if (key->state == DIENSTWEG__KEY_STATE__KEY_STATE_RETIRED && !retired)
+			retired = key->public_.data;
 	}
+	if (retired)
+		ret[count++] = retired;
 	return count;
 }
 
-/* Ours is exchanged as soon as the registry has a newer one, the broker's when the one in use is not active. */
+/* Ours is exchanged as soon as the registry has a newer one, the broker's when it may not serve with it any more. */
 static bool keys_are_old(const struct dw_adapter *adapter)
 {
 	const uint8_t *keys[BUS_KEYS_MAX];
 	size_t count = broker_keys(adapter, keys);
-	bool active = false;
+	bool valid = false;
 	for (size_t i = 0; i < count; i++)
-		active |= memcmp(keys[i], adapter->broker_key, BOX_KEY_SIZE) == 0;
-	return !active || adapter->transport_key != adapter->parties->transports[0];
+		valid |= memcmp(keys[i], adapter->broker_key, BOX_KEY_SIZE) == 0;
+	return !valid || adapter->transport_key != adapter->parties->transports[0];
 }
 
 static void registry_adopted(struct dw_adapter *adapter)

@@ -66,6 +66,11 @@ struct journal_options {
 	void (*failed)(void *context, int error); /* journal thread: it cannot go on; called once */
 	void *failed_context;
 
+	/* Versions between the journal's registry and the given one, if there are any. 0, REGISTRY_*, negative errno;
+	   -ENOENT: it is not kept. NULL: none are. */
+	int (*earlier)(void *context, uint64_t version, struct registry **ret);
+	void *earlier_context;
+
 	bool erase_daily; /* look every day what is to be erased; else only when an operator asks */
 	/* Journal thread: a run of erasure has made a step durable. May be NULL. */
 	void (*erase_told)(void *context, enum erase_told told);
@@ -76,7 +81,7 @@ enum { JOURNAL_TICKS = 4 /* parcels of the journal's own */ };
 /**
  * journal_open() - open or create the journal and read meta, registry, counters and the tree edge
  * @options:  how; strings and keys are borrowed for the journal's life
- * @registry: the signed registry the broker was started with; adopted (journaled) when newer
+ * @registry: the signed registry the broker was started with; adopted (journaled) when newer, after those in between
  * @ret:      the journal; no thread runs yet
  * @reterr:   a sentence: unknown format version, another bus, a registry conflict...
  * @size:     of @reterr

@@ -230,85 +230,6 @@ static int load_registry(struct journal *journal, struct db_txn *txn, char *rete
 	return -EBADMSG;
 }
 
-static int explain_conflict(const struct journal *journal, const struct registry *given,
-	int verdict, char *reterr, size_t size)
-{
-	uint64_t held = journal->registry ? registry_version(journal->registry) : 0;
-	uint64_t version = registry_version(given);
-	if (verdict == REGISTRY_KEYS)
-		snprintf(reterr, size,
-			"registry version %" PRIu64
-			" has none of the broker's log keys as active: let the registrar enter the "
-			"public half of one, or give the broker the secret of an active one in "
-			"`keys`",
-			version);
-	else if (verdict == REGISTRY_OLDER)
-		snprintf(reterr, size,
-			"registry version %" PRIu64 " is older than version %" PRIu64
-			" in the journal: give the broker the newest one",
-			version, held);
-	else if (version == held)
-		snprintf(reterr, size,
-			"registry version %" PRIu64
-			" has other bytes than the one in the journal: two "
-			"registries were signed under one number; give the broker the one in force",
-			version);
-	else if (verdict == REGISTRY_UNSIGNED)
-		snprintf(reterr, size,
-			"registry version %" PRIu64
-			" is not signed by two roots of version %" PRIu64 ": let them sign it",
-			version, held);
-	else
-		snprintf(reterr, size,
-			"registry version %" PRIu64 " does not follow version %" PRIu64
-			" in the journal: it names another version before it; give the broker each "
-			"version "
-			"in turn",
-			version, held);
-	return JOURNAL_CONFLICT;
-}
-
-static int adopt_registry(struct journal *journal, struct registry *given, char *reterr, size_t size)
-{
-	/* A parcel of our own: this is the same act as a registry that arrives later. */
-	struct parcel *parcel = journal->ticks_idle;
-	struct batch batch = {.parcels = parcel, .opening = true};
-	if (!bytes_equal(registry_bus(given), journal->options.bus)) {
-		snprintf(reterr, size,
-			"the registry is for bus \"%.*s\", the configuration says \"%.*s\"",
-			(int)registry_bus(given).len, (const char *)registry_bus(given).data,
-			(int)journal->options.bus.len, (const char *)journal->options.bus.data);
-		return JOURNAL_CONFLICT;
-	}
-	if (!journal->registry && !journal->options.registry_pinned) {
-		snprintf(reterr, size,
-			"registry version %" PRIu64
-			" is not signed by the roots of the policy, and this journal is new: "
-			"begin it with a registry that they signed",
-			registry_version(given));
-		return JOURNAL_CONFLICT;
-	}
-	parcel->kind = PARCEL_REGISTRY;
-	parcel->registry = given;
-	journal->ticks_idle = parcel->next;
-	parcel->next = NULL;
-	int r = batch_run(journal, &batch);
-	int verdict = parcel->verdict;
-	parcel->kind = PARCEL_TICK;
-	parcel->registry = NULL;
-	parcel->verdict = 0;
-	parcel->next = journal->ticks_idle;
-	journal->ticks_idle = parcel;
-	if (r < 0) {
-		snprintf(reterr, size, "%s: the first commit failed: %s", journal->options.dir,
-			strerrordesc_np(-r));
-		return r;
-	}
-	if (verdict == 0 && journal->signers_count == 0)
-		verdict = REGISTRY_KEYS;
-	return verdict ? explain_conflict(journal, given, verdict, reterr, size) : 0;
-}
-
 /* ---- all of it ---- */
 
 static int make_parts(struct journal *journal)
@@ -360,15 +281,6 @@ static int load(struct journal *journal, char *reterr, size_t size)
 	return journal_put_error(db_commit(txn));
 }
 
-static int check_given(struct journal *journal, struct registry *given, char *reterr, size_t size)
-{
-	struct log_signer signers[JOURNAL_LOG_KEYS_MAX];
-	int r = journal->registry ? registry_check_successor(journal->registry, given) : 0;
-	if (r == 0 && signers_choose(journal, given, signers) == 0)
-		r = REGISTRY_KEYS;
-	return r > 0 ? explain_conflict(journal, given, r, reterr, size) : r;
-}
-
 static int open_all(struct journal *journal, struct registry *given, char *reterr, size_t size)
 {
 	int r = lock_folder(journal, reterr, size);
@@ -402,7 +314,7 @@ static int open_all(struct journal *journal, struct registry *given, char *reter
 		r = highwater_look(journal);
 	/* Before anything is written: an epoch must not begin with a registry that cannot follow. */
 	if (r == 0 && (journal->doubt != JOURNAL_SURE || journal->options.order))
-		r = check_given(journal, given, reterr, size);
+		r = adopt_check(journal, given, reterr, size);
 	if (r == 0 && journal->options.order)
 		r = epoch_open(journal, reterr, size);
 	if (r)

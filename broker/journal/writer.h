@@ -195,6 +195,19 @@ int highwater_look(struct journal *journal);
 void highwater_keep(struct journal *journal, bool now);
 
 /**
+ * adopt_registry() - the registry that the broker was started with comes into force, after those in between
+ * @journal: read; no thread runs
+ * @given:   signed
+ * @reterr:  a sentence
+ * @size:    of @reterr
+ * Return: 0, JOURNAL_CONFLICT, negative errno.
+ */
+int adopt_registry(struct journal *journal, struct registry *given, char *reterr, size_t size);
+
+/* Could it? Nothing is written. Likewise. */
+int adopt_check(struct journal *journal, struct registry *given, char *reterr, size_t size);
+
+/**
  * epoch_open() - take the operator's order to go on under a new origin
  * @journal: read, and compared with its high-water mark; options.order is set
  * @reterr:  a sentence

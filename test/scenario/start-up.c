@@ -14,6 +14,7 @@
 #include "proto/identity/keyfile.h"
 #include "test/kit/bus.h"
 #include "test/kit/check.h"
+#include "test/kit/wire.h"
 
 enum { RUN_MS = 30000, FILE_MAX = 1 << 20, NEGATIVE = 1, USAGE = 2, FAILURE = 3, WORDS_MAX = 4 };
 
@@ -296,6 +297,82 @@ static void the_journal_remembers_its_registry(void)
 	bus_deinit(&bus);
 }
 
+/* Versions that came while the broker was off: it takes them in order, when they lie beside the newest. */
+static void versions_that_were_missed_are_made_up_for(void)
+{
+	enum { LAST = 5 };
+	struct registry *versions[LAST + 1] = {NULL};
+	struct bus bus;
+	char path[LAST + 1][512];
+
+	bus_open(&bus);
+	starts(&bus);
+	versions[1] = registry_ref(bus.registry);
+	for (uint32_t v = 2; v <= LAST; v++) {
+		char name[64];
+		snprintf(name, sizeof(name), "registry.signed.%u", v);
+		snprintf(path[v], sizeof(path[v]), "%s", bus_path(&bus, name));
+		versions[v] = registry_fixture_load(bus.fixture, v, versions[v - 1]);
+	}
+	file_put(bus_path(&bus, "registry.signed"), registry_signed_bytes(versions[LAST]));
+	refused_at_start(&bus, "does not follow version 1", "Put version 2", "beside");
+	/* One is still missing: those before it are in force already, and it is named. */
+	file_put(path[2], registry_signed_bytes(versions[2]));
+	file_put(path[4], registry_signed_bytes(versions[4]));
+	refused_at_start(&bus, "does not follow version 2", "Put version 3", NULL);
+	/* What lies there has to be it. */
+	file_put(path[3], BYTES_STR("version 3, I swear"));
+	refused_at_start(&bus, "registry version 3, beside the newest", NULL, NULL);
+	file_put(path[3], registry_signed_bytes(versions[4]));
+	refused_at_start(&bus, "does not follow version 2", NULL, NULL);
+	file_put(path[3], registry_signed_bytes(versions[3]));
+	starts(&bus);
+	for (uint32_t v = 2; v < LAST; v++)
+		unlink(path[v]);
+	starts(&bus);
+	for (uint32_t v = 1; v <= LAST; v++)
+		registry_unref(versions[v]);
+	bus_deinit(&bus);
+}
+
+/*
+ * The secret of the next transport key lies there early, and the registry names both: adapters that have not heard of
+ * the next one yet must get in, so it serves with the one that was named first.
+ */
+static void the_next_transport_key_waits(void)
+{
+	struct bus bus;
+	struct keyring_secret keys = {.owner = "test.demo"};
+
+	bus_init_usual(&bus, check_subdir());
+	Dienstweg__RegistryContent *content = registry_fixture_content(bus.fixture);
+	const struct key_secret *log = registry_fixture_secret(bus.fixture, "test.demo", KEY_LOG);
+	const struct key_secret *next = registry_fixture_secret(
+		bus.fixture, "test.demo", KEY_TRANSPORT);
+	/* The kit's adapters know the key that was made last; the registry has it first. */
+	registry_fixture_add_key(bus.fixture, "test.demo", KEY_TRANSPORT);
+	const struct key_secret *present = registry_fixture_secret(
+		bus.fixture, "test.demo", KEY_TRANSPORT);
+	for (size_t i = content->n_bus_keys - 1; i > 0; i--) {
+		Dienstweg__Key *before = content->bus_keys[i - 1];
+		content->bus_keys[i - 1] = content->bus_keys[i];
+		content->bus_keys[i] = before;
+	}
+	bus_write(&bus);
+	const struct key_secret *all[] = {log, present, next};
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		keys.keys[keys.count++] = (struct key_secret *)(uintptr_t)all[i];
+	CHECK_INT(unlink(bus_path(&bus, "keys/bus.secret")), 0);
+	CHECK_INT(unlink(bus_path(&bus, "keys/bus.keys")), 0);
+	CHECK_INT(keyfile_write(bus_path(&bus, "keys"), "bus", &keys), 0);
+	bus_start(&bus);
+	struct wire *wire = wire_new(&bus, "city");
+	wire_open_session(wire, "city");
+	wire_free(wire);
+	CHECK_INT(bus_end(&bus, SIGTERM), 0);
+	bus_deinit(&bus);
+}
+
 static void format_set(const struct bus *bus, uint32_t version)
 {
 	struct db_options options = {
@@ -417,6 +494,8 @@ static void a_journal_that_was_cut_short_is_named(void)
 
 CHECK_MAIN(CHECK_CASE(a_wrong_line_is_named), CHECK_CASE(a_missing_file_is_named),
 	CHECK_CASE(secrets_are_kept), CHECK_CASE(what_is_not_signed_is_not_believed),
-	CHECK_CASE(the_journal_remembers_its_registry), CHECK_CASE(the_state_folder_is_its_own),
+	CHECK_CASE(the_journal_remembers_its_registry),
+	CHECK_CASE(versions_that_were_missed_are_made_up_for),
+	CHECK_CASE(the_next_transport_key_waits), CHECK_CASE(the_state_folder_is_its_own),
 	CHECK_CASE(a_journal_that_was_cut_short_is_named), CHECK_CASE(a_journal_belongs_to_one_bus),
 	CHECK_CASE(wrong_usage_is_exit_2))
