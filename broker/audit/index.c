@@ -129,6 +129,13 @@ static int note_message(struct update *u, const struct audit_entry *entry)
 	return r == KEYRING_MISSING ? 0 : r;
 }
 
+/* What a party says of messages that were not for it is about nothing: else it could make others' cases long. */
+static bool is_about(const struct audit_entry *entry, size_t nth)
+{
+	return nth < entry->decision->n_verdicts &&
+	       entry->decision->verdicts[nth] != DIENSTWEG__ACK_VERDICT__ACK_UNKNOWN;
+}
+
 static int note_entry(struct update *u, const struct audit_entry *entry)
 {
 	const struct index_tables *tables = &u->index->tables;
@@ -136,8 +143,9 @@ static int note_entry(struct update *u, const struct audit_entry *entry)
 	if (entry->header) /* accepted, or refused: the case that its sender named */
 		return note_message(u, entry);
 	for (size_t i = 0; entry->batch && i < entry->batch->n_acks && r == 0; i++)
-		r = index_put_about(
-			tables, u->txn, entry->batch->acks[i]->sequence, entry->sequence);
+		if (is_about(entry, i))
+			r = index_put_about(
+				tables, u->txn, entry->batch->acks[i]->sequence, entry->sequence);
 	for (size_t i = 0; i < entry->decision->n_affected && r == 0; i++)
 		r = index_put_about(
 			tables, u->txn, entry->decision->affected[i]->sequence, entry->sequence);

@@ -274,6 +274,40 @@ static void finds_a_large_case(void)
 	CHECK_INT(case_walk_next(&walk, &sequence), DB_NOT_FOUND);
 }
 
+/* Town acknowledges an event, and in one breath a message of others: that is about nothing of theirs. */
+static void nobody_makes_a_case_of_others_long(void)
+{
+	_cleanup_(life_deinit) struct life life;
+	_cleanup_(audit_close) struct audit audit;
+	uint8_t id[CASE_ID_SIZE];
+	life_init(&life, check_memdir(), "foreign");
+	struct journal_fixture *f = &life.journal;
+	journal_fixture_start(f);
+	struct parcel *foreign = journal_fixture_submit(f, &(struct fixture_load){.count = 1});
+	struct parcel *event = journal_fixture_submit(
+		f, &(struct fixture_load){.count = 1, .service = "event"});
+	journal_fixture_run(f, foreign);
+	journal_fixture_run(f, event);
+	struct parcel_submit both[2] = {foreign->submits[0], event->submits[0]};
+	struct parcel all = *event;
+	all.submits = both;
+	all.submits_count = 2;
+	struct parcel *acks = journal_fixture_acks(f, "town", &all);
+	journal_fixture_run(f, acks);
+	CHECK_INT(acks->acks[0].decision.verdicts[0], DIENSTWEG__ACK_VERDICT__ACK_UNKNOWN);
+	CHECK_INT(acks->acks[0].decision.verdicts[1], DIENSTWEG__ACK_VERDICT__ACK_CLOSED);
+	uint64_t message = foreign->submits[0].proof.sequence;
+	journal_fixture_stop(f);
+	_cleanup_(case_index_free) struct case_index *index = updated(&life, f->dir, &audit, false);
+	case_of(&audit, message, id);
+	CHECK_INT(entries_of(&audit, index, id), 1);
+	case_of(&audit, event->submits[0].proof.sequence, id);
+	CHECK_INT(entries_of(&audit, index, id), 2);
+	parcel_free(foreign);
+	parcel_free(event);
+	parcel_free(acks);
+}
+
 static void notices_another_journal(void)
 {
 	_cleanup_(life_deinit) struct life life, other;
@@ -328,5 +362,5 @@ static void says_where_it_cannot_be(void)
 
 CHECK_MAIN(CHECK_CASE(tells_the_life_of_a_case), CHECK_CASE(tells_failures_and_ends),
 	CHECK_CASE(goes_on_where_it_stopped), CHECK_CASE(finds_a_large_case),
-	CHECK_CASE(notices_another_journal), CHECK_CASE(names_no_case),
-	CHECK_CASE(says_where_it_cannot_be))
+	CHECK_CASE(nobody_makes_a_case_of_others_long), CHECK_CASE(notices_another_journal),
+	CHECK_CASE(names_no_case), CHECK_CASE(says_where_it_cannot_be))
