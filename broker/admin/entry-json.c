@@ -97,6 +97,7 @@ static json_t *acks_json(const struct audit_entry *entry)
 		[DIENSTWEG__ACK_VERDICT__ACK_CLOSED] = "closed",
 		[DIENSTWEG__ACK_VERDICT__ACK_ALREADY] = "already",
 		[DIENSTWEG__ACK_VERDICT__ACK_UNKNOWN] = "unknown",
+		[DIENSTWEG__ACK_VERDICT__ACK_LATE] = "late",
 	};
 	json_t *array = json_array();
 	for (size_t i = 0; i < entry->batch->n_acks; i++) {

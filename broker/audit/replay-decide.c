@@ -148,7 +148,6 @@ static int decide_acknowledged(
 		.signature_ok = true,
 		.speaker = audit_entry_speaker(entry),
 	};
-	size_t first = 0;
 	if (!p->rules.registry || facts.speaker.len > NAME_BYTES_MAX)
 		return replay_instead(ret, "impossible: nobody is known who could have sent it");
 	int r = p->version->acknowledge(&p->rules, &facts, &decision);
@@ -157,10 +156,9 @@ static int decide_acknowledged(
 	if (!decision.append)
 		return replay_instead(ret, decision.refused
 						   ? "refused as a whole, which is only counted"
-						   : "no entry, as it ends no message");
-	while (first + 1 < entry->batch->n_acks &&
-		decision.verdicts[first] != DIENSTWEG__ACK_VERDICT__ACK_CLOSED)
-		first++;
+						   : "no entry, as it ends no message and tells "
+						     "nothing new of one");
+	size_t first = ack_decision_first(&decision, entry->batch->n_acks);
 	ret->compared = true;
 	ret->kind = DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED;
 	ret->decision = decision.decision;

@@ -130,6 +130,25 @@ static int put_ends(struct replayer *p, const struct audit_entry *entry)
 }
 
 /* Whether a case is still under hold its entries need not tell: the release may be erased, and the hold not. */
+/* What a recipient said of messages that had ended without it. Where the entry that ended one is erased, so is its row. */
+static int put_heard(struct replayer *p, const struct audit_entry *entry)
+{
+	const Dienstweg__Decision *decision = entry->decision;
+	struct rules_item item = {};
+	int r = entry->batch ? number_of(p, entry->batch->recipient, &item.party) : 0;
+	for (size_t i = 0;
+		r == 0 && entry->batch && i < entry->batch->n_acks && i < decision->n_verdicts; i++) {
+		struct place place;
+		if (decision->verdicts[i] != DIENSTWEG__ACK_VERDICT__ACK_LATE)
+			continue;
+		item.sequence = entry->batch->acks[i]->sequence;
+		r = place_find(p->rules.state, &item, &place);
+		if (r == 0 && place.where == PLACE_ENDED && end_state_is_unheard(place.end))
+			r = place_hear(p->rules.state, &item, &place);
+	}
+	return r;
+}
+
 static int found_hold(struct replayer *p, const struct audit_entry *entry, struct founding *at)
 {
 	const Dienstweg__State *told = at->told;
@@ -144,6 +163,7 @@ static int found_hold(struct replayer *p, const struct audit_entry *entry, struc
 static int found_entry(struct replayer *p, const struct audit_entry *entry, struct founding *at)
 {
 	struct remade made;
+	int r;
 	switch (entry->stub.kind) {
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ACCEPTED:
 		return put_seen(p, entry);
@@ -153,6 +173,8 @@ static int found_entry(struct replayer *p, const struct audit_entry *entry, stru
 			       ? put_seen(p, entry)
 			       : 0;
 	case DIENSTWEG__ENTRY_KIND__ENTRY_ACKNOWLEDGED:
+		r = put_ends(p, entry);
+		return r ? r : put_heard(p, entry);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_EXPIRED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_DISCARDED:

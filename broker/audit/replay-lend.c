@@ -38,15 +38,43 @@ static int ended_unread(struct replayer *p, uint64_t sequence, struct bytes part
 	return r < 0 ? r : 0;
 }
 
-static int lend_end(struct replayer *p, const struct rules_item *item, struct replay_lent *lent)
+static int lend_end(
+	struct replayer *p, const struct rules_item *item, bool late, struct replay_lent *lent)
 {
 	uint8_t value[END_ROW_SIZE];
 	uint8_t *key = lent->ends[lent->ends_count++];
-	const struct end_row row = {.state = END_ACCEPTED};
+	const struct end_row row = {.state = late ? END_EXPIRED : END_ACCEPTED};
 	end_key_encode(item->sequence, item->party, key);
 	end_row_encode(&row, value);
 	return state_put(
 		p->rules.state, STATE_END, BYTES(key, END_KEY_SIZE), BYTES(value, sizeof(value)));
+}
+
+/* One word of a recipient, about what the state that replay began with did not have open. */
+static int lend_one(struct replayer *p, const struct rules_item *item, struct bytes party,
+	bool late, struct replay_lent *lent)
+{
+	struct place place;
+	bool ended = false;
+	int r = place_find(p->rules.state, item, &place);
+	if (r == 0 && place.where == PLACE_NONE)
+		r = ended_unread(p, item->sequence, party, &ended);
+	if (r == 0 && ended)
+		return lend_end(p, item, late, lent);
+	/* The entry that its recipient was late by is erased. It was, so that stays. */
+	if (r == 0 && !late && place.where == PLACE_ENDED && !place.heard &&
+		end_state_is_unheard(place.end))
+		return place_hear(p->rules.state, item, &place);
+	return r;
+}
+
+/* Said twice in one breath: the first was late, and the second is no word of an entry that is gone. */
+static bool said_before(const struct audit_entry *entry, size_t nth)
+{
+	for (size_t i = 0; i < nth; i++)
+		if (entry->batch->acks[i]->sequence == entry->batch->acks[nth]->sequence)
+			return true;
+	return false;
 }
 
 static int lend_ends(struct replayer *p, const struct audit_entry *entry, struct replay_lent *lent)
@@ -58,17 +86,11 @@ static int lend_ends(struct replayer *p, const struct audit_entry *entry, struct
 	for (size_t i = 0; r == 0 && i < entry->batch->n_acks && i < decision->n_verdicts &&
 			   lent->ends_count < BATCH_MAX;
 		i++) {
-		struct place place;
-		bool ended = false;
+		bool late = decision->verdicts[i] == DIENSTWEG__ACK_VERDICT__ACK_LATE;
 		item.sequence = entry->batch->acks[i]->sequence;
-		if (decision->verdicts[i] != DIENSTWEG__ACK_VERDICT__ACK_ALREADY ||
-			item.sequence >= p->result->from)
-			continue;
-		r = place_find(p->rules.state, &item, &place);
-		if (r == 0 && place.where == PLACE_NONE)
-			r = ended_unread(p, item.sequence, party, &ended);
-		if (r == 0 && ended)
-			r = lend_end(p, &item, lent);
+		if ((late || decision->verdicts[i] == DIENSTWEG__ACK_VERDICT__ACK_ALREADY) &&
+			item.sequence < p->result->from && !said_before(entry, i))
+			r = lend_one(p, &item, party, late, lent);
 	}
 	return r;
 }

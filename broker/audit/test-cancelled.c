@@ -128,7 +128,7 @@ static void what_waits_is_ended_by_its_sender(void)
 	journal_fixture_run(&f, acks);
 	for (size_t i = 0; i < 4; i++)
 		CHECK_INT(acks->acks[0].decision.verdicts[i],
-			i < 3 ? DIENSTWEG__ACK_VERDICT__ACK_ALREADY
+			i < 3 ? DIENSTWEG__ACK_VERDICT__ACK_LATE
 			      : DIENSTWEG__ACK_VERDICT__ACK_CLOSED);
 	struct parcel *late = journal_fixture_cancel(&f, "city", sent, 4, "ministry");
 	CHECK_INT(cancel(&f, late), 0);

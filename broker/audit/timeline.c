@@ -230,7 +230,7 @@ static int tell_ack(struct timeline *t, const struct audit_entry *entry, size_t 
 		entry->decision->verdicts[nth] == DIENSTWEG__ACK_VERDICT__ACK_UNKNOWN ||
 		!is_ours(t, ack->sequence))
 		return 0;
-	if (entry->decision->verdicts[nth] == DIENSTWEG__ACK_VERDICT__ACK_ALREADY)
+	if (entry->decision->verdicts[nth] != DIENSTWEG__ACK_VERDICT__ACK_CLOSED)
 		event.what = TIMELINE_LATE;
 	event.message = ack->sequence;
 	event.key_id = audit_entry_key_id(entry);

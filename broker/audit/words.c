@@ -85,18 +85,22 @@ static void add_refused(struct words *words, const Dienstweg__Decision *decision
 
 static void add_verdicts(struct words *words, const Dienstweg__Decision *decision)
 {
-	size_t closed = 0, already = 0;
+	size_t closed = 0, already = 0, late = 0;
 	for (size_t i = 0; i < decision->n_verdicts; i++) {
 		closed += decision->verdicts[i] == DIENSTWEG__ACK_VERDICT__ACK_CLOSED;
 		already += decision->verdicts[i] == DIENSTWEG__ACK_VERDICT__ACK_ALREADY;
+		late += decision->verdicts[i] == DIENSTWEG__ACK_VERDICT__ACK_LATE;
 	}
 	words_add(
 		words, "%zu of %zu acknowledgements ended a message", closed, decision->n_verdicts);
+	if (late > 0)
+		words_add(words, ", %zu came late: it had expired, or was cancelled or discarded",
+			late);
 	if (already > 0)
 		words_add(words, ", %zu came after its end", already);
-	if (closed + already < decision->n_verdicts)
+	if (closed + already + late < decision->n_verdicts)
 		words_add(words, ", %zu named no message of this recipient",
-			decision->n_verdicts - closed - already);
+			decision->n_verdicts - closed - already - late);
 }
 
 static void add_affected(struct words *words, const Dienstweg__Decision *decision)

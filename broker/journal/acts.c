@@ -26,6 +26,21 @@ static int class_of(struct journal *journal, uint64_t sequence, uint8_t *ret)
 	return 0;
 }
 
+/* What ended long ago may have been pruned when its recipient speaks of it. */
+enum { CLASS_LONGEST = UINT8_MAX /* no registry has it, so it gives way to the longest */ };
+
+static int class_of_ack(struct journal *journal, const struct parcel_ack *ack, uint8_t *ret)
+{
+	size_t first = ack_decision_first(&ack->decision, ack->facts.batch->n_acks);
+	struct record_source source = journal_records(journal);
+	struct stub stub;
+	int r = stub_read(&source, ack->facts.batch->acks[first]->sequence, &stub);
+	if (r < 0)
+		return r;
+	*ret = r == 0 ? stub.class : CLASS_LONGEST;
+	return r == READER_DAMAGED ? -EBADMSG : 0;
+}
+
 static int append_ack(struct journal *journal, struct batch *batch, struct parcel_ack *ack)
 {
 	struct entry entry = {
@@ -33,11 +48,7 @@ static int append_ack(struct journal *journal, struct batch *batch, struct parce
 		.decision = ack->decision.decision,
 		.original = ack->facts.batch_bytes,
 	};
-	size_t first = 0;
-	while (first + 1 < ack->facts.batch->n_acks &&
-		ack->decision.verdicts[first] != DIENSTWEG__ACK_VERDICT__ACK_CLOSED)
-		first++;
-	int r = class_of(journal, ack->facts.batch->acks[first]->sequence, &entry.class);
+	int r = class_of_ack(journal, ack, &entry.class);
 	if (r)
 		return r;
 	receipt_ack_batch_digest(ack->facts.batch_bytes, entry.digest);

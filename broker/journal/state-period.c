@@ -165,7 +165,7 @@ static int take_seen(struct walker *walker, const Dienstweg__Header *header)
 
 static int take_end(struct walker *walker, uint64_t message, uint32_t recipient)
 {
-	uint8_t key[END_KEY_SIZE];
+	uint8_t key[END_KEY_SIZE], counted[END_ROW_SIZE];
 	struct end_row row;
 	struct bytes value;
 	end_key_encode(message, recipient, key);
@@ -173,9 +173,12 @@ static int take_end(struct walker *walker, uint64_t message, uint32_t recipient)
 		&walker->maker->source->store->state, STATE_END, BYTES(key, sizeof(key)), &value);
 	if (r)
 		return r == STATE_NOT_FOUND ? 0 : r;
-	if (end_row_decode(value, &row) == 0 && end_state_is_end(row.state) &&
-		row.entry == walker->sequence)
-		digest_row(walker, STATE_END, BYTES(key, sizeof(key)), value);
+	if (end_row_decode(value, &row) || !end_state_is_end(row.state) ||
+		row.entry != walker->sequence)
+		return 0;
+	row.heard = false; /* that may come years later */
+	end_row_encode(&row, counted);
+	digest_row(walker, STATE_END, BYTES(key, sizeof(key)), BYTES(counted, sizeof(counted)));
 	return 0;
 }
 

@@ -41,6 +41,20 @@ static int check_batch(struct rules *rules, const struct ack_facts *facts, struc
 	return r;
 }
 
+/*
+ * What ended without its recipient may have reached it all the same, and that it says so is worth an entry; once, or
+ * else a party could fill the journal. Whether it means this message nobody knows here: its h has gone with its row.
+ */
+static int acknowledge_late(struct rules *rules, const struct rules_item *item,
+	const struct place *place, Dienstweg__AckVerdict *ret)
+{
+	*ret = DIENSTWEG__ACK_VERDICT__ACK_ALREADY;
+	if (rules->version < 1 || place->heard || !end_state_is_unheard(place->end))
+		return 0;
+	*ret = DIENSTWEG__ACK_VERDICT__ACK_LATE;
+	return place_hear(rules->state, item, place);
+}
+
 static int acknowledge_one(struct ending *ending, uint32_t party, const Dienstweg__Ack *ack,
 	size_t index, Dienstweg__AckVerdict *ret)
 {
@@ -50,10 +64,8 @@ static int acknowledge_one(struct ending *ending, uint32_t party, const Dienstwe
 	int r = place_find(ending->rules->state, &item, &place);
 	if (r < 0 || place.where == PLACE_NONE)
 		return r;
-	if (place.where == PLACE_ENDED) {
-		*ret = DIENSTWEG__ACK_VERDICT__ACK_ALREADY;
-		return 0;
-	}
+	if (place.where == PLACE_ENDED)
+		return acknowledge_late(ending->rules, &item, &place, ret);
 	if (!bytes_equal(BYTES_PB(ack->h), BYTES(place.row.h, HASH_SIZE)))
 		return 0;
 	*ret = DIENSTWEG__ACK_VERDICT__ACK_CLOSED;
@@ -99,7 +111,9 @@ int rules_acknowledge(struct rules *rules, const struct ack_facts *facts, struct
 		if (r < 0)
 			return r;
 	}
-	ret->append = ending.count != 0;
+	Dienstweg__AckVerdict first = ret->verdicts[ack_decision_first(ret, facts->batch->n_acks)];
+	ret->append = first == DIENSTWEG__ACK_VERDICT__ACK_CLOSED ||
+		      first == DIENSTWEG__ACK_VERDICT__ACK_LATE;
 	if (!ret->append)
 		return 0;
 	r = ack_decision_make(rules, facts, ret);

@@ -96,6 +96,7 @@ int place_find(struct state *state, const struct rules_item *item, struct place 
 	if (end_state_is_end(end.state)) {
 		ret->where = PLACE_ENDED;
 		ret->end = end.state;
+		ret->heard = end.heard;
 		return 0;
 	}
 	ret->where = end.state == END_DEAD ? PLACE_DEAD : PLACE_HELD;
@@ -187,6 +188,13 @@ int place_park(const struct rules *rules, const struct rules_item *item, const s
 	if (r == 0 && held)
 		r = order_put(rules, item, place->lane, &place->row);
 	return r < 0 ? r : end_put(rules->state, item, &end);
+}
+
+int place_hear(struct state *state, const struct rules_item *item, const struct place *place)
+{
+	const struct end_row end = {
+		.state = place->end, .heard = true, .entry = place->entry, .index = place->index};
+	return end_put(state, item, &end);
 }
 
 /* A row that was found a moment ago must be there. */

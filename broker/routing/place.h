@@ -21,10 +21,11 @@ enum place_where {
 struct place {
 	enum place_where where;
 	uint8_t lane;
-	uint8_t end;          /* PLACE_ENDED: enum end_state */
-	uint8_t index;        /* PLACE_DEAD, PLACE_HELD: of the item in that entry */
-	uint64_t due_ms;      /* PLACE_TIMER; PLACE_HELD: when released, 0: at once */
-	uint64_t entry;       /* PLACE_DEAD, PLACE_HELD: that put it there */
+	uint8_t end;     /* PLACE_ENDED: enum end_state */
+	bool heard;      /* PLACE_ENDED: as in struct end_row */
+	uint8_t index;   /* PLACE_DEAD, PLACE_HELD, PLACE_ENDED: of the item in that entry */
+	uint64_t due_ms; /* PLACE_TIMER; PLACE_HELD: when released, 0: at once */
+	uint64_t entry;  /* PLACE_DEAD, PLACE_HELD: that put it there; PLACE_ENDED: that ended it */
 	struct queue_row row; /* open */
 };
 
@@ -48,6 +49,9 @@ int place_delay(const struct rules *rules, const struct rules_item *item, uint64
 /* Put it among the dead letters, or hold it (PLACE_HELD): where, lane, row, entry and index are given, and when
    it would have been due. It must be nowhere else. */
 int place_park(const struct rules *rules, const struct rules_item *item, const struct place *place);
+
+/* It ended without its recipient, who says now what became of it: note that, once. As it was found, PLACE_ENDED. */
+int place_hear(struct state *state, const struct rules_item *item, const struct place *place);
 
 /* Take it from where it was found. */
 int place_remove(

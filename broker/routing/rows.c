@@ -361,18 +361,21 @@ int seen_row_decode(struct bytes value, struct seen_row *ret)
 
 void end_row_encode(const struct end_row *row, uint8_t buf[END_ROW_SIZE])
 {
-	buf[0] = row->state;
+	buf[0] = row->heard ? row->state | END_HEARD : row->state;
 	be64_put(buf + 1, row->entry);
 	buf[9] = row->index;
 }
 
 int end_row_decode(struct bytes value, struct end_row *ret)
 {
-	if (value.len != END_ROW_SIZE || value.data[0] > END_HELD)
+	if (value.len != END_ROW_SIZE)
 		return 1;
-	if (value.data[0] == END_DELAYED && value.data[9] >= LANE_OUTCOME)
+	ret->heard = (value.data[0] & END_HEARD) != 0;
+	ret->state = value.data[0] & (uint8_t)~END_HEARD;
+	if (ret->state > END_HELD || (ret->heard && !end_state_is_unheard(ret->state)))
 		return 1;
-	ret->state = value.data[0];
+	if (ret->state == END_DELAYED && value.data[9] >= LANE_OUTCOME)
+		return 1;
 	ret->entry = be64_get(value.data + 1);
 	ret->index = value.data[9];
 	return 0;

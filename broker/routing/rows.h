@@ -32,6 +32,11 @@ enum end_state {
 };
 /* "accepted", ... as outcomes say it; "delayed" for END_DELAYED; NULL for no such state. */
 const char *end_state_name(enum end_state state);
+/* Ended without a word of its recipient: one word more is recorded, when it comes. */
+static inline bool end_state_is_unheard(uint8_t state)
+{
+	return state >= END_EXPIRED && state <= END_DISCARDED;
+}
 /* Has it ended, or does it wait? */
 static inline bool end_state_is_end(uint8_t state)
 {
@@ -97,6 +102,7 @@ enum {
 	SEEN_ROW_SIZE = 8 + 1 + 16,
 	END_KEY_SIZE = 8 + 4,
 	END_ROW_SIZE = 1 + 8 + 1,
+	END_HEARD = 0x80, /* in a row's first byte, beside the state */
 	ORDER_KEY_SIZE = 4 + 1 + 4 + 16 + 8,
 	TOTAL_KEY_SIZE = 1 + 4, /* COUNTER_QUEUE, COUNTER_NAME */
 	REFUSALS_KEY_SIZE = 1 + 4 + 8,
@@ -163,6 +169,7 @@ struct seen_row {
 /* How a message ended for a recipient, or (END_DELAYED) where it waits. */
 struct end_row {
 	uint8_t state; /* enum end_state */
+	bool heard;    /* it ended without its recipient, who has said since what became of it */
 	uint64_t entry; /* that ended, buried or held it; END_DELAYED: due ms of its TIMER_RELEASE row */
 	uint8_t index; /* of the ack or the affected item in that entry; END_DELAYED: its lane */
 };

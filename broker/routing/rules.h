@@ -185,13 +185,24 @@ struct ack_decision {
  * @ret:   the decision
  *
  * Order: form; recipient; speaker; key and signature; then each acknowledgement. Those that name an open
- * message and its h end it: row gone, `end` written, outcome in the sender's queue. When all are late or
- * unknown there is no entry. A refused batch never becomes an entry of its own: it is counted, and summed up
+ * message and its h end it: row gone, `end` written, outcome in the sender's queue. Of a message that ended
+ * without its recipient (expired, cancelled, discarded) the first one is late: noted, and nothing else. When all
+ * others are repeated or unknown there is no entry. A refused batch never becomes an entry of its own: it is counted, and summed up
  * with the speaker's other refusals of that minute.
  *
  * Return: 0, negative errno (the transaction is to be given up).
  */
 int rules_acknowledge(struct rules *rules, const struct ack_facts *facts, struct ack_decision *ret);
+
+/* The first acknowledgement that changed something: the entry is kept as long as its message. */
+static inline size_t ack_decision_first(const struct ack_decision *decision, size_t count)
+{
+	size_t first = 0;
+	while (first + 1 < count && decision->verdicts[first] != DIENSTWEG__ACK_VERDICT__ACK_CLOSED &&
+		decision->verdicts[first] != DIENSTWEG__ACK_VERDICT__ACK_LATE)
+		first++;
+	return first;
+}
 
 /* ---- cancel ---- */
 

@@ -191,8 +191,17 @@ static void what_has_ended_stays_as_it_ended(void)
 	CHECK(cancel(&f, "city", &raced, NULL).append);
 	struct ack_decision d = rules_fixture_acknowledge(
 		&f, rules_fixture_acks(&f, "jobcenter", &late, 1));
+	CHECK(d.append && !d.refused);
+	CHECK_INT(d.verdicts[0], DIENSTWEG__ACK_VERDICT__ACK_LATE);
+	CHECK_INT(place_of(&f, &raced.item).end, END_CANCELLED);
+	/* Once is enough. */
+	uint8_t before[HASH_SIZE], after[HASH_SIZE];
+	state_memory_digest(f.memory, before);
+	d = rules_fixture_acknowledge(&f, rules_fixture_acks(&f, "jobcenter", &late, 1));
 	CHECK(!d.append);
 	CHECK_INT(d.verdicts[0], DIENSTWEG__ACK_VERDICT__ACK_ALREADY);
+	state_memory_digest(f.memory, after);
+	CHECK_MEM(before, after, sizeof(before));
 	check_state(&f);
 }
 

@@ -249,6 +249,14 @@ static void test_seen_end(void)
 	CHECK_INT(end_row_decode(BYTES(end_value, sizeof(end_value)), &end_got), 1);
 	end_value[9] = LANE_BULK;
 	CHECK_INT(end_row_decode(BYTES(end_value, sizeof(end_value)), &end_got), 0);
+	/* Its recipient spoke later: of what ended without it, and of nothing else. */
+	end = (struct end_row){.state = END_EXPIRED, .heard = true, .entry = 513, .index = 4};
+	end_row_encode(&end, end_value);
+	check_hex(end_value, sizeof(end_value), "83000000000000020104");
+	CHECK_INT(end_row_decode(BYTES(end_value, sizeof(end_value)), &end_got), 0);
+	CHECK(end_got.heard && end_got.state == END_EXPIRED);
+	end_value[0] = END_ACCEPTED | END_HEARD;
+	CHECK_INT(end_row_decode(BYTES(end_value, sizeof(end_value)), &end_got), 1);
 	CHECK_STR(end_state_name(END_DISCARDED), "discarded");
 	CHECK_STR(end_state_name(END_HELD), "held");
 	CHECK_STR(end_state_name(END_OVERDUE), "overdue");

@@ -326,6 +326,7 @@ static const char *verdict_state(Dienstweg__AckVerdict verdict)
 	case DIENSTWEG__ACK_VERDICT__ACK_CLOSED:
 		return "recorded";
 	case DIENSTWEG__ACK_VERDICT__ACK_ALREADY:
+	case DIENSTWEG__ACK_VERDICT__ACK_LATE:
 		return "already";
 	default:
 		return "unknown";

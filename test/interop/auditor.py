@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 
 import run as first_steps
 
@@ -73,6 +74,18 @@ def attached(case):
     return case.world.message(b"see the plan", keys=keys, attachments=named(ciphertexts))
 
 
+def spoken_late(world, message):
+    """It had reached its recipient all the same, who says so, twice: once that is recorded."""
+    from world import JOBCENTER
+    taken = types.SimpleNamespace(party=JOBCENTER, sequence=world.city.receipts[message.h].sequence, h=message.h)
+    client, receipts = world.jobcenter, len(world.jobcenter.ack_receipts)
+    for _ in range(2):
+        client.acknowledge([taken])
+        assert client.wait(lambda: not client.acks)
+        if client.ack_states[JOBCENTER, taken.sequence] != b"already" or len(client.ack_receipts) != receipts + 1:
+            raise AssertionError(f"{len(client.ack_receipts) - receipts} receipts for a late word")
+
+
 def messages_go_through(case):
     """Accepted, rejected, refused, an event, one that waits, one that expires, one that is cancelled."""
     world = case.world
@@ -96,6 +109,7 @@ def messages_go_through(case):
     said = world.city.cancel(b"city.interop", [mistake.fields.message_id], reason=b"mistake")
     if set(said.values()) != {b"cancelled"}:
         raise AssertionError(said)
+    spoken_late(world, mistake)
     wrong = world.message(b"no", service=b"figures", recipient=b"city.interop")
     world.city.submit([wrong])
     assert world.city.wait(lambda: wrong.h in world.city.refusals)

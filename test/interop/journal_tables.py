@@ -8,6 +8,7 @@ from proto import journal_pb2 as pb
 
 ACCEPTED, REJECTED, EXPIRED, CANCELLED, DISCARDED = 1, 2, 3, 4, 5
 OVERDUE, DUE_SOON = 8, 9  # in outcomes alone
+HEARD = 0x80  # in a row of `end`, beside the state: it ended without its recipient, who spoke later
 DELAYED, DEAD, HELD = 0, 6, 7  # states in `end` of what has not ended
 RELEASE, SUMMARY, PARKED, ASKED, OUTCOMES = 1, 3, {4: DEAD, 5: HELD}, 6, 3
 NEVER = 2 ** 64 - 1
@@ -74,9 +75,11 @@ class Tables:
 
     def ends(self):
         """A row for each delivery that came to its end, by the entry that ended it."""
-        ended = {}
+        ended, late, heard = {}, set(), set()
         for at, (batch, decision) in self.verifier.acks.items():
             for index, (ack, verdict) in enumerate(zip(batch.acks, decision.verdicts)):
+                if verdict == pb.ACK_LATE:
+                    late.add((ack.sequence, self.numbers.get(batch.recipient)))
                 if verdict == pb.ACK_CLOSED:
                     ended[ack.sequence, self.numbers.get(batch.recipient)] = (
                         ACCEPTED if ack.accepted else REJECTED, at, index)
@@ -85,7 +88,9 @@ class Tables:
                 ended[one.sequence, self.numbers.get(one.party)] = (state, at, index)
         for key, value in self.journal.rows("end"):
             sequence, party = number(key[:8]), number(key[8:])
-            state, at, index = value[0], number(value[1:9]), value[9]
+            state, at, index = value[0] & ~HEARD, number(value[1:9]), value[9]
+            if value[0] & HEARD:
+                heard.add((sequence, party))
             if state in (DEAD, HELD):
                 self.parked[sequence, party] = (state, at, index)
             if state in (DELAYED, DEAD, HELD):
@@ -97,6 +102,13 @@ class Tables:
         for sequence, party in set(ended) - set(self.ends_of):
             if sequence not in self.verifier.unread:
                 self.find(sequence, "end", "is not there")
+        unread = any(self.kind_of(at) == 3 for at in self.verifier.unread)
+        for sequence, party in late - heard | (set() if unread else heard - late):
+            if (sequence, party) in self.ends_of:
+                self.find(sequence, "end", f"party {party} spoke after the end, or did not, and the row says otherwise")
+        for sequence, party in late | heard:
+            if self.ends_of.get((sequence, party), (EXPIRED,))[0] not in (EXPIRED, CANCELLED, DISCARDED):
+                self.find(sequence, "end", f"party {party} spoke itself, and is said to have been late")
 
     def deliveries(self, size):
         """Those of entries below a size that nothing below it has ended: (sequence, party)."""
@@ -418,7 +430,8 @@ class Tables:
         return sorted(rows, key=lambda row: row[1][:8])
 
     def end_rows(self, start, size):
-        rows = [row for row in self.journal.rows("end")
+        rows = [(key, u8(value[0] & ~HEARD) + value[1:]) for key, value in self.journal.rows("end")]
+        rows = [row for row in rows
                 if row[1][0] in range(ACCEPTED, DISCARDED + 1) and start <= number(row[1][1:9]) < size]
         return sorted(rows, key=lambda row: row[1][1:10])
 

@@ -202,8 +202,9 @@ class Verifier:
             known = self.messages.get(ack.sequence)
             if verdict == pb.ACK_UNKNOWN:
                 continue
-            if ack.sequence >= sequence or known and (
-                    known[0] != ack.h or batch.recipient not in known[2].recipients):
+            # Of what had ended already nobody compares h: what a party says then is its own word, and ends nothing.
+            if ack.sequence >= sequence or known and batch.recipient not in known[2].recipients or \
+                    known and verdict == pb.ACK_CLOSED and known[0] != ack.h:
                 self.find(sequence, "acknowledgement", f"of {ack.sequence}, which is another message")
 
     def kind_4(self, sequence, _class, _row, decision):

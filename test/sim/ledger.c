@@ -266,6 +266,19 @@ void ledger_already(struct ledger *ledger, uint64_t entry, uint64_t message, uin
 			entry, message);
 }
 
+void ledger_late(struct ledger *ledger, uint64_t entry, uint64_t message, uint8_t recipient)
+{
+	struct leg *leg = ledger_leg_named(ledger, "a late word", message, recipient, NULL);
+	if (!leg)
+		return;
+	if (!end_state_is_unheard(leg->end) || leg->heard)
+		ledger_violate(ledger,
+			"entry %" PRIu64 " says that message %" PRIu64
+			" had ended without %s, which it had not, or had said so before",
+			entry, message, ledger->parties[recipient]);
+	leg->heard = true;
+}
+
 void ledger_failed(
 	struct ledger *ledger, uint64_t entry, uint64_t message, uint8_t recipient, bool waits)
 {

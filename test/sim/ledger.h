@@ -55,6 +55,7 @@ struct leg {
 	uint64_t handed; /* to the recipient's legacy system, by its adapter's so manieth life; 0: not yet */
 	bool told;          /* the sender's legacy system knows the end */
 	uint64_t told_life; /* since its adapter's so manieth life */
+	bool heard;         /* it ended without its recipient, who spoke later */
 };
 
 /* What an operator may hold, beside single messages. */
@@ -148,6 +149,8 @@ void ledger_refused(struct ledger *ledger, uint64_t sequence, const uint8_t *h, 
 void ledger_ended(struct ledger *ledger, uint64_t entry, uint64_t message, uint8_t recipient,
 	enum end_state end);
 void ledger_already(struct ledger *ledger, uint64_t entry, uint64_t message, uint8_t recipient);
+/* A recipient spoke after a message had ended without it, which counts once. */
+void ledger_late(struct ledger *ledger, uint64_t entry, uint64_t message, uint8_t recipient);
 /* A delivery failed: it goes back into the queue, or waits. */
 void ledger_failed(
 	struct ledger *ledger, uint64_t entry, uint64_t message, uint8_t recipient, bool waits);

@@ -97,7 +97,9 @@ static void a_good_history_is_good(void)
 	ledger_told(&ledger, CITY, h_of(1), JOBCENTER, BYTES_STR("accepted"), 2);
 	ledger_already(&ledger, entry, first, JOBCENTER);
 	ledger_failed(&ledger, entry, second, JOBCENTER, true);
-	end(&ledger, second, END_EXPIRED);
+	uint64_t expired = end(&ledger, second, END_EXPIRED);
+	ledger_late(&ledger, expired + 1, second, JOBCENTER);
+	ledger_already(&ledger, expired + 2, second, JOBCENTER);
 	ledger_told(&ledger, CITY, h_of(2), JOBCENTER, BYTES_STR("expired"), 1);
 	ledger_total(&ledger, JOBCENTER, 0);
 	uint64_t refused = commit(&ledger, REFUSED);
@@ -107,6 +109,16 @@ static void a_good_history_is_good(void)
 	ledger_again(&ledger, first, stub_of((uint8_t)first));
 	ledger_rest(&ledger);
 	CHECK_STR(ledger.violation, "");
+}
+
+static void nobody_is_late_twice_or_for_what_it_ended(void)
+{
+	_cleanup_(ledger_deinit) struct ledger ledger;
+	begin(&ledger);
+	uint64_t message = accept_message(&ledger, 1);
+	uint64_t expired = end(&ledger, message, END_EXPIRED);
+	ledger_late(&ledger, expired + 1, message, JOBCENTER);
+	BREAKS(&ledger, "had said so before", ledger_late(&ledger, expired + 2, message, JOBCENTER));
 }
 
 static void what_is_lost_is_missed(void)
@@ -570,12 +582,12 @@ static void the_careless_are_excused_and_nobody_else(void)
 	}
 }
 
-CHECK_MAIN(CHECK_CASE(a_good_history_is_good), CHECK_CASE(what_is_lost_is_missed),
-	CHECK_CASE(what_was_changed_is_noticed), CHECK_CASE(nothing_leaves_before_its_commit),
-	CHECK_CASE(an_answer_says_what_its_entry_says), CHECK_CASE(a_header_has_one_entry),
-	CHECK_CASE(a_message_ends_once), CHECK_CASE(who_accepted_has_it),
-	CHECK_CASE(nothing_overtakes), CHECK_CASE(what_ended_is_delivered_no_more),
-	CHECK_CASE(handing_over_twice_needs_a_crash),
+CHECK_MAIN(CHECK_CASE(a_good_history_is_good), CHECK_CASE(nobody_is_late_twice_or_for_what_it_ended),
+	CHECK_CASE(what_is_lost_is_missed), CHECK_CASE(what_was_changed_is_noticed),
+	CHECK_CASE(nothing_leaves_before_its_commit), CHECK_CASE(an_answer_says_what_its_entry_says),
+	CHECK_CASE(a_header_has_one_entry), CHECK_CASE(a_message_ends_once),
+	CHECK_CASE(who_accepted_has_it), CHECK_CASE(nothing_overtakes),
+	CHECK_CASE(what_ended_is_delivered_no_more), CHECK_CASE(handing_over_twice_needs_a_crash),
 	CHECK_CASE(a_sender_is_told_what_the_journal_has), CHECK_CASE(totals_are_counted),
 	CHECK_CASE(nothing_rests_half_way), CHECK_CASE(attempts_and_late_ends_are_judged),
 	CHECK_CASE(nobody_is_replayed_what_is_not_theirs),

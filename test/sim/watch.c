@@ -97,6 +97,9 @@ static void acknowledged_enter(const struct seen *seen)
 			ledger_ended(ledger, seen->sequence, ack->sequence, recipient,
 				ack->accepted ? END_ACCEPTED : END_REJECTED);
 			break;
+		case DIENSTWEG__ACK_VERDICT__ACK_LATE:
+			ledger_late(ledger, seen->sequence, ack->sequence, recipient);
+			break;
 		case DIENSTWEG__ACK_VERDICT__ACK_ALREADY:
 			ledger_already(ledger, seen->sequence, ack->sequence, recipient);
 			break;
