@@ -86,7 +86,8 @@ static void say_part(FILE *file, const json_t *object)
 
 static void say_end(FILE *file, const json_t *object)
 {
-	fprintf(file, "\n%zu entries. ", json_array_size(json_object_get(object, "entries")));
+	size_t count = json_array_size(json_object_get(object, "entries"));
+	fprintf(file, "\n%zu %s. ", count, count == 1 ? "entry" : "entries");
 	if (number(object, "unreadable"))
 		fprintf(file,
 			"%lld more entries of this case cannot be opened any more; whose they were "

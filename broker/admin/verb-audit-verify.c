@@ -108,10 +108,10 @@ static void print(const struct options *options, const struct audit *audit,
 		       " opened, and compared with their stubs in the tree\n",
 			result->records);
 		if (result->gone_records + result->gone_contents > 0)
-			printf("  erased       %" PRIu64 " records, and the content of %" PRIu64
+			printf("  erased       %" PRIu64 " record%s, and the content of %" PRIu64
 			       " more%s\n",
-				result->gone_records, result->gone_contents,
-				found ? "" : ", as the erased entries say");
+				result->gone_records, result->gone_records == 1 ? "" : "s",
+				result->gone_contents, found ? "" : ", as the erased entries say");
 		printf("  signatures   %" PRIu64 " of senders and recipients\n", result->signatures);
 	}
 	printf("  registries   %" PRIu64 ", version %" PRIu64 " in force\n", result->registries,

@@ -195,12 +195,26 @@ static int instruct(const struct request *request, const char *id, const char *d
 	return 0;
 }
 
-static int tell_case(const struct request *request, const char *id, uint64_t entries, uint64_t taken)
+/* Is the case under legal hold, so that nothing of it goes? */
+static int is_held(struct cases *cases, const uint8_t id[CASE_ID_SIZE], bool *ret)
+{
+	struct bytes key, value;
+	int r = audit_refresh(&cases->audit);
+	if (r == 0)
+		r = journal_read_table(
+			cases->audit.reader, STATE_HOLD, BYTES(id, CASE_ID_SIZE), &key, &value);
+	*ret = r == 0 && bytes_equal(key, BYTES(id, CASE_ID_SIZE));
+	return r < 0 ? r : 0;
+}
+
+static int tell_case(
+	const struct request *request, const char *id, bool held, uint64_t entries, uint64_t taken)
 {
 	if (request->json) {
 		json_t *object = json_object();
 		out_put_text(object, "case", id);
 		out_put(object, "entries", entries);
+		json_object_set_new(object, "held", json_boolean(held));
 		if (!request->dry_run)
 			out_put(object, "taken", taken);
 		out_line(object);
@@ -211,11 +225,13 @@ static int tell_case(const struct request *request, const char *id, uint64_t ent
 			id, entries);
 	} else {
 		printf("Case %s: %" PRIu64 " of its %" PRIu64
-		       " entries go on Monday (UTC), with those of all other\n"
+		       " entries go %s, with those of all other\n"
 		       "instructions. Entries that also speak of another case stay until their "
 		       "day.\n",
-			id, taken, entries);
+			id, taken, entries, request->now ? "now" : "on Monday (UTC)");
 	}
+	if (held && !request->json)
+		printf("It is under legal hold: until it is released, nothing of it goes.\n");
 	return request->dry_run || taken > 0 ? CLI_DONE : CLI_NEGATIVE;
 }
 
@@ -225,6 +241,7 @@ static int erase_case(const struct request *request)
 	_cleanup_(cases_one_deinit) struct cases_one one = {};
 	char id[CASE_TEXT_SIZE], digest[ORDER_DIGEST_SIZE];
 	uint64_t taken = 0;
+	bool held = false;
 	int exit = request->instruction ? order_digest(request->instruction, digest) : 0;
 	if (exit == 0)
 		exit = cases_open(&request->folders, request->rebuild, &cases);
@@ -233,11 +250,14 @@ static int erase_case(const struct request *request)
 	if (exit)
 		return exit;
 	cases_text(one.summary.id, id);
+	if (is_held(&cases, one.summary.id, &held))
+		return cli_fail(
+			CLI_FAILED, "%s: whether the case is under legal hold cannot be read", id);
 	if (!request->dry_run)
 		exit = instruct(request, id, digest, one.entries.all, one.entries.count, &taken);
 	if (exit)
 		return exit;
-	exit = tell_case(request, id, one.entries.count, taken);
+	exit = tell_case(request, id, held, one.entries.count, taken);
 	return exit == CLI_DONE && request->now && !request->dry_run ? erase_now(request) : exit;
 }
 

@@ -219,8 +219,9 @@ static void add_state(struct words *words, const Dienstweg__Decision *decision)
 	words_time(words, cut->batch_ms);
 	words_add(words, ":");
 	for (size_t i = 0; i < cut->n_tables && i < STATE_TABLES; i++)
-		words_add(words, "%s %" PRIu64 " rows in %s", i > 0 ? "," : "",
-			cut->tables[i]->rows, state_table_name((enum state_table)i));
+		words_add(words, "%s %" PRIu64 " row%s in %s", i > 0 ? "," : "",
+			cut->tables[i]->rows, cut->tables[i]->rows == 1 ? "" : "s",
+			state_table_name((enum state_table)i));
 }
 
 static void add_day(struct words *words, uint32_t day)
@@ -237,13 +238,19 @@ static void add_erased(struct words *words, const Dienstweg__Decision *decision)
 		const Dienstweg__ErasedRange *range = decision->erased[i];
 		*(range->table == ERASED_RECORD ? &records : &contents) += range->erased;
 	}
-	words_add(words, "erased %s: %" PRIu64 " records and %" PRIu64 " contents of",
-		decision->n_instructions > 0 ? "on instruction" : "by age", records, contents);
+	words_add(words, "erased %s: %" PRIu64 " record%s and %" PRIu64 " content%s",
+		decision->n_instructions > 0 ? "on instruction" : "by age", records,
+		records == 1 ? "" : "s", contents, contents == 1 ? "" : "s");
 	for (size_t i = 0; i < decision->n_erased && i < LISTED_MAX; i++) {
 		const Dienstweg__ErasedRange *range = decision->erased[i];
-		words_add(words, "%s class %" PRIu32 " due on ", i > 0 ? "," : "", range->class_);
+		words_add(words, "%s %s of class %" PRIu32 " due on ", i > 0 ? "," : ":",
+			range->table == ERASED_RECORD ? "records" : "contents", range->class_);
 		add_day(words, range->erase_day);
-		words_add(words, " (entries %" PRIu64 " to %" PRIu64 ")", range->first, range->last);
+		if (range->first == range->last)
+			words_add(words, " (entry %" PRIu64 ")", range->first);
+		else
+			words_add(words, " (entries %" PRIu64 " to %" PRIu64 ")", range->first,
+				range->last);
 	}
 	if (decision->n_erased > LISTED_MAX)
 		words_add(words, " and %zu more ranges", decision->n_erased - LISTED_MAX);
@@ -278,21 +285,29 @@ static void add_witnessed(struct words *words, const Dienstweg__Decision *decisi
 	words_time(words, decision->witnessed_signed_s * 1000);
 }
 
+/* So many of them, and in which entries. */
+static void add_span(struct words *words, const char *noun, const Dienstweg__Inspection *what)
+{
+	words_add(words, "%" PRIu64 " %s%s ", what->count, noun, what->count == 1 ? "" : "s");
+	if (what->first == what->last)
+		words_add(words, "of entry %" PRIu64, what->first);
+	else
+		words_add(words, "between entry %" PRIu64 " and %" PRIu64, what->first, what->last);
+}
+
 static void add_inspected(struct words *words, const Dienstweg__Decision *decision)
 {
 	const Dienstweg__Inspection *what = decision->inspection;
 	if (!what)
 		return words_add(words, "records were opened");
 	if (decision->party.len > 0) {
-		words_add(words,
-			"%" PRIu64 " message%s between entry %" PRIu64 " and %" PRIu64
-			" went once more to ",
-			what->count, what->count == 1 ? "" : "s", what->first, what->last);
+		add_span(words, "message", what);
+		words_add(words, " went once more to ");
 		words_name(words, BYTES_PB(decision->party));
 		return words_add(words, ", who asked for a replay");
 	}
-	words_add(words, "%" PRIu64 " record%s between entry %" PRIu64 " and %" PRIu64 " opened ",
-		what->count, what->count == 1 ? "" : "s", what->first, what->last);
+	add_span(words, "record", what);
+	words_add(words, " opened ");
 	if (decision->speaker.len > 0) {
 		words_add(words, "for the party ");
 		words_name(words, BYTES_PB(decision->speaker));

@@ -144,8 +144,8 @@ static void check_inspected(const struct bus *bus)
 			   "audit-2026", NULL),
 		"the journal records that this was opened: entry", NULL);
 	tool_holds(tool_admin(bus, 0, "audit", "list", "--kind", "inspected", NULL),
-		"1 record between entry 2 and 2 opened by account",
-		"as auditor, on the ground audit-2026", NULL);
+		"1 record of entry 2 opened by account", "as auditor, on the ground audit-2026",
+		NULL);
 	tool_holds(tool_admin(bus, 2, "audit", "show", "2", "--ground", "Because", NULL),
 		"no code: use 1 to 63 of a-z 0-9 . -, and no person's name", NULL);
 	char *clear = tool_admin(bus, 0, "audit", "show", "0", NULL);
@@ -469,7 +469,7 @@ static void what_is_proven_holds_elsewhere(void)
 	snprintf(registry, sizeof(registry), "%s", bus_path(&bus, "registry.signed"));
 	prove_both(&bus, h, registry);
 	tool_holds(tool_admin(&bus, 0, "audit", "list", "--kind", "inspected", NULL),
-		"1 record between entry 2 and 2 opened by account", NULL);
+		"1 record of entry 2 opened by account", NULL);
 	check_usage(&bus, registry);
 	tool_holds(tool_admin(&bus, 0, "audit", "export", bus_path(&bus, "log"), NULL),
 		"0 were there before", "disclosed    nothing", NULL);

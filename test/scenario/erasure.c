@@ -113,9 +113,11 @@ static void a_case_is_held_and_then_goes(void)
 	says(admin(&bus, 0, "hold", "ca5e1d", "--ground", ground, NULL), "is under legal hold");
 	says(admin(&bus, 0, "hold", "ca5e1d", "--ground", ground, NULL), "already");
 	says(admin(&bus, 0, "erase", "--case", "ca5e1d", "--dry-run", NULL), "has 2 entries");
+	says(admin(&bus, 0, "erase", "--case", "ca5e1d", "--dry-run", NULL),
+		"It is under legal hold: until it is released, nothing of it goes.");
 	says(admin(&bus, 0, "erase", "--case", "ca5e1d", "--instruction", order, "--now",
 		     "--reason", "court-order", NULL),
-		"2 of its 2 entries");
+		"2 of its 2 entries go now");
 	wait_for_run(&bus);
 	says(admin(&bus, 0, "case", "show", case_text, NULL), "recorded");
 

@@ -158,7 +158,7 @@ static void everybody_gets_its_own_share(void)
 	/* A tenant has its own share; who does not operate it, and who has none, learn nothing. */
 	tool_holds(tool_party(&w.bus, "city", 0, "access", "--case", case_text, "--party",
 			   "youthoffice", NULL),
-		"for youthoffice", "jobcenter -> youthoffice", "1 entries", NULL);
+		"for youthoffice", "jobcenter -> youthoffice", "1 entry. ", NULL);
 	tool_holds(tool_party(&w.bus, "jobcenter", 2, "access", "--case", case_text, "--party",
 			   "youthoffice", NULL),
 		"names no such party", NULL);
@@ -213,7 +213,7 @@ static void what_is_erased_is_not_told(void)
 		"unknown-case", NULL);
 	tool_holds(tool_party(&w.bus, "city", 0, "access", "--case", case_text, "--party",
 			   "youthoffice", NULL),
-		"1 entries", NULL);
+		"1 entry. ", NULL);
 
 	/* Killed, and the index gone: it is made again. */
 	CHECK_INT(bus_end(&w.bus, SIGKILL), 128 + SIGKILL);
@@ -221,7 +221,7 @@ static void what_is_erased_is_not_told(void)
 	bus_start(&w.bus);
 	tool_holds(tool_party(&w.bus, "city", 0, "access", "--case", case_text, "--party",
 			   "youthoffice", NULL),
-		"1 entries", NULL);
+		"1 entry. ", NULL);
 	tool_holds(tool_party(&w.bus, "city", 1, "access", "--case", case_text, NULL),
 		"unknown-case", NULL);
 	world_deinit(&w);
