@@ -52,6 +52,8 @@ bool outbox_take_outcome(struct lab *lab, struct world *world, uint8_t party)
 		lab_violate(lab, "an outcome of an entry that is not on disk");
 		return true;
 	}
+	world->messages[0].warned |= entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_DUE_SOON;
+	world->messages[0].reminded |= entry->kind == DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE;
 	for (size_t i = 0; i < entry->count; i++) {
 		struct world_leg *leg = &world->legs[entry->items[i].leg];
 		uint8_t message = lab->scenario->legs[entry->items[i].leg].message;

@@ -58,8 +58,9 @@ static uint8_t party_of_number(const struct lab *lab, uint32_t number)
 static void keep_effects(struct lab *lab, struct world *world, const struct rules *rules)
 {
 	for (const struct effect *e = rules->effects; e; e = e->next) {
-		if (e->type == EFFECT_OUTCOME)
-			continue; /* outcomes are read from the queue */
+		if (e->type == EFFECT_OUTCOME || e->type == EFFECT_OVERDUE ||
+			e->type == EFFECT_DUE_SOON)
+			continue; /* outcomes are read from the queue, the others were said */
 		lab_must(world->effects_count < WORLD_EFFECTS, "too many effects");
 		world->effects[world->effects_count++] = (struct world_effect){
 			.type = e->type,
@@ -90,6 +91,7 @@ static void run_tick(struct lab *lab, struct world *world, struct txn *txn)
 	} while (handled > 0);
 	memcpy(world->cursor, cursor.key, sizeof(cursor.key));
 	world->cursor_set = cursor.set;
+	waits_say(lab, world, txn);
 }
 
 void txn_begin(struct lab *lab, struct world *world, struct txn *txn)
@@ -170,7 +172,7 @@ static bool submit(struct lab *lab, struct world *world, uint8_t number)
 	struct world_message *message = &world->messages[number];
 	struct submit_decision d;
 	struct txn txn;
-	if (message->sent || message->known != ANSWER_NONE)
+	if (message->sent || message->known != ANSWER_NONE || !waits_may_submit(lab, world, number))
 		return false;
 	message->sent = 1;
 	txn_begin(lab, world, &txn);

@@ -282,6 +282,7 @@ static const char *const breakages[BREAKAGES] = {
 	[BREAK_CANCEL_LOOSE] = "cancel-loose",
 	[BREAK_DELAY_FREES] = "delay-frees",
 	[BREAK_STRIKES_UNTOLD] = "strikes-untold",
+	[BREAK_REMINDER_DROPPED] = "reminder-dropped",
 };
 
 /* Return: true when every breakage asked for was found. */

@@ -116,6 +116,8 @@ void world_crash(struct lab *lab, struct world *world)
 	for (size_t i = 0; i < WORLD_MESSAGES; i++) {
 		after.messages[i].known = world->messages[i].known;
 		after.messages[i].known_at = world->messages[i].known_at;
+		after.messages[i].warned = world->messages[i].warned;
+		after.messages[i].reminded = world->messages[i].reminded;
 	}
 	for (size_t i = 0; i < lab->legs_count; i++) {
 		after.legs[i].handed = world->legs[i].handed;

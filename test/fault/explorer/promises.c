@@ -126,6 +126,7 @@ static void check_disk(struct lab *lab, const struct world *before, const struct
 		if (world->open == 0)
 			check_mirror(lab, world, i);
 	}
+	waits_check(lab, world);
 	replay_check(lab, world);
 }
 

@@ -203,7 +203,7 @@ static bool cancel_keep(struct lab *lab, struct world *world, size_t number)
 
 /* ---- outcomes ---- */
 
-/* The row tells its sender what the entry ended, no more and no less. */
+/* The row tells its sender what the entry says of its messages, no more and no less. */
 static void check_outcome(struct lab *lab, const struct world *world, uint8_t party,
 	size_t sequence, struct bytes row)
 {
@@ -213,10 +213,10 @@ static void check_outcome(struct lab *lab, const struct world *world, uint8_t pa
 	bool same = entry != NULL;
 	for (size_t i = 0; same && i < entry->count; i++) {
 		uint8_t leg = entry->items[i].leg, message = lab->scenario->legs[leg].message;
-		uint8_t end = lab_end_by(lab, entry, i);
-		if (end == 0 || lab->senders[message] != party)
+		uint8_t word = waits_word_by(lab, entry, i);
+		if (word == 0 || lab->senders[message] != party)
 			continue;
-		same = outcome_item_decode(row, nth++, &item) == 0 && item.state == end &&
+		same = outcome_item_decode(row, nth++, &item) == 0 && item.state == word &&
 		       item.index == i && item.sequence == sequence_of(lab, world, leg) &&
 		       item.recipient == lab->numbers[lab->recipients[leg]] &&
 		       memcmp(item.h, lab->facts[message]->h, HASH_SIZE) == 0;

@@ -146,6 +146,17 @@ static bool replay_legal(struct replay *replay, const struct world_entry *entry)
 	return d.append;
 }
 
+static bool replay_reminder(struct replay *replay, const struct world_entry *entry)
+{
+	struct items_decision d;
+	uint64_t due_ms = lab_time(entry->items[0].due);
+	int sequence = lab_sequence(replay->lab, replay->journal, 0);
+	struct rules_item item = {.sequence = (uint64_t)sequence, .due_ms = due_ms};
+	lab_must(waits_decide(&replay->rules, &item, (Dienstweg__EntryKind)entry->kind, &d) == 0,
+		"a reminder failed in replay");
+	return d.append && d.decision->affected[0]->due_ms == due_ms;
+}
+
 static bool replay_entry(struct replay *replay, const struct world_entry *entry)
 {
 	arena_reset(replay->lab->scratch);
@@ -168,6 +179,9 @@ static bool replay_entry(struct replay *replay, const struct world_entry *entry)
 		return replay_order(replay, entry);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_CANCELLED:
 		return replay_cancel(replay, entry);
+	case DIENSTWEG__ENTRY_KIND__ENTRY_OVERDUE:
+	case DIENSTWEG__ENTRY_KIND__ENTRY_DUE_SOON:
+		return replay_reminder(replay, entry);
 	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_HOLD:
 	case DIENSTWEG__ENTRY_KIND__ENTRY_LEGAL_RELEASE:
 		return replay_legal(replay, entry);

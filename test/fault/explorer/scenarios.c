@@ -25,6 +25,21 @@ enum { CITY = 0, JOBCENTER = 1 };
 #define FIGURES(number)     .recipient = "ministry", .service = "figures", .id = (number)
 #define NOTICE(number)      .service = "death.notice", .id = (number)
 
+#define QUESTION(number)                                                                           \
+	OF_CASE_1(number), .service = "question", .kind = DIENSTWEG__KIND__KIND_ENQUIRY
+#define REFERRAL(number) OF_CASE_1(number), .service = "referral"
+#define BACK(number)                                                                               \
+	.sender = "jobcenter", .recipient = "city", .sealed_for = "city", .id = (number),          \
+	.case_id = 1
+#define ANSWERED(number) BACK(number), .service = "question", .kind = DIENSTWEG__KIND__KIND_ANSWER
+#define REPLIED(number)  BACK(number), .service = "referral", .kind = DIENSTWEG__KIND__KIND_REPLY
+
+#define ASKED(back)                                                                                \
+	.parties = {"city", "jobcenter"}, .legs = {{"jobcenter", 0, back}, {"city", 1, false}},    \
+	.waits = WAITS_FOR_ANSWER, .messages = {{QUESTION(1)}, {ANSWERED(2)}}
+#define REFERRED(back)                                                                             \
+	.parties = {"city", "jobcenter"}, .legs = {{"jobcenter", 0, back}, {"city", 1, false}},    \
+	.waits = WAITS_FOR_REPLY, .messages = {{REFERRAL(1)}, {REPLIED(2)}}
 #define CITY_TO_JOBCENTER                                                                          \
 	.parties = {"city", "jobcenter"}, .legs = {{"jobcenter", 0, false}, {"jobcenter", 1, true}}
 #define ALONE .parties = {"city", "jobcenter"}, .legs = {{"jobcenter", 0, true}}, .alone = true
@@ -58,6 +73,13 @@ static const struct scenario scenarios[] = {
 		.messages = {{NOTICE(1)}}, .alone = true,
 		.legs = {{"jobcenter", 0, true}, {"ministry", 0, false}},
 		.budget = {[EDGE_CANCEL] = 2}},
+	{"asked and answered", ASKED(false)},
+	{"asked, crash", ASKED(false), .budget = {[EDGE_CRASH] = 1}},
+	{"asked and sent back", ASKED(true), .budget = {[EDGE_NAK] = 1}},
+	{"referred and replied", REFERRED(false)},
+	{"referred, crash", REFERRED(false), .budget = {[EDGE_CRASH] = 1}},
+	{"referred and sent back", REFERRED(true), .budget = {[EDGE_NAK] = 1}},
+	{"referred and cancelled", REFERRED(false), .budget = {[EDGE_CANCEL] = 1}},
 	{"one case, not before", CITY_TO_JOBCENTER, .messages = {{SOON(1)}, {OF_CASE_1(2)}},
 		.budget = {[EDGE_CRASH] = 1}},
 	{"one case, nak", CITY_TO_JOBCENTER, .messages = {{OF_CASE_1(1)}, {OF_CASE_1(2)}},

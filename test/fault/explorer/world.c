@@ -220,6 +220,7 @@ void lab_init(struct lab *lab, const struct scenario *scenario, enum breakage br
 {
 	*lab = (struct lab){.scenario = scenario, .breakage = breakage};
 	rules_fixture_init(&lab->fixture);
+	waits_prepare(lab);
 	lab->fixture.limits.attempts_max = scenario->attempts;
 	lab->scratch = arena_new(SCRATCH_BUDGET);
 	lab_must(lab->scratch, "out of memory");
@@ -231,9 +232,12 @@ void lab_init(struct lab *lab, const struct scenario *scenario, enum breakage br
 	for (size_t i = 0; i < lab->parties_count; i++)
 		lab->numbers[i] = rules_fixture_number(&lab->fixture, scenario->parties[i]);
 	for (size_t i = 0; i < WORLD_MESSAGES; i++) {
-		const char *sender = scenario->messages[i].sender;
+		struct fixture_message message = scenario->messages[i];
+		const char *sender = message.sender;
+		if (scenario->waits && i == 1)
+			message.in_reply_to = lab->facts[0]->h;
 		lab->senders[i] = party_of(lab, sender ? sender : "city");
-		lab->facts[i] = rules_fixture_message(&lab->fixture, &scenario->messages[i]);
+		lab->facts[i] = rules_fixture_message(&lab->fixture, &message);
 	}
 	for (; lab->legs_count < WORLD_LEGS && scenario->legs[lab->legs_count].to; lab->legs_count++)
 		lab->recipients[lab->legs_count] = party_of(lab, scenario->legs[lab->legs_count].to);
@@ -268,7 +272,8 @@ bool lab_is_done(const struct lab *lab, const struct world *world)
 	if (world->open != 0)
 		return false;
 	for (size_t i = 0; i < lab_subjects(lab, ACTION_SUBMIT); i++)
-		if (world->messages[i].known == ANSWER_NONE)
+		if (world->messages[i].known == ANSWER_NONE &&
+			waits_may_submit(lab, world, (uint8_t)i))
 			return false;
 	for (size_t i = 0; i < lab->legs_count; i++) {
 		const struct world_leg *leg = &world->legs[i];
@@ -288,7 +293,7 @@ bool lab_is_done(const struct lab *lab, const struct world *world)
 			party == lab->numbers[i])
 			return false;
 	}
-	return true;
+	return waits_is_done(lab, world);
 }
 
 /* Is the first row from here on (in a table on disk) before @limit? */

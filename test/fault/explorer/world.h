@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "broker/delivery/lease.h"
+#include "broker/routing/asked.h"
 #include "broker/routing/fixture.h"
 #include "broker/routing/memory.h"
 #include "broker/routing/place.h"
@@ -35,7 +36,8 @@ struct world_message {
 	uint8_t unused;
 	uint8_t known; /* the outbox has it */
 	uint8_t known_at;
-	uint8_t unused_too[2];
+	uint8_t warned;   /* its sender was told that nobody replied yet, and */
+	uint8_t reminded; /* ... in time */
 };
 
 /* A message for one recipient, on the broker's side and on the recipient's. */
@@ -207,9 +209,12 @@ enum breakage {
 	BREAK_CANCEL_BLIND,    /* what is under delivery is cancelled, too */
 	BREAK_CANCEL_LOOSE,    /* what is being cancelled is not kept back */
 	BREAK_DELAY_FREES, /* what is held by an operator is free, although an act about it is under way */
-	BREAK_STRIKES_UNTOLD, /* entries do not say which failures count */
+	BREAK_STRIKES_UNTOLD,   /* entries do not say which failures count */
+	BREAK_REMINDER_DROPPED, /* what is announced of messages without a reply is not said */
 	BREAKAGES
 };
+
+enum waits { WAITS_FOR_NOTHING, WAITS_FOR_ANSWER, WAITS_FOR_REPLY };
 
 struct scenario {
 	const char *name;
@@ -224,6 +229,7 @@ struct scenario {
 	bool alone;       /* there is only the first message */
 	uint8_t shaky;    /* party whose session may break */
 	uint8_t attempts; /* failures of its own until a message is a dead letter; 0: any number */
+	enum waits waits; /* message 0 is waited for a word on, and message 1 is it */
 };
 
 /* All that worlds of one scenario share. */
@@ -338,6 +344,17 @@ bool lab_rests(const struct lab *lab, uint32_t snapshot, uint8_t party);
 struct lease_table *leases_load(const struct lab *lab, const struct world *world, uint8_t party);
 void leases_store(
 	const struct lab *lab, struct world *world, uint8_t party, struct lease_table *leases);
+
+/* What a sender waits for (waits.c): services; may the word be sent; say what a tick announced; promises; all told? */
+void waits_prepare(struct lab *lab);
+bool waits_may_submit(const struct lab *lab, const struct world *world, uint8_t message);
+void waits_say(struct lab *lab, struct world *world, struct txn *txn);
+int waits_decide(struct rules *rules, const struct rules_item *item, Dienstweg__EntryKind kind,
+	struct items_decision *ret);
+uint8_t waits_word_by(/* what an outcome says of an item of an entry; 0: nothing */
+	const struct lab *lab, const struct world_entry *entry, size_t item);
+void waits_check(struct lab *lab, const struct world *world);
+bool waits_is_done(const struct lab *lab, const struct world *world);
 
 /* What is on disk stays, and at the adapters; all else goes. */
 void world_crash(struct lab *lab, struct world *world);
