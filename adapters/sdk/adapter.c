@@ -46,8 +46,10 @@ static int call_to_agency(void *context, const struct dw_delivery *delivery, str
 		return r;
 	}
 	adapter->depth++;
-	return op_end(adapter, "to_agency",
-		adapter->ops->to_agency(adapter, adapter->context, delivery, ret));
+	adapter->delivering = true;
+	r = adapter->ops->to_agency(adapter, adapter->context, delivery, ret);
+	adapter->delivering = false;
+	return op_end(adapter, "to_agency", r);
 }
 
 static int call_replayed(void *context, const struct dw_delivery *delivery)
@@ -150,6 +152,7 @@ static int commit(struct dw_adapter *adapter)
 		r = witness_save(adapter->witness);
 	if (r == 0)
 		r = store_commit(adapter->store);
+	adapter->put_off_ns = 0;
 	if (r == -ENOSPC)
 		log_error("adapter",
 			"the store is full and nothing of this turn was kept: raise "
@@ -194,6 +197,8 @@ int core_turn(struct dw_adapter *adapter)
 {
 	if (adapter->failed)
 		return adapter->failed;
+	if (core_can_put_off(adapter))
+		return core_put_off(adapter);
 	/* What ops->submitted() submits is a turn of its own. */
 	int r = commit(adapter);
 	for (int i = 1; r == 0 && i < TURNS_IN_A_ROW_MAX && store_changed(adapter->store); i++)
@@ -335,13 +340,29 @@ static int take_items(struct dw_adapter *adapter, const Dienstweg__Deliver *deli
 	int r = 0;
 	for (size_t i = 0; i < deliver->n_items && r == 0; i++) {
 		const Dienstweg__Item *item = deliver->items[i];
+		uint64_t before = store_urgent(adapter->store);
+		size_t awaited = turn_awaited(adapter->turn);
 		if (item->envelope)
 			r = inbox_take(adapter->inbox, item);
 		else if (item->outcome)
 			r = outcomes_take(adapter->outcomes, item);
+		/* It was answered at once: what was written of it waits with the answer. */
+		if (item->envelope && turn_awaited(adapter->turn) > awaited)
+			store_excuse(adapter->store, before);
 		if (r == 0 && turn_is_large(adapter->turn))
 			r = commit(adapter);
 	}
+	return r;
+}
+
+/* Whose answer is still to come, who asked has nothing to keep of its receipt alone. */
+static int take_answer(struct dw_adapter *adapter, const Dienstweg__Answer *answer)
+{
+	uint64_t before = store_urgent(adapter->store);
+	bool waits = asking_waits(adapter, answer);
+	int r = sender_answer(adapter->sender, answer);
+	if (waits)
+		store_excuse(adapter->store, before);
 	return r;
 }
 
@@ -377,7 +398,7 @@ static int take(struct dw_adapter *adapter, const Dienstweg__Frame *frame)
 {
 	switch (frame->body_case) {
 	case DIENSTWEG__FRAME__BODY_ANSWER:
-		return sender_answer(adapter->sender, frame->answer);
+		return take_answer(adapter, frame->answer);
 	case DIENSTWEG__FRAME__BODY_DELIVER:
 		return take_items(adapter, frame->deliver);
 	case DIENSTWEG__FRAME__BODY_REPLAYED:

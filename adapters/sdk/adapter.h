@@ -248,7 +248,9 @@ struct dw_answer {
  * @size:        of @reterr
  *
  * Told once for each dw_ask() that returned 0, unless the process ends before: then an answer that comes after the
- * next start is a delivery like any other. An enquiry outlives no crash on purpose: who asked has gone.
+ * next start is a delivery like any other. An enquiry outlives no crash on purpose: who asked has gone. It leaves at
+ * once and is durable a little later, so ops->report() and ops->answered() may be called before ops->submitted(),
+ * and after a crash in between nothing is known of it: the same key asks anew.
  *
  * Return: 0, DW_* (DW_FULL: also when too many are open), negative errno.
  */
@@ -264,6 +266,10 @@ int dw_ask(struct dw_adapter *adapter, const struct dw_message *message, uint32_
  * @ret:          ids
  * @reterr:       a sentence for people
  * @size:         of @reterr
+ *
+ * Given while the enquiry is delivered it leaves before it is durable, like what dw_ask() asks: after a crash in
+ * between the enquiry is delivered anew, and the second answer is refused. Given later it is durable first.
+ *
  * Return: 0, DW_*, negative errno.
  */
 int dw_answer(struct dw_adapter *adapter, const struct dw_delivery *enquiry,

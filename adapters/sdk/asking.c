@@ -97,6 +97,24 @@ int asking_report(struct dw_adapter *adapter, const struct dw_report *report)
 	return tell(adapter, question, &answer);
 }
 
+static bool is_open(const struct asking *asking, ProtobufCBinaryData h)
+{
+	for (size_t i = 0; i < ASKING_MAX; i++)
+		if (asking->questions[i].open &&
+			bytes_equal(BYTES_PB(h), BYTES(asking->questions[i].h, HASH_SIZE)))
+			return true;
+	return false;
+}
+
+bool asking_waits(const struct dw_adapter *adapter, const Dienstweg__Answer *answer)
+{
+	const struct asking *asking = &adapter->asking;
+	bool waits = asking->open > 0 && answer->n_refusals == 0 && answer->n_deferrals == 0;
+	for (size_t i = 0; waits && i < answer->n_receipts; i++)
+		waits = is_open(asking, answer->receipts[i]->h);
+	return waits;
+}
+
 int asking_step(struct dw_adapter *adapter)
 {
 	struct asking *asking = &adapter->asking;
@@ -132,18 +150,35 @@ static int refuse(char *reterr, size_t size, int verdict, const char *why)
 	return verdict;
 }
 
-static void question_open(struct dw_adapter *adapter, const struct dw_message *message,
+static int question_open(struct dw_adapter *adapter, const struct dw_message *message,
 	const struct dw_submitted *ids, uint64_t patience_ms)
 {
 	struct question *question = adapter->asking.questions;
+	struct bytes value;
+	struct sent_row sent;
+	int r = store_get(adapter->store, STORE_SENT, BYTES(ids->message_id, UUID_SIZE), &value);
+	if (r == 0)
+		r = sent_row_decode(value, &sent);
+	if (r)
+		return r < 0 ? r : -EBADMSG;
 	while (question->open)
 		question++; /* there is room: dw_ask() looked */
 	*question = (struct question){.open = true, .key_len = message->key.len};
 	memcpy(question->message_id, ids->message_id, sizeof(question->message_id));
 	memcpy(question->case_id, ids->case_id, sizeof(question->case_id));
+	memcpy(question->h, sent.h, sizeof(question->h));
 	memcpy(question->key, message->key.data, message->key.len);
 	question->until_ns = clock_mono_ns(adapter->clock) + (patience_ms + GRACE_MS) * NS_PER_MS;
 	adapter->asking.open++;
+	return 0;
+}
+
+static int submit_awaited(struct dw_adapter *adapter, const struct dw_message *message,
+	bool awaited, struct dw_submitted *ret, char *reterr, size_t size)
+{
+	assert(adapter->depth > 0);
+	return turn_submit(
+		adapter->turn, trust_registry(adapter->trust), message, awaited, ret, reterr, size);
 }
 
 int dw_ask(struct dw_adapter *adapter, const struct dw_message *message, uint32_t patience_ms,
@@ -167,13 +202,11 @@ int dw_ask(struct dw_adapter *adapter, const struct dw_message *message, uint32_
 		ms = patience_ms;
 	if (asked.expires_ms == 0)
 		asked.expires_ms = clock_wall_ms(adapter->clock) + ms;
-	int r = dw_submit(adapter, &asked, ret, reterr, size);
+	int r = submit_awaited(adapter, &asked, true, ret, reterr, size);
 	if (r == 0 && ret->duplicate)
 		return refuse(reterr, size, DW_INVALID,
 			"key: was used before: an enquiry is asked under a key of its own");
-	if (r == 0)
-		question_open(adapter, &asked, ret, ms);
-	return r;
+	return r ? r : question_open(adapter, &asked, ret, ms);
 }
 
 int dw_answer(struct dw_adapter *adapter, const struct dw_delivery *enquiry,
@@ -196,5 +229,6 @@ int dw_answer(struct dw_adapter *adapter, const struct dw_delivery *enquiry,
 	if (enquiry->kind != DW_ENQUIRY)
 		return refuse(reterr, size, DW_INVALID,
 			"kind: this message is no enquiry: send a reply instead");
-	return dw_submit(adapter, &message, ret, reterr, size);
+	/* Given later, nobody gives it a second time: it is durable first, like any other message. */
+	return submit_awaited(adapter, &message, adapter->delivering, ret, reterr, size);
 }

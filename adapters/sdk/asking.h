@@ -2,6 +2,8 @@
 #pragma once
 
 #include "adapters/sdk/adapter.h"
+#include "proto/base/crypto.h"
+#include "proto/frame.pb-c.h"
 
 /*
  * The enquiries of this process that nothing was told of yet: each ends by an answer, by an end without one, or by
@@ -13,6 +15,7 @@ struct question {
 	bool open;
 	uint8_t message_id[16];
 	uint8_t case_id[16];
+	uint8_t h[HASH_SIZE]; /* as it was submitted: sealed anew it has another one */
 	size_t key_len;
 	uint8_t key[200];
 	uint64_t until_ns; /* by the monotonic clock */
@@ -39,6 +42,14 @@ int asking_take(struct dw_adapter *adapter, const struct dw_delivery *delivery, 
  * Return: 0 or negative errno.
  */
 int asking_report(struct dw_adapter *adapter, const struct dw_report *report);
+
+/**
+ * asking_waits() - does this frame bring nothing but receipts of enquiries that are still to be answered?
+ * @adapter: open
+ * @answer:  the frame
+ * Return: true when it does.
+ */
+bool asking_waits(const struct dw_adapter *adapter, const Dienstweg__Answer *answer);
 
 /* Tell of those whose time is over. 0 or negative errno. */
 int asking_step(struct dw_adapter *adapter);

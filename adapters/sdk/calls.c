@@ -16,7 +16,7 @@ int dw_submit(struct dw_adapter *adapter, const struct dw_message *message,
 {
 	assert(adapter->depth > 0);
 	return turn_submit(
-		adapter->turn, trust_registry(adapter->trust), message, ret, reterr, size);
+		adapter->turn, trust_registry(adapter->trust), message, false, ret, reterr, size);
 }
 
 static int count_outcome(void *context, const struct evidence_outcome *outcome)

@@ -72,11 +72,13 @@ struct dw_adapter {
 
 	struct asking asking;
 
-	bool stop;      /* asked to end */
-	bool untrusted; /* the log key is not in our registry: nothing is sent until it is */
-	bool reconnect; /* a transport key of ours or of the broker is not in force any more */
-	int depth;      /* of ops under way: dw_submit() is for these only */
-	int failed;     /* of a frame: negative errno, or TRUST_ALARM */
+	bool stop;           /* asked to end */
+	bool untrusted;      /* the log key is not in our registry: nothing is sent until it is */
+	bool reconnect;      /* a transport key of ours or of the broker is not in force any more */
+	uint64_t put_off_ns; /* since when the commit of this turn waits; 0: it does not */
+	bool delivering;     /* ops->to_agency() is under way */
+	int depth;           /* of ops under way: dw_submit() is for these only */
+	int failed;          /* of a frame: negative errno, or TRUST_ALARM */
 };
 
 /**
@@ -95,6 +97,15 @@ void core_close(struct dw_adapter *adapter); /* says Bye */
  * Return: 0, TRUST_ALARM, negative errno.
  */
 int core_turn(struct dw_adapter *adapter);
+
+/**
+ * core_can_put_off() - may what this turn wrote leave before it is durable, and its commit wait?
+ * @adapter: open
+ * Return: true when it holds nothing but what belongs to enquiries under way, and did not wait too long.
+ */
+bool core_can_put_off(const struct dw_adapter *adapter);
+int core_put_off(struct dw_adapter *adapter); /* sign and send, and go on with the turn; 0, -errno */
+int core_put_off_timeout_ms(const struct dw_adapter *adapter); /* -1: no commit waits */
 
 /**
  * core_attachments() - seal and open some of what is attached, and hand over what has become whole

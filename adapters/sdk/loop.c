@@ -83,6 +83,7 @@ static int wait_ms(const struct loop *loop)
 				recall_timeout_ms(adapter->recall)));
 	ms = sooner(ms, core_attachments_timeout_ms(adapter));
 	ms = sooner(ms, asking_timeout_ms(adapter));
+	ms = sooner(ms, core_put_off_timeout_ms(adapter));
 	return sooner(ms, WAIT_MAX_MS);
 }
 

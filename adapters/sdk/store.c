@@ -48,6 +48,7 @@ struct store {
 	db_table_id tables[STORE_TABLES];
 	bool read_only;
 	bool changed;
+	uint64_t urgent; /* writes of the turn that nobody excused */
 	bool full;
 	uint64_t looked_at_ns;
 };
@@ -65,6 +66,7 @@ static int turn(struct store *store)
 	if (store->txn)
 		return 0;
 	store->changed = false;
+	store->urgent = 0;
 	return db_begin(store->env, !store->read_only, &store->txn);
 }
 
@@ -80,6 +82,7 @@ int store_put(struct store *store, enum store_table table, struct bytes key, str
 	if (r)
 		return r;
 	store->changed = true;
+	store->urgent++;
 	return fold(db_put(store->txn, store->tables[table], key, value));
 }
 
@@ -89,6 +92,7 @@ int store_append(struct store *store, enum store_table table, struct bytes key, 
 	if (r)
 		return r;
 	store->changed = true;
+	store->urgent++;
 	return fold(db_append(store->txn, store->tables[table], key, value));
 }
 
@@ -98,6 +102,7 @@ int store_delete(struct store *store, enum store_table table, struct bytes key)
 	if (r)
 		return r;
 	store->changed = true;
+	store->urgent++;
 	r = fold(db_delete(store->txn, store->tables[table], key));
 	return r == STORE_NOT_FOUND ? 0 : r;
 }
@@ -119,6 +124,22 @@ void store_abort(struct store *store)
 bool store_changed(const struct store *store)
 {
 	return store->txn && store->changed;
+}
+
+uint64_t store_urgent(const struct store *store)
+{
+	return store->txn ? store->urgent : 0;
+}
+
+void store_excuse(struct store *store, uint64_t before)
+{
+	if (store->urgent > before)
+		store->urgent = before;
+}
+
+bool store_can_wait(const struct store *store)
+{
+	return store_changed(store) && store->urgent == 0;
 }
 
 int store_scan(struct store *store, enum store_table table, struct bytes from,

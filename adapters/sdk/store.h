@@ -99,6 +99,17 @@ void store_abort(struct store *store);         /* forget the turn */
 bool store_changed(const struct store *store); /* was anything written in this turn? */
 
 /**
+ * store_excuse() - what was written in this turn since then need not be durable soon
+ * @store:  the store
+ * @before: store_urgent() of before
+ *
+ * store_can_wait() is true as long as everything that this turn wrote was excused (adapters/sdk/company.c).
+ */
+void store_excuse(struct store *store, uint64_t before);
+uint64_t store_urgent(const struct store *store); /* so many writes of this turn were not excused */
+bool store_can_wait(const struct store *store);
+
+/**
  * store_scan() - go through a table in order of keys, in the turn's transaction
  * @store:   the store
  * @table:   which

@@ -68,7 +68,10 @@ static int submit(struct dw_adapter *adapter, const struct world_letter *letter)
 		message.region = BYTES_STR(letter->region);
 	else
 		message.recipient = BYTES_STR(letter->recipient ? letter->recipient : "jobcenter");
-	int r = dw_submit(adapter, &message, &ids, why, sizeof(why));
+	if (letter->asks)
+		message.kind = DW_ENQUIRY;
+	int r = letter->asks ? dw_ask(adapter, &message, letter->patience_ms, &ids, why, sizeof(why))
+			     : dw_submit(adapter, &message, &ids, why, sizeof(why));
 	if (letter->ret)
 		*letter->ret = r;
 	if (letter->why)
@@ -96,6 +99,30 @@ static int op_submitted(
 	return 0;
 }
 
+static int answer(struct dw_adapter *adapter, const struct dw_delivery *enquiry, const char *body)
+{
+	char why[512] = "";
+	struct dw_submitted ids;
+	int r = dw_answer(
+		adapter, enquiry, BYTES_STR("text/plain"), BYTES_STR(body), &ids, why, sizeof(why));
+	CHECK(r <= 0);
+	return r;
+}
+
+static int op_answered(struct dw_adapter *adapter, void *context, const struct dw_answer *answered)
+{
+	int key = (int)answered->key.len;
+	const char *text = (const char *)answered->key.data;
+	CHECK_INT(adapter->depth, 1);
+	if (answered->delivery)
+		note(context, "answered %.*s %.*s", key, text, (int)answered->delivery->body.len,
+			(const char *)answered->delivery->body.data);
+	else
+		note(context, "unanswered %.*s %.*s", key, text, (int)answered->code.len,
+			(const char *)answered->code.data);
+	return 0;
+}
+
 static int op_to_agency(struct dw_adapter *adapter, void *context,
 	const struct dw_delivery *delivery, struct dw_verdict *ret)
 {
@@ -104,12 +131,14 @@ static int op_to_agency(struct dw_adapter *adapter, void *context,
 		(const char *)delivery->sender.data, (int)delivery->body.len,
 		(const char *)delivery->body.data);
 	*ret = world->verdict;
+	if (world->answer && delivery->kind == DW_ENQUIRY)
+		return answer(adapter, delivery, world->answer);
 	if (world->answer_key) {
-		struct world_letter answer = {.key = world->answer_key,
+		struct world_letter reply = {.key = world->answer_key,
 			.service = "alg2.application",
 			.body = BYTES_STR("thanks"),
 			.case_id = delivery->case_id};
-		int r = submit(adapter, &answer);
+		int r = submit(adapter, &reply);
 		if (r)
 			return r;
 	}
@@ -174,6 +203,7 @@ static const struct dw_adapter_ops world_ops = {
 	.to_agency = op_to_agency,
 	.report = op_report,
 	.cancelled = op_cancelled,
+	.answered = op_answered,
 	.close = op_close,
 };
 
@@ -201,6 +231,12 @@ static struct registry_fixture *fixture_make(bool witnessed)
 	registry_fixture_flow(
 		f, a, "alg2.decision,open.figures", "jobcenter,ministry", "city", NULL);
 	registry_fixture_flow(f, a, "alg2.decision", "jobcenter", "library", NULL);
+	Dienstweg__Service *question = registry_fixture_service(f, "benefit.question");
+	question->pattern = DIENSTWEG__PATTERN__PATTERN_ENQUIRY;
+	question->answer_s = 30;
+	question->pending_max = 1000;
+	registry_fixture_flow(f, a, "benefit.question", "city", "jobcenter", NULL);
+	registry_fixture_flow(f, a, "benefit.question", "jobcenter", "city", NULL);
 	return f;
 }
 
@@ -396,6 +432,8 @@ static int adapter_step(struct world *world)
 	int r = client_step(adapter->client);
 	if (r == 0 && adapter->failed == 0 && world->letters_done < world->letters_count)
 		r = core_intake(adapter, &more);
+	if (r == 0 && adapter->failed == 0)
+		r = asking_step(adapter);
 	if (r == 0)
 		r = core_turn(adapter);
 	if (r == 0)

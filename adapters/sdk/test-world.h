@@ -12,7 +12,7 @@
  * For tests: an adapter of the party "city" (which also operates "library") with all its rooms and files,
  * facing a desk that can lie; both run in turn in one thread, so a test sees every step. What the ops are
  * called with is kept as lines: "submitted KEY", "recorded KEY", "refused KEY CODE", "ended KEY RECIPIENT
- * STATE", "overdue KEY RECIPIENT", "delivery SENDER BODY".
+ * STATE", "overdue KEY RECIPIENT", "delivery SENDER BODY", "answered KEY BODY", "unanswered KEY CODE".
  */
 enum { WORLD_LINES_MAX = 4096, WORLD_LETTERS_MAX = 2048 };
 
@@ -25,7 +25,9 @@ struct world_letter {
 	const char *sender;  /* NULL: city */
 	struct bytes body;
 	const uint8_t *case_id;
-	int *ret; /* NULL, or what dw_submit() gave */
+	bool asks;            /* dw_ask() instead of dw_submit() */
+	uint32_t patience_ms; /* its */
+	int *ret;             /* NULL, or what dw_submit() gave */
 	char *why;
 };
 
@@ -48,6 +50,7 @@ struct world {
 	struct world_letter letters[WORLD_LETTERS_MAX];
 	struct dw_verdict verdict; /* to_agency() gives it */
 	const char *answer_key;    /* to_agency() submits a reply under it */
+	const char *answer;        /* enquiries are answered with it */
 	int op_fails;              /* to_agency() gives this */
 };
 

@@ -43,6 +43,8 @@ struct tray {
 	struct arena *arena;
 	struct sealing_batch *batch; /* made with its first message */
 	size_t count, fresh;
+	size_t written;  /* so many of them are signed and stored */
+	size_t ordinary; /* so many are none that somebody waits for */
 	struct pending pending[PENDING_MAX];
 };
 
@@ -73,7 +75,7 @@ static void tray_reset(struct tray *tray)
 {
 	if (tray->batch)
 		sealing_batch_forget(tray->batch);
-	tray->count = tray->fresh = 0;
+	tray->count = tray->fresh = tray->written = tray->ordinary = 0;
 	arena_reset(tray->arena);
 }
 
@@ -95,6 +97,18 @@ int turn_prepare(struct turn *turn)
 	if (r == 0)
 		sealing_batch_prepare(tray->batch);
 	return r;
+}
+
+int turn_renew(struct turn *turn)
+{
+	if (turn->tray->batch)
+		sealing_batch_forget(turn->tray->batch);
+	return turn_prepare(turn);
+}
+
+size_t turn_awaited(const struct turn *turn)
+{
+	return turn->tray->ordinary ? 0 : turn->tray->fresh;
 }
 
 bool turn_is_large(const struct turn *turn)
@@ -295,8 +309,9 @@ static struct pending *pending_new(struct turn *turn, const struct dw_message *m
 }
 
 int turn_submit(struct turn *turn, const struct registry *registry, const struct dw_message *given,
-	struct dw_submitted *ret, char *reterr, size_t size)
+	bool awaited, struct dw_submitted *ret, char *reterr, size_t size)
 {
+	uint64_t before = store_urgent(turn->options.store);
 	struct dw_message message = *given;
 	struct composed composed = {};
 	if (message.sender.len == 0)
@@ -323,6 +338,10 @@ int turn_submit(struct turn *turn, const struct registry *registry, const struct
 	}
 	if (r)
 		return r;
+	if (awaited && message.attachments_count == 0)
+		store_excuse(turn->options.store, before);
+	else
+		turn->tray->ordinary++;
 	turn->tray->count++;
 	*ret = pending->ids;
 	return 0;
@@ -357,7 +376,7 @@ static int party_sign(struct turn *turn, size_t party, size_t batch_max)
 	struct pending *batch[BATCH_MAX];
 	struct tray *tray = turn->tray;
 	size_t count = 0;
-	for (size_t i = 0; i < tray->count; i++) {
+	for (size_t i = tray->written; i < tray->count; i++) {
 		struct pending *pending = &tray->pending[i];
 		if (pending->ids.duplicate || pending->party != party)
 			continue;
@@ -384,8 +403,8 @@ int turn_sign(struct turn *turn)
 		if (r)
 			return r;
 	}
-	for (size_t i = 0; i < tray->count; i++) {
-		struct pending *pending = &tray->pending[i];
+	for (; tray->written < tray->count; tray->written++) {
+		struct pending *pending = &tray->pending[tray->written];
 		if (pending->ids.duplicate)
 			continue;
 		int r = outbox_put(turn->options.outbox, pending->number, &pending->row);

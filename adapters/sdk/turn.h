@@ -43,23 +43,28 @@ DEFINE_CLEANUP(struct turn *, turn_free);
  * @turn:     the turn
  * @registry: in force
  * @message:  what to send
+ * @awaited:  somebody waits for it now, and it is worth nothing by itself: it need not be durable before it leaves
  * @ret:      ids
  * @reterr:   a sentence: "field: what is wrong; remedy"
  * @size:     of @reterr
  * Return: 0, DW_*, negative errno.
  */
-int turn_submit(struct turn *turn, const struct registry *registry,
-	const struct dw_message *message, struct dw_submitted *ret, char *reterr, size_t size);
+int turn_submit(struct turn *turn, const struct registry *registry, const struct dw_message *message,
+	bool awaited, struct dw_submitted *ret, char *reterr, size_t size);
 int turn_prepare(
 	struct turn *turn); /* what the next message needs, while nothing waits for it; 0, -errno */
 bool turn_is_large(const struct turn *turn); /* better to commit now than to take more */
+size_t turn_awaited(
+	const struct turn *turn); /* enquiries and answers that are to be signed; 0 beside others */
 
 /**
- * turn_sign() - sign and store what was submitted; store_commit() comes next
+ * turn_sign() - sign and store what was submitted and was not yet; store_commit() comes next, or turn_renew()
  * @turn: the turn
  * Return: 0 or negative errno.
  */
 int turn_sign(struct turn *turn);
+int turn_renew(
+	struct turn *turn); /* it goes on, under another key for what is sealed next; 0, -errno */
 
 /**
  * turn_tell() - after the commit: tell the legacy system what is durable now, and be empty again

@@ -196,7 +196,8 @@ void transport_commit(struct transport *transport)
 		transport->turn[transport->turn_count++] = parcel;
 		done[parcel->kind](transport, parcel);
 	}
-	answers_send(transport);
+	/* Who is to get a message waits longer than who sent it: the receipts are made afterwards. */
 	delivery_flush(transport->options.delivery);
+	answers_send(transport);
 	parcels_give(transport);
 }

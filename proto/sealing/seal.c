@@ -4,7 +4,8 @@
  * Content is laid out once, at its final length, and encrypted where it lies: protobuf-c would copy a
  * 256 KiB document twice more. Everything random of a message is drawn at once, because each draw is a
  * system call. The X25519 of a batch's ephemeral key with a recipient costs more than all the rest, and
- * a batch mostly goes to few recipients: the batch remembers some. Its ephemeral secret, these shared
+ * a batch mostly goes to few recipients: the batch remembers some. Who sent to somebody is likely to send there again, so the
+ * next batch's key meets that recipient's while nothing waits for it. Its ephemeral secret, these shared
  * secrets and the keys at work all lie in its one block of secret memory.
  */
 #include "proto/sealing/sealing.h"
@@ -31,6 +32,8 @@ struct draw {
 };
 
 struct sealing_batch {
+	bool met; /* `last` is the public key that something was sealed for last; it outlives the batch */
+	uint8_t last[BOX_KEY_SIZE];
 	bool ready, used; /* its key is there; something was sealed with it */
 	uint8_t secret[BOX_KEY_SIZE];
 	uint8_t public[BOX_KEY_SIZE];
@@ -66,12 +69,15 @@ void sealing_batch_prepare(struct sealing_batch *batch)
 	random_fill(batch->secret, sizeof(batch->secret));
 	x25519_public(batch->secret, batch->public);
 	batch->ready = true;
+	if (batch->met)
+		(void)exchange_shared(&batch->exchange, batch->secret, batch->public, batch->last);
 }
 
 void sealing_batch_forget(struct sealing_batch *batch)
 {
+	size_t kept = offsetof(struct sealing_batch, ready);
 	if (batch->used)
-		secret_wipe(batch, sizeof(*batch));
+		secret_wipe((uint8_t *)batch + kept, sizeof(*batch) - kept);
 }
 
 void sealing_batch_free(struct sealing_batch *batch)
@@ -130,6 +136,8 @@ static uint8_t *content_put(
 static int wrap_keys_make(struct sealing_batch *batch, const struct binding *binding,
 	const struct sealing_recipient *recipients, size_t count)
 {
+	batch->met = count == 1;
+	memcpy(batch->last, recipients[0].public, BOX_KEY_SIZE);
 	for (size_t i = 0; i < count; i++) {
 		const uint8_t *shared = exchange_shared(
 			&batch->exchange, batch->secret, batch->public, recipients[i].public);

@@ -42,11 +42,14 @@ static Dienstweg__Header *header_of(struct desk *desk, const struct desk_letter 
 	dienstweg__header__init(header);
 	header->bus = pb(BYTES_STR(letter->bus ? letter->bus : desk->bus));
 	header->message_id = id_of(desk, letter);
-	header->kind = DIENSTWEG__KIND__KIND_SUBMISSION;
+	header->kind = letter->kind ? (Dienstweg__Kind)letter->kind
+				    : DIENSTWEG__KIND__KIND_SUBMISSION;
 	header->sender = pb(BYTES_STR(letter->sender));
 	header->recipient = pb(BYTES_STR(letter->recipient));
 	header->service = pb(BYTES_STR(letter->service));
-	header->case_id = random_bytes(desk, 16);
+	header->case_id = letter->case_id ? pb(BYTES(letter->case_id, 16)) : random_bytes(desk, 16);
+	if (letter->in_reply_to)
+		header->in_reply_to = pb(BYTES(letter->in_reply_to, HASH_SIZE));
 	header->created_ms = clock_wall_ms(clock_system());
 	header->content_type = pb(BYTES_STR("text/plain"));
 	header->priority = 1;

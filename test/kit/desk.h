@@ -203,8 +203,10 @@ struct desk_letter {
 	bool other_commitment; /* signed header commits to something else */
 	bool other_content;    /* content does not match the header */
 	bool bad_signature;
-	const char *bus;           /* NULL: this one */
-	const uint8_t *message_id; /* NULL: a new one */
+	const char *bus;                      /* NULL: this one */
+	const uint8_t *message_id;            /* NULL: a new one */
+	unsigned int kind;                    /* enum Kind; 0: a submission */
+	const uint8_t *case_id, *in_reply_to; /* NULL: a new one; none */
 };
 
 /**
