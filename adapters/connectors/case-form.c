@@ -78,7 +78,7 @@ static int household_read(struct form *form, Dienstweg__Application *application
 	return r;
 }
 
-static int field_list_read(struct form *form, Dienstweg__Application *application)
+static int field_list_read(struct form *form, Dienstweg__FormField *const *fields)
 {
 	json_t *list;
 	size_t count;
@@ -87,7 +87,7 @@ static int field_list_read(struct form *form, Dienstweg__Application *applicatio
 		struct form field;
 		r = form_entry(form, "fields", list, i, &field);
 		if (r == 0)
-			r = case_rules_read(&field, &case_rules_field, application->fields[i]);
+			r = case_rules_read(&field, &case_rules_field, fields[i]);
 		if (r == 0)
 			r = form_end(&field);
 	}
@@ -95,7 +95,7 @@ static int field_list_read(struct form *form, Dienstweg__Application *applicatio
 }
 
 /* {"rent": "480.00", "heating": true}: names as the portal's form has them. */
-static int field_object_read(struct form *form, Dienstweg__Application *application)
+static int field_object_read(struct form *form, Dienstweg__FormField *const *all)
 {
 	struct form fields;
 	const char *name;
@@ -106,7 +106,7 @@ static int field_object_read(struct form *form, Dienstweg__Application *applicat
 		return r;
 	json_object_foreach(fields.object, name, value)
 	{
-		Dienstweg__FormField *field = application->fields[i++];
+		Dienstweg__FormField *field = all[i++];
 		r = form_key(&fields, name, &field->name);
 		if (r == 0)
 			r = form_scalar(&fields, field->name, value, &field->value);
@@ -116,7 +116,7 @@ static int field_object_read(struct form *form, Dienstweg__Application *applicat
 	return 0;
 }
 
-static int fields_read(struct form *form, Dienstweg__Application *application)
+static int fields_read(struct form *form, Dienstweg__FormField ***ret, size_t *ret_count)
 {
 	const json_t *value = json_object_get(form->object, "fields");
 	bool object = json_is_object(value);
@@ -125,16 +125,17 @@ static int fields_read(struct form *form, Dienstweg__Application *application)
 		return form_fail(
 			form, "fields", "has more than %d entries; send fewer", CASE_FIELDS_MAX);
 	struct arena *arena = form->reader->arena;
-	application->fields = arena_zalloc(arena, (count + 1) * sizeof(*application->fields));
-	if (!application->fields)
+	Dienstweg__FormField **fields = arena_zalloc(arena, (count + 1) * sizeof(*fields));
+	if (!fields)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		application->fields[i] = message_new(arena, &dienstweg__form_field__descriptor);
-		if (!application->fields[i])
+		fields[i] = message_new(arena, &dienstweg__form_field__descriptor);
+		if (!fields[i])
 			return -ENOMEM;
 	}
-	application->n_fields = count;
-	return object ? field_object_read(form, application) : field_list_read(form, application);
+	*ret = fields;
+	*ret_count = count;
+	return object ? field_object_read(form, fields) : field_list_read(form, fields);
 }
 
 int case_form_application(struct form *form, Dienstweg__Application **ret)
@@ -147,7 +148,7 @@ int case_form_application(struct form *form, Dienstweg__Application **ret)
 	if (r == 0)
 		r = household_read(form, application);
 	if (r == 0)
-		r = fields_read(form, application);
+		r = fields_read(form, &application->fields, &application->n_fields);
 	if (r == 0)
 		r = case_rules_read(form, &case_rules_application, application);
 	*ret = application;
@@ -254,6 +255,50 @@ int case_form_answer(struct form *form, struct case_answer *ret)
 	if (!ret->content)
 		return -ENOMEM;
 	return status ? status_read(form, ret) : decision_read(form, ret);
+}
+
+/* ---- questions ---- */
+
+static int question_read(struct form *form, Dienstweg__Case *content)
+{
+	struct form about;
+	Dienstweg__Question *question = message_new(
+		form->reader->arena, &dienstweg__question__descriptor);
+	if (!question)
+		return -ENOMEM;
+	int r = case_rules_read(form, &case_rules_question, question);
+	if (r == 0)
+		r = form_object(form, "about", FORM_OPTIONAL, &about);
+	if (r == 0 && about.object)
+		r = person_read(&about, &question->about);
+	if (r == 0)
+		r = fields_read(form, &question->fields, &question->n_fields);
+	content->content_case = DIENSTWEG__CASE__CONTENT_QUESTION;
+	content->question = question;
+	return r;
+}
+
+static int reply_read(struct form *form, Dienstweg__Case *content)
+{
+	Dienstweg__QuestionAnswer *answer = message_new(
+		form->reader->arena, &dienstweg__question_answer__descriptor);
+	if (!answer)
+		return -ENOMEM;
+	int r = case_rules_read(form, &case_rules_reply, answer);
+	if (r == 0)
+		r = fields_read(form, &answer->fields, &answer->n_fields);
+	content->content_case = DIENSTWEG__CASE__CONTENT_ANSWER;
+	content->answer = answer;
+	return r;
+}
+
+int case_form_question(struct form *form, bool answer, Dienstweg__Case **ret)
+{
+	Dienstweg__Case *content = message_new(form->reader->arena, &dienstweg__case__descriptor);
+	if (!content)
+		return -ENOMEM;
+	*ret = content;
+	return answer ? reply_read(form, content) : question_read(form, content);
 }
 
 /* ---- documents ---- */

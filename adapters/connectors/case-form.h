@@ -47,6 +47,15 @@ struct case_answer {
 int case_form_answer(struct form *form, struct case_answer *ret);
 
 /**
+ * case_form_question() - question, about, fields; or of an answer: answer, fields
+ * @form:   the object that has them
+ * @answer: which
+ * @ret:    in the arena
+ * Return: 0, FORM_BAD, -ENOMEM.
+ */
+int case_form_question(struct form *form, bool answer, Dienstweg__Case **ret);
+
+/**
  * case_form_documents() - the files of an item as documents of the case
  * @content: gets them
  * @item:    outlives @content
@@ -74,3 +83,4 @@ int case_form_pack(const Dienstweg__Case *content, struct arena *arena, struct b
 int case_form_application_write(const Dienstweg__Case *content, json_t **ret);
 int case_form_status_write(const Dienstweg__Case *content, json_t **ret);
 int case_form_decision_write(const Dienstweg__Case *content, json_t **ret);
+int case_form_question_write(const Dienstweg__Case *content, json_t **ret); /* or an answer */

@@ -40,6 +40,12 @@ static const struct case_rule decision_rules[] = {
 	{"text", offsetof(Dienstweg__DecisionNotice, text), FORM_OPTIONAL, form_text},
 	{"remedy", offsetof(Dienstweg__DecisionNotice, remedy), FORM_OPTIONAL, form_text},
 };
+static const struct case_rule question_rules[] = {
+	{"question", offsetof(Dienstweg__Question, question), FORM_REQUIRED, form_text},
+};
+static const struct case_rule reply_rules[] = {
+	{"answer", offsetof(Dienstweg__QuestionAnswer, answer), FORM_REQUIRED, form_text},
+};
 static const struct case_rule amount_rules[] = {
 	{"purpose", offsetof(Dienstweg__Amount, purpose), FORM_REQUIRED, form_line},
 	{"period", offsetof(Dienstweg__Amount, period), FORM_OPTIONAL, form_line},
@@ -51,6 +57,8 @@ const struct case_rules case_rules_field = {field_rules, ARRAY_LEN(field_rules)}
 const struct case_rules case_rules_application = {application_rules, ARRAY_LEN(application_rules)};
 const struct case_rules case_rules_status = {status_rules, ARRAY_LEN(status_rules)};
 const struct case_rules case_rules_decision = {decision_rules, ARRAY_LEN(decision_rules)};
+const struct case_rules case_rules_question = {question_rules, ARRAY_LEN(question_rules)};
+const struct case_rules case_rules_reply = {reply_rules, ARRAY_LEN(reply_rules)};
 const struct case_rules case_rules_amount = {amount_rules, ARRAY_LEN(amount_rules)};
 
 int case_rules_read(struct form *form, const struct case_rules *rules, void *message)

@@ -25,6 +25,8 @@ extern const struct case_rules case_rules_application;
 extern const struct case_rules case_rules_status;
 extern const struct case_rules case_rules_decision;
 extern const struct case_rules case_rules_amount;
+extern const struct case_rules case_rules_question;
+extern const struct case_rules case_rules_reply;
 
 /**
  * case_rules_read() - read the simple fields of a message

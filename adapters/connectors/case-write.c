@@ -98,6 +98,25 @@ static int decision_write(json_t *object, const Dienstweg__Case *content)
 		 : set_list(object, "amounts", decision->amounts, decision->n_amounts, amount_write);
 }
 
+static int question_write(json_t *object, const Dienstweg__Case *content)
+{
+	if (content->content_case == DIENSTWEG__CASE__CONTENT_ANSWER) {
+		const Dienstweg__QuestionAnswer *answer = content->answer;
+		int r = case_rules_write(object, &case_rules_reply, answer);
+		return r ? r
+			 : set_list(object, "fields", answer->fields, answer->n_fields, field_write);
+	}
+	const Dienstweg__Question *question = content->question;
+	int r = case_rules_write(object, &case_rules_question, question);
+	if (r == 0 && question->about) {
+		json_t *about = json_object();
+		r = set_value(object, "about", about);
+		if (r == 0)
+			r = person_write(about, question->about);
+	}
+	return r ? r : set_list(object, "fields", question->fields, question->n_fields, field_write);
+}
+
 static int content_write(const Dienstweg__Case *content,
 	int (*write)(json_t *object, const Dienstweg__Case *content), json_t **ret)
 {
@@ -125,4 +144,9 @@ int case_form_status_write(const Dienstweg__Case *content, json_t **ret)
 int case_form_decision_write(const Dienstweg__Case *content, json_t **ret)
 {
 	return content_write(content, decision_write, ret);
+}
+
+int case_form_question_write(const Dienstweg__Case *content, json_t **ret)
+{
+	return content_write(content, question_write, ret);
 }

@@ -23,14 +23,15 @@ enum {
 	ERROR_SIZE = 200,
 };
 
-/* STATE/cases/ab/ab12...json */
-static int case_path(const char *state, const uint8_t case_id[CASES_ID_SIZE], char *folder,
-	char *path, size_t size)
+/* STATE/cases/ab/ab12...json, STATE/questions/ab/ab12...json */
+static int case_path(const char *state, enum cases_of of, const uint8_t case_id[CASES_ID_SIZE],
+	char *folder, char *path, size_t size)
 {
+	const char *kind = of == CASES_OF_QUESTIONS ? "questions" : "cases";
 	char hex[2 * CASES_ID_SIZE + 1];
 	text_hex(BYTES(case_id, CASES_ID_SIZE), hex);
-	int n = snprintf(folder, size, "%s/cases/%.2s", state, hex);
-	int m = snprintf(path, size, "%s/cases/%.2s/%s.json", state, hex, hex);
+	int n = snprintf(folder, size, "%s/%s/%.2s", state, kind, hex);
+	int m = snprintf(path, size, "%s/%s/%.2s/%s.json", state, kind, hex, hex);
 	return n < 0 || m < 0 || (size_t)m >= size ? -ENAMETOOLONG : 0;
 }
 
@@ -81,13 +82,14 @@ static int origin_parse(struct bytes text, struct case_origin *ret)
 	return origin_read(&form, ret);
 }
 
-int cases_get(const char *state, const uint8_t case_id[CASES_ID_SIZE], struct case_origin *ret)
+int cases_get(const char *state, enum cases_of of, const uint8_t case_id[CASES_ID_SIZE],
+	struct case_origin *ret)
 {
 	_cleanup_(heap_free) uint8_t *data = NULL;
 	char folder[PATH_SIZE], path[PATH_SIZE];
 	size_t len = 0;
 	struct case_origin origin = {};
-	int r = case_path(state, case_id, folder, path, sizeof(path));
+	int r = case_path(state, of, case_id, folder, path, sizeof(path));
 	if (r == 0)
 		r = file_read(path, FILE_BYTES_MAX, &data, &len);
 	if (r == -ENOENT)
@@ -113,16 +115,16 @@ static char *origin_text(const struct case_origin *origin)
 	return root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 }
 
-int cases_put(const char *state, const struct case_origin *origin)
+int cases_put(const char *state, enum cases_of of, const struct case_origin *origin)
 {
 	char folder[PATH_SIZE], path[PATH_SIZE];
 	struct case_origin earlier;
-	int r = cases_get(state, origin->case_id, &earlier);
+	int r = cases_get(state, of, origin->case_id, &earlier);
 	if (r < 0 && r != -EBADMSG)
 		return r;
 	if (r == 0 && earlier.sequence > origin->sequence)
 		return 0;
-	r = case_path(state, origin->case_id, folder, path, sizeof(path));
+	r = case_path(state, of, origin->case_id, folder, path, sizeof(path));
 	_cleanup_(heap_free) char *text = r ? NULL : origin_text(origin);
 	if (!text)
 		return r ? r : -ENOMEM;

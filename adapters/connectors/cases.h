@@ -19,6 +19,9 @@ enum {
 	CASES_REFERENCE_SIZE = 401,
 };
 
+/* What came: submissions and questions of one case are remembered apart, so that neither is answered as the other. */
+enum cases_of { CASES_OF_SUBMISSIONS, CASES_OF_QUESTIONS };
+
 struct case_origin {
 	uint8_t case_id[CASES_ID_SIZE];
 	uint8_t h[HASH_SIZE]; /* of the newest message that opened or continued it */
@@ -32,16 +35,19 @@ struct case_origin {
 /**
  * cases_put() - remember where a case came from; durable
  * @state:  the adapter's state folder
+ * @of:     what it was
  * @origin: replaces an earlier one; one of a higher sequence stays
  * Return: 0 or negative errno.
  */
-int cases_put(const char *state, const struct case_origin *origin);
+int cases_put(const char *state, enum cases_of of, const struct case_origin *origin);
 
 /**
  * cases_get() - where did it come from?
  * @state:   the adapter's state folder
+ * @of:      what came in it
  * @case_id: which
  * @ret:     the origin
  * Return: 0, CASES_UNKNOWN, -EBADMSG for a damaged file, other negative errno.
  */
-int cases_get(const char *state, const uint8_t case_id[CASES_ID_SIZE], struct case_origin *ret);
+int cases_get(const char *state, enum cases_of of, const uint8_t case_id[CASES_ID_SIZE],
+	struct case_origin *ret);

@@ -58,7 +58,8 @@ int folder_submitted(
 int folder_to_agency(struct dw_adapter *adapter, void *context, const struct dw_delivery *delivery,
 	struct dw_verdict *ret)
 {
-	const struct folder_context *folder = context;
+	struct folder_context *folder = context;
+	folder->handover.adapter = adapter;
 	return handover_put(&folder->handover, delivery, ret);
 }
 
@@ -66,7 +67,7 @@ int folder_report(struct dw_adapter *adapter, void *context, const struct dw_rep
 {
 	const struct folder_context *folder = context;
 	const char *receipts = folder->config->connector.receipts;
-	return receipts ? receipts_put(receipts, report) : 0;
+	return receipts ? receipts_put(receipts, dw_adapter_registry(adapter), report) : 0;
 }
 
 int folder_watch_descriptor(void *context)

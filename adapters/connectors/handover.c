@@ -22,6 +22,7 @@
 #include "proto/base/log.h"
 #include "proto/base/text.h"
 #include "proto/identity/uuid.h"
+#include "proto/registry/registry.h"
 
 enum {
 	ARENA_BUDGET = 32 << 20, /* a hostile case of 256 KiB inflates up to 76 times */
@@ -244,13 +245,20 @@ static int text_of(struct making *making, const json_t *json, struct bytes *ret)
 	return 0;
 }
 
-/* The agency's form of an application, a status or a decision. */
+/* The agency's form of an application, a status or a decision; questions and answers look the same everywhere. */
 static int form_add(
 	struct making *making, const struct folder_agency *agency, struct dw_verdict *ret)
 {
 	_cleanup_(json_decref) json_t *json = NULL;
 	struct out_file *file = &making->files[making->count];
-	int r = agency->write(making->content, &file->name, &json);
+	bool answer = strcmp(making->what, "answer") == 0;
+	int r;
+	if (answer || strcmp(making->what, "question") == 0) {
+		file->name = answer ? "answer.json" : "question.json";
+		r = case_form_question_write(making->content, &json);
+	} else {
+		r = agency->write(making->content, &file->name, &json);
+	}
 	if (r)
 		return r < 0 ? r : reject_malformed(ret);
 	if (!json)
@@ -272,6 +280,12 @@ static int content_add(
 		break;
 	case DIENSTWEG__CASE__CONTENT_DECISION:
 		making->what = "decision";
+		break;
+	case DIENSTWEG__CASE__CONTENT_QUESTION:
+		making->what = "question";
+		break;
+	case DIENSTWEG__CASE__CONTENT_ANSWER:
+		making->what = "answer";
 		break;
 	default: /* an official document with others beside it */
 		making->what = "document";
@@ -303,8 +317,22 @@ static int body_add(
 	return making->content ? content_add(making, agency, ret) : reject_malformed(ret);
 }
 
-static int make(struct making *making, const struct folder_agency *agency, struct dw_verdict *ret)
+/* Until when an answer counts. */
+static int answer_by_put(struct making *making, const struct dw_adapter *adapter)
 {
+	const struct dw_delivery *delivery = making->delivery;
+	const Dienstweg__Service *service = adapter ? registry_service(dw_adapter_registry(adapter),
+							      delivery->service)
+						    : NULL;
+	if (delivery->kind != DW_ENQUIRY || !service || service->answer_s == 0)
+		return 0;
+	return put_time(making->message, "answer_by",
+		delivery->recorded_ms + service->answer_s * UINT64_C(1000));
+}
+
+static int make(struct making *making, const struct handover *handover, struct dw_verdict *ret)
+{
+	const struct folder_agency *agency = handover->agency;
 	making->arena = arena_new(ARENA_BUDGET);
 	making->message = json_object();
 	making->listed = json_array();
@@ -314,6 +342,8 @@ static int make(struct making *making, const struct folder_agency *agency, struc
 	}
 	making->files[making->count++].name = "message.json"; /* filled when all is known */
 	int r = message_fill(making->message, making->delivery);
+	if (r == 0)
+		r = answer_by_put(making, handover->adapter);
 	if (r == 0)
 		r = body_add(making, agency, ret);
 	if (r == 0)
@@ -349,7 +379,8 @@ static int remember(const struct handover *handover, const struct making *making
 	if (making->content && strlen(making->content->reference) < sizeof(origin.reference))
 		snprintf(origin.reference, sizeof(origin.reference), "%s",
 			making->content->reference);
-	return cases_put(handover->state, &origin);
+	return cases_put(handover->state,
+		delivery->kind == DW_ENQUIRY ? CASES_OF_QUESTIONS : CASES_OF_SUBMISSIONS, &origin);
 }
 
 static void letter_id(const struct dw_delivery *delivery, uint8_t id[FOLDER_OUT_ID_SIZE])
@@ -418,7 +449,7 @@ int handover_put(
 	const struct handover *handover, const struct dw_delivery *delivery, struct dw_verdict *ret)
 {
 	_cleanup_(making_deinit) struct making making = {.delivery = delivery};
-	int r = make(&making, handover->agency, ret);
+	int r = make(&making, handover, ret);
 	if (r)
 		return r < 0 ? r : 0;
 	r = remember(handover, &making);

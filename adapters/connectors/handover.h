@@ -7,6 +7,7 @@
 
 /* Deliveries as case folders (docs/folder.md): PATH/CASE/SEQUENCE-WHAT/ with message.json and content. */
 struct handover {
+	const struct dw_adapter *adapter; /* of the op that runs; NULL: nothing is looked up */
 	const struct folder_agency *agency;
 	const char *state; /* the adapter's state folder */
 	const char *party; /* whose mail goes to @out */

@@ -16,6 +16,7 @@
 /* What an agency's form says: the content, and what a message's header needs to know. */
 struct letter {
 	Dienstweg__Case *content; /* without documents */
+	bool asks, answers;       /* an enquiry; the answer to one, which goes where it came from */
 	const char *answer; /* NULL, or what of a case this is: "status", "decision"; then what is left
 			       open below is taken from where the case came from */
 	char *service;      /* NULL: of an answer */
@@ -40,6 +41,19 @@ struct folder_agency {
 	   @ret_json NULL: this agency has no form for such a content. */
 	int (*write)(const Dienstweg__Case *content, const char **ret_file, json_t **ret_json);
 };
+
+/* Is this form a question or the answer to one? Those are forms of every agency: they have "question" or "answer". */
+bool letter_is_question(const struct form *form);
+
+/**
+ * letter_read_question() - a question: service, recipient or region, case, reference, question, about, fields; or an
+ *                          answer: case, in_reply_to, service, recipient, reference, answer, fields
+ * @form: the whole form; ended here
+ * @file: its name in a case folder, which must fit what it is; or NULL
+ * @ret:  the letter
+ * Return: 0, FORM_BAD, -ENOMEM.
+ */
+int letter_read_question(struct form *form, const char *file, struct letter *ret);
 
 /**
  * letter_read_answer() - a status or decision: case, in_reply_to, service, recipient, reference, and what

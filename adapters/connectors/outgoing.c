@@ -21,6 +21,7 @@
 enum {
 	FORM_BUDGET = 8 << 20,
 	WHY_SIZE = 1024,
+	PRIORITY_URGENT = 0, /* somebody waits */
 	PRIORITY_NORMAL = 1,
 	INLINE_MAX = 240 << 10, /* of documents; with the form, sealed and padded, that fits into a message */
 };
@@ -41,6 +42,23 @@ static _printf_(3, 4) int bad(char *reterr, size_t size, const char *format, ...
 	return TAKE_BAD;
 }
 
+/* Forms that every agency has. */
+static const char *const question_files[] = {"question.json", "answer.json", NULL};
+
+static int form_take(const struct item *item, const char *const *names,
+	const struct item_file **ret, char *reterr, size_t size)
+{
+	for (size_t i = 0; names[i]; i++) {
+		const struct item_file *file = item_file(item, names[i]);
+		if (file && *ret)
+			return bad(reterr, size, "%s: stands beside %s; send them one by one",
+				file->name, (*ret)->name);
+		if (file)
+			*ret = file;
+	}
+	return 0;
+}
+
 /* The one form of a case folder. *ret is NULL when there is none. */
 static int form_find(const struct folder_agency *agency, const struct item *item,
 	const struct item_file **ret, char *reterr, size_t size)
@@ -50,15 +68,8 @@ static int form_find(const struct folder_agency *agency, const struct item *item
 		*ret = file_name_ends(item->name, ".json") ? &item->files[0] : NULL;
 		return 0;
 	}
-	for (size_t i = 0; agency->main_files[i]; i++) {
-		const struct item_file *file = item_file(item, agency->main_files[i]);
-		if (file && *ret)
-			return bad(reterr, size, "%s: stands beside %s; send them one by one",
-				file->name, (*ret)->name);
-		if (file)
-			*ret = file;
-	}
-	return 0;
+	int r = form_take(item, agency->main_files, ret, reterr, size);
+	return r ? r : form_take(item, question_files, ret, reterr, size);
 }
 
 /* The official document of an item: the only XML in it, or the one with a name of its own. */
@@ -201,24 +212,35 @@ static const char *answer_service(struct arena *arena, const char *service, cons
 								       : (const char *)copy.data;
 }
 
-/* An answer goes where its case came from; whatever the form says itself comes first. */
+/* Nothing of that case came in: then the form has to say everything itself. */
+static int origin_unknown(const struct letter *letter, char *reterr, size_t size)
+{
+	bool whole = letter->has_case && letter->service && letter->recipient;
+	if (whole && (!letter->answers || letter->has_in_reply_to))
+		return 0;
+	if (letter->answers)
+		return bad(reterr, size,
+			"case: no question came in here in that case; take it from the "
+			"message.json of the question, or name service, recipient and in_reply_to "
+			"as well");
+	return bad(reterr, size,
+		"case: no such case came in here; take it from the message.json of the "
+		"case, or name service and recipient as well");
+}
+
+/* An answer goes where its case, or its question, came from; whatever the form says itself comes first. */
 static int answer_complete(struct outgoing *outgoing, struct letter *letter,
 	struct dw_message *message, struct case_origin *origin, char *reterr, size_t size)
 {
-	int r = letter->has_case ? cases_get(outgoing->config->state, letter->case_id, origin)
+	enum cases_of of = letter->answers ? CASES_OF_QUESTIONS : CASES_OF_SUBMISSIONS;
+	int r = letter->has_case ? cases_get(outgoing->config->state, of, letter->case_id, origin)
 				 : CASES_UNKNOWN;
-	if (r < 0)
-		return r;
-	if (r == CASES_UNKNOWN) {
-		if (letter->has_case && letter->service && letter->recipient)
-			return 0;
-		return bad(reterr, size,
-			"case: no such case came in here; take it from the message.json of the "
-			"case, or name service and recipient as well");
-	}
+	if (r)
+		return r < 0 ? r : origin_unknown(letter, reterr, size);
 	if (!letter->service) {
-		const char *service = answer_service(
-			outgoing->arena, origin->service, letter->answer);
+		const char *service = letter->answers ? origin->service
+						      : answer_service(outgoing->arena,
+								origin->service, letter->answer);
 		if (!service)
 			return -ENOMEM;
 		message->service = BYTES_STR(service);
@@ -249,6 +271,13 @@ static int application_complete(
 	return 0;
 }
 
+static enum dw_kind kind_of(const struct letter *letter)
+{
+	if (letter->asks || letter->answers)
+		return letter->asks ? DW_ENQUIRY : DW_ANSWER;
+	return letter->answer ? DW_REPLY : DW_SUBMISSION;
+}
+
 static int letter_send(struct outgoing *outgoing, const struct item *item,
 	const struct item_file *main, struct letter *letter, const char *key, char *reterr,
 	size_t size)
@@ -257,7 +286,7 @@ static int letter_send(struct outgoing *outgoing, const struct item *item,
 	struct split split;
 	struct dw_message message = {
 		.key = BYTES_STR(key),
-		.kind = letter->answer ? DW_REPLY : DW_SUBMISSION,
+		.kind = kind_of(letter),
 		.service = text_or_empty(letter->service),
 		.recipient = text_or_empty(letter->recipient),
 		.region = text_or_empty(letter->region),
@@ -267,10 +296,11 @@ static int letter_send(struct outgoing *outgoing, const struct item *item,
 		.schema = BYTES_STR(CASE_SCHEMA),
 		.status = letter->status,
 		.channel = letter->channel,
-		.priority = PRIORITY_NORMAL,
+		.priority = letter->asks || letter->answers ? PRIORITY_URGENT : PRIORITY_NORMAL,
 	};
-	int r = letter->answer ? answer_complete(outgoing, letter, &message, &origin, reterr, size)
-			       : application_complete(outgoing, &message, reterr, size);
+	bool answers = letter->answer || letter->answers;
+	int r = answers ? answer_complete(outgoing, letter, &message, &origin, reterr, size)
+			: application_complete(outgoing, &message, reterr, size);
 	if (r == 0 && letter->content->content_case == DIENSTWEG__CASE__CONTENT_APPLICATION)
 		letter->content->application->service = letter->service;
 	if (r == 0)
@@ -294,8 +324,10 @@ static int take_form(struct outgoing *outgoing, const struct item *item,
 	struct form form;
 	item_key(item, BYTES_STR(item->name), key);
 	int r = form_parse(&reader, main->data, &root, &form);
+	const char *file = item->folder ? main->name : NULL;
 	if (r == 0)
-		r = outgoing->agency->read(&form, item->folder ? main->name : NULL, &letter);
+		r = letter_is_question(&form) ? letter_read_question(&form, file, &letter)
+					      : outgoing->agency->read(&form, file, &letter);
 	if (r)
 		return r < 0 ? r : TAKE_BAD;
 	return letter_send(outgoing, item, main, &letter, key, reterr, size);

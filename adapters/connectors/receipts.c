@@ -18,6 +18,7 @@
 #include "proto/base/file.h"
 #include "proto/base/text.h"
 #include "proto/identity/uuid.h"
+#include "proto/registry/registry.h"
 
 enum {
 	FOLDER_MODE = 0700,
@@ -102,11 +103,24 @@ static int file_put(const char *folder, const char *key, const char *suffix, str
 	return r ? r : file_replace(path, data, FILE_MODE);
 }
 
-int receipts_put(const char *folder, const struct dw_report *report)
+/* Of a question: from then on no answer counts any more. */
+static int put_answer_by(
+	json_t *object, const struct registry *registry, const struct dw_report *report)
+{
+	const Dienstweg__Service *service = registry ? registry_service(registry, report->service)
+						     : NULL;
+	if (report->event != DW_RECORDED || !service || service->answer_s == 0)
+		return 0;
+	return put_time(object, "answer_by", report->at_ms + service->answer_s * UINT64_C(1000));
+}
+
+int receipts_put(const char *folder, const struct registry *registry, const struct dw_report *report)
 {
 	_cleanup_(json_decref) json_t *object = json_object();
 	char key[FILE_NAME_MAX + 1], suffix[32];
 	int r = object ? fill(object, report) : -ENOMEM;
+	if (r == 0)
+		r = put_answer_by(object, registry, report);
 	_cleanup_(heap_free) char *text = r ? NULL : json_dumps(object, JSON_INDENT(2));
 	if (!text)
 		return r ? r : -ENOMEM;

@@ -183,12 +183,13 @@ static void cases_are_remembered(void)
 	_cleanup_(desk_deinit) struct desk desk;
 	struct case_origin origin;
 	desk_init(&desk, "remembered");
-	CHECK_INT(cases_get(desk.dir, desk.delivery.case_id, &origin), CASES_UNKNOWN);
+	CHECK_INT(cases_get(desk.dir, CASES_OF_SUBMISSIONS, desk.delivery.case_id, &origin),
+		CASES_UNKNOWN);
 	desk.content.reference = (char *)(uintptr_t) "P-1";
 	desk.content.content_case = DIENSTWEG__CASE__CONTENT_APPLICATION;
 	desk.content.application = &desk.application;
 	put_case(&desk);
-	CHECK_INT(cases_get(desk.dir, desk.delivery.case_id, &origin), 0);
+	CHECK_INT(cases_get(desk.dir, CASES_OF_SUBMISSIONS, desk.delivery.case_id, &origin), 0);
 	CHECK_STR(origin.sender, "city");
 	CHECK_STR(origin.recipient, "jobcenter");
 	CHECK_STR(origin.service, "alg2.application");
@@ -199,7 +200,7 @@ static void cases_are_remembered(void)
 	desk.delivery.h[0] = 0xcd;
 	desk.delivery.message_id[0] = 9;
 	put_case(&desk);
-	CHECK_INT(cases_get(desk.dir, desk.delivery.case_id, &origin), 0);
+	CHECK_INT(cases_get(desk.dir, CASES_OF_SUBMISSIONS, desk.delivery.case_id, &origin), 0);
 	CHECK_INT(origin.h[0], 0xab);
 }
 
@@ -212,13 +213,65 @@ static void damaged_memory_is_told(void)
 				   .recipient = "jobcenter",
 				   .service = "alg2.application"},
 			   read;
-	CHECK_INT(cases_put(check_memdir(), &origin), 0);
+	CHECK_INT(cases_put(check_memdir(), CASES_OF_SUBMISSIONS, &origin), 0);
 	snprintf(path, sizeof(path), "%s/cases/0c/" CASE_HEX ".json", check_memdir());
 	CHECK_INT(file_replace(path, BYTES_STR("{\"sender\": 1}"), 0600), 0);
-	CHECK_INT(cases_get(check_memdir(), case_id, &read), -EBADMSG);
-	CHECK_INT(cases_put(check_memdir(), &origin), 0); /* and mended by the next message */
-	CHECK_INT(cases_get(check_memdir(), case_id, &read), 0);
+	CHECK_INT(cases_get(check_memdir(), CASES_OF_SUBMISSIONS, case_id, &read), -EBADMSG);
+	CHECK_INT(cases_put(check_memdir(), CASES_OF_SUBMISSIONS, &origin),
+		0); /* and mended by the next message */
+	CHECK_INT(cases_get(check_memdir(), CASES_OF_SUBMISSIONS, case_id, &read), 0);
 	CHECK_STR(read.sender, "city");
+}
+
+static void questions_and_answers_are_forms_of_every_agency(void)
+{
+	_cleanup_(desk_deinit) struct desk desk;
+	Dienstweg__Question question;
+	Dienstweg__QuestionAnswer answer;
+	Dienstweg__Person person;
+	Dienstweg__FormField field, *fields[] = {&field};
+	struct case_origin origin;
+	char folder[2 * PATH_SIZE];
+	desk_init(&desk, "questions");
+	dienstweg__question__init(&question);
+	dienstweg__question_answer__init(&answer);
+	dienstweg__person__init(&person);
+	dienstweg__form_field__init(&field);
+	person.given_name = (char *)(uintptr_t) "Erika";
+	person.family_name = (char *)(uintptr_t) "Mustermann";
+	field.name = (char *)(uintptr_t) "since";
+	field.value = (char *)(uintptr_t) "2026-01";
+	question.question = (char *)(uintptr_t) "benefits?";
+	question.about = &person;
+	desk.content.content_case = DIENSTWEG__CASE__CONTENT_QUESTION;
+	desk.content.question = &question;
+	desk.delivery.kind = DW_ENQUIRY;
+	put_case(&desk);
+	CHECK_INT(desk.verdict.disposition, DW_ACCEPTED);
+	snprintf(folder, sizeof(folder), "%s/" CASE_HEX "/0000000042-question", desk.out);
+	file_is(folder, "question.json",
+		"{\n  \"question\": \"benefits?\",\n  \"about\": {\n    \"given_name\": "
+		"\"Erika\",\n"
+		"    \"family_name\": \"Mustermann\"\n  }\n}");
+	/* Remembered apart from what opened the case: a decision does not answer it. */
+	CHECK_INT(cases_get(desk.dir, CASES_OF_SUBMISSIONS, desk.delivery.case_id, &origin),
+		CASES_UNKNOWN);
+	CHECK_INT(cases_get(desk.dir, CASES_OF_QUESTIONS, desk.delivery.case_id, &origin), 0);
+	CHECK_STR(origin.sender, "city");
+
+	answer.answer = (char *)(uintptr_t) "yes";
+	answer.fields = fields;
+	answer.n_fields = 1;
+	desk.content.content_case = DIENSTWEG__CASE__CONTENT_ANSWER;
+	desk.content.answer = &answer;
+	desk.delivery.kind = DW_ANSWER;
+	desk.delivery.sequence = 43;
+	desk.delivery.message_id[0] = 9;
+	put_case(&desk);
+	snprintf(folder, sizeof(folder), "%s/" CASE_HEX "/0000000043-answer", desk.out);
+	file_is(folder, "answer.json",
+		"{\n  \"answer\": \"yes\",\n  \"fields\": [\n    {\n      \"name\": \"since\",\n"
+		"      \"value\": \"2026-01\"\n    }\n  ]\n}");
 }
 
 static void xml_is_not_touched(void)
@@ -379,8 +432,8 @@ static void receipts_and_outcomes(void)
 		.at_ms = 1795266308123,
 		.proof = BYTES_STR("c2sp.org/tlog-proof@v1\n")};
 	snprintf(folder, sizeof(folder), "%s/receipts", check_memdir());
-	CHECK_INT(receipts_put(folder, &report), 0);
-	CHECK_INT(receipts_put(folder, &report), 0);
+	CHECK_INT(receipts_put(folder, NULL, &report), 0);
+	CHECK_INT(receipts_put(folder, NULL, &report), 0);
 	file_is(folder, "a.json.0123.receipt", "c2sp.org/tlog-proof@v1\n");
 	file_is(folder, "a.json.0123.recorded.json",
 		"{\n  \"event\": \"recorded\",\n  \"key\": \"a.json.0123\",\n"
@@ -393,19 +446,20 @@ static void receipts_and_outcomes(void)
 		.state = BYTES_STR("rejected"),
 		.code = BYTES_STR("malformed-content"),
 		.text = BYTES_STR("no UTF-8: \xe4")};
-	CHECK_INT(receipts_put(folder, &report), 0);
+	CHECK_INT(receipts_put(folder, NULL, &report), 0);
 	CHECK(is_there(folder, "_._a.ended.json"));
 	report = (struct dw_report){.event = DW_REFUSED,
 		.key = BYTES_STR("b"),
 		.code = BYTES_STR("no-agreement"),
 		.field = BYTES_STR("agreement"),
 		.text = BYTES_STR("none")};
-	CHECK_INT(receipts_put(folder, &report), 0);
+	CHECK_INT(receipts_put(folder, NULL, &report), 0);
 	CHECK(is_there(folder, "b.refused.json"));
 }
 
 CHECK_MAIN(CHECK_CASE(application_becomes_a_case_folder), CHECK_CASE(cases_are_remembered),
-	CHECK_CASE(damaged_memory_is_told), CHECK_CASE(xml_is_not_touched),
+	CHECK_CASE(damaged_memory_is_told),
+	CHECK_CASE(questions_and_answers_are_forms_of_every_agency), CHECK_CASE(xml_is_not_touched),
 	CHECK_CASE(documents_alone), CHECK_CASE(operated_parties_have_their_own_folder),
 	CHECK_CASE(what_cannot_be_understood_is_rejected),
 	CHECK_CASE(too_many_documents_are_rejected), CHECK_CASE(inflating_content_is_bounded),

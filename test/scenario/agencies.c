@@ -127,6 +127,72 @@ static void office_of_the_city(void)
 	town_deinit(&town);
 }
 
+static void answer_put(
+	const struct town *town, const char *name, const char *case_hex, const char *text)
+{
+	char path[TOWN_PATH], form[600];
+	snprintf(form, sizeof(form), "{\"case\": \"%s\", \"answer\": \"%s\"}", case_hex, text);
+	path_to(town, path, "jobcenter/in/%s.json", name);
+	put_text(path, form);
+}
+
+/*
+ * Somebody at the counter asks, a clerk over there answers, both with a file; both machines fall over in between. The
+ * first answer counts, and who gives a second one is told.
+ */
+static void question_is_answered(void)
+{
+	struct town town;
+	char letter[TOWN_PATH], path[TOWN_PATH], name[256];
+	town_init(&town);
+	town_start(&town);
+	path_to(&town, path, "city/in/frage.json");
+	put_text(path, "{\"service\": \"benefit.question\", \"recipient\": \"jobcenter\",\n"
+		       " \"question\": \"Benefits at present?\",\n"
+		       " \"about\": {\"given_name\": \"Erika\", \"family_name\": \"Mustermann\"}}");
+	path_to(&town, path, "city/receipts");
+	CHECK_INT(wait_for_files(path, ".recorded.json", 1, TOWN_WAIT_MS), 1);
+	name_in(path, ".recorded.json", name);
+	json_t *recorded = json_at(path, name);
+	CHECK_INT(process_end(&town.city, SIGKILL), 128 + SIGKILL);
+	adapter_start(&town, &town.city, "city");
+	path_to(&town, path, "jobcenter/out");
+	wait_for_letter(path, "-question", letter);
+	json_t *message = json_at(letter, "message.json"), *form = json_at(letter, "question.json");
+	CHECK_STR(text_of(message, "kind"), "enquiry");
+	CHECK_STR(text_of(message, "answer_by"), text_of(recorded, "answer_by"));
+	CHECK_STR(text_of(form, "question"), "Benefits at present?");
+	CHECK_STR(text_of(json_object_get(form, "about"), "family_name"), "Mustermann");
+	CHECK_INT(process_end(&town.jobcenter, SIGKILL), 128 + SIGKILL);
+	adapter_start(&town, &town.jobcenter, "jobcenter");
+
+	answer_put(&town, "ja", text_of(message, "case"), "yes");
+	path_to(&town, path, "city/out");
+	wait_for_letter(path, "-answer", letter);
+	json_t *answer = json_at(letter, "answer.json"), *about = json_at(letter, "message.json");
+	CHECK_STR(text_of(answer, "answer"), "yes");
+	CHECK_STR(text_of(about, "kind"), "answer");
+	CHECK_STR(text_of(about, "case"), text_of(message, "case"));
+	CHECK_STR(text_of(about, "in_reply_to"), text_of(message, "h"));
+	answer_put(&town, "doch nicht", text_of(message, "case"), "no");
+	path_to(&town, path, "jobcenter/receipts");
+	CHECK_INT(wait_for_files(path, ".refused.json", 1, TOWN_WAIT_MS), 1);
+	name_in(path, ".refused.json", name);
+	json_t *refused = json_at(path, name);
+	CHECK_STR(text_of(refused, "code"), "no-enquiry");
+	/* An answer in a case in which nothing was asked is not sent at all. */
+	answer_put(&town, "falsch", "00000000000000000000000000000000", "no");
+	path_to(&town, path, "jobcenter/failed");
+	CHECK_INT(wait_for_files(path, ".error.txt", 1, TOWN_WAIT_MS), 1);
+	json_decref(recorded);
+	json_decref(message);
+	json_decref(form);
+	json_decref(answer);
+	json_decref(about);
+	json_decref(refused);
+	town_deinit(&town);
+}
+
 static const char xjustiz[] =
 	"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n"
 	"<j:nachricht.gds.uebermittlungSchriftgutobjekte.0005005 xmlns:j='http://www.xjustiz.de'>\n"
@@ -329,5 +395,6 @@ static void killed_adapters_lose_nothing(void)
 }
 
 CHECK_MAIN(CHECK_CASE(application_is_decided), CHECK_CASE(office_of_the_city),
-	CHECK_CASE(documents_travel_unchanged), CHECK_CASE(mistakes_disturb_nobody),
-	CHECK_CASE(large_documents), CHECK_CASE(killed_adapters_lose_nothing))
+	CHECK_CASE(question_is_answered), CHECK_CASE(documents_travel_unchanged),
+	CHECK_CASE(mistakes_disturb_nobody), CHECK_CASE(large_documents),
+	CHECK_CASE(killed_adapters_lose_nothing))

@@ -144,6 +144,10 @@ static void town_make(struct town *town, bool witnessed)
 		"uvg.application", "uvg.status", "uvg.decision"};
 	for (size_t i = 0; i < ARRAY_LEN(services); i++)
 		registry_fixture_service(f, services[i]);
+	Dienstweg__Service *question = registry_fixture_service(f, "benefit.question");
+	question->pattern = DIENSTWEG__PATTERN__PATTERN_ENQUIRY;
+	question->answer_s = 3600;
+	question->pending_max = 16;
 	Dienstweg__Service *xjustiz = registry_fixture_service(f, "xjustiz.document");
 	town->type = registry_fixture_text(
 		f, BYTES_STR("nachricht.gds.uebermittlungSchriftgutobjekte.0005005"));
@@ -151,7 +155,7 @@ static void town_make(struct town *town, bool witnessed)
 	xjustiz->n_message_types = 1;
 	Dienstweg__Agreement *a = registry_fixture_agreement(f, "a1", "2021-07-01", NULL);
 	registry_fixture_flow(f, a, "alg2.application", "city", "jobcenter", "05124");
-	registry_fixture_flow(f, a, "xjustiz.document", "city", "jobcenter", NULL);
+	registry_fixture_flow(f, a, "xjustiz.document,benefit.question", "city", "jobcenter", NULL);
 	registry_fixture_flow(f, a, "alg2.status,alg2.decision", "jobcenter", "city", NULL);
 	registry_fixture_flow(f, a, "uvg.application", "city", "youthoffice", "05124");
 	registry_fixture_flow(f, a, "uvg.status,uvg.decision", "youthoffice", "city", NULL);
