@@ -7,7 +7,8 @@
  * time; an hour, because a clerk who is told "never asked" of what stands on the desk would believe in a fault.
  *
  * What nobody replied to in time is remembered longer: the operator's count of it must go down when a reply comes
- * after all. Not for ever, because an agency that never replies would fill the journal with it.
+ * after all. Not for ever, and not without end, because an agency that never replies would fill the tables with it,
+ * and the day's state entry, which names every row.
  */
 #include "broker/routing/asked.h"
 
@@ -163,10 +164,16 @@ static int turn_into(struct state *state, uint32_t asker, const uint8_t token[AS
 int asked_told(struct state *state, uint32_t asker, const uint8_t token[ASKED_TOKEN_SIZE],
 	const struct asked_row *row, uint64_t now_ms)
 {
+	uint64_t late;
 	assert(asked_state_tells(row->state));
-	return row->state == ASKED_WARNS
-		       ? turn_into(state, asker, token, row, ASKED_REMINDS, row->overdue_ms)
-		       : turn_into(state, asker, token, row, ASKED_LATE, now_ms + LATE_MS);
+	if (row->state == ASKED_WARNS)
+		return turn_into(state, asker, token, row, ASKED_REMINDS, row->overdue_ms);
+	int r = asked_late(state, row->answerer, &late);
+	if (r < 0)
+		return r;
+	return late < ASKED_LATE_MAX
+		       ? turn_into(state, asker, token, row, ASKED_LATE, now_ms + LATE_MS)
+		       : asked_forget(state, asker, token, row);
 }
 
 int asked_ended(struct state *state, const struct queue_row *ended, uint64_t sequence, bool expired)

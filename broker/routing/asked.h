@@ -9,7 +9,8 @@
  * each, found by who asked and a token of h and case, which is all that an answer names; a total for each asker and
  * service; and a row of `timer`. An enquiry waits for its answer until its time is over, then it is remembered for an
  * hour as one that is answered too late. Of a submission its sender is told that its time is nearly over, where the
- * service says so, then that it is over, and then it is counted for who should have replied, for 30 days at most.
+ * service says so, then that it is over, and then it is counted for who should have replied, for 30 days at most,
+ * and ASKED_LATE_MAX of them.
  * Every function: 0 or negative errno (-EBADMSG: damaged journal).
  */
 
@@ -25,7 +26,9 @@ void asked_token(const uint8_t h[HASH_SIZE], const uint8_t case_id[CASE_ID_BYTES
 /* How many enquiries of this service wait for an answer. */
 int asked_pending(struct state *state, uint32_t asker, struct bytes service, uint64_t *ret);
 
-/* How many submissions this party has not replied to in time. */
+enum { ASKED_LATE_MAX = 10000 };
+
+/* How many submissions this party has not replied to in time; more than ASKED_LATE_MAX are not counted. */
 int asked_late(struct state *state, uint32_t party, uint64_t *ret);
 
 /**

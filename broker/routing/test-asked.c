@@ -361,6 +361,32 @@ static void a_warning_that_comes_too_late_is_none(void)
 	CHECK_INT(late(&f), 1);
 }
 
+/* Who never replies fills no table. */
+static void no_more_are_late_than_are_counted(void)
+{
+	_cleanup_(rules_fixture_deinit) struct rules_fixture f;
+	struct items_decision decision;
+	uint8_t key[TOTAL_KEY_SIZE], value[8];
+	start(&f);
+	struct fixture_message m = referral(1);
+	struct rules_item item = {
+		.sequence = f.rules.sequence, .due_ms = FIXTURE_NOW_MS + OVERDUE_MS};
+	refer(&f, &m);
+	total_key_encode(COUNTER_LATE, rules_fixture_number(&f, "jobcenter"), key);
+	be64_put(value, ASKED_LATE_MAX);
+	CHECK_INT(state_put(f.rules.state, STATE_COUNTER, BYTES(key, sizeof(key)),
+			  BYTES(value, sizeof(value))),
+		0);
+	f.rules.batch_ms += OVERDUE_MS;
+	CHECK_INT(rules_remind(&f.rules, &item, 1, &decision), 0);
+	CHECK(decision.append);
+	CHECK_INT(late(&f), ASKED_LATE_MAX);
+	CHECK_INT(state_del(f.rules.state, STATE_COUNTER, BYTES(key, sizeof(key))), 0);
+	check_state(&f); /* no row is left of it */
+	f.rules.sequence++;
+	CHECK_INT(reminded(&f, 10 * OVERDUE_MS), 0);
+}
+
 /* What is late is counted for who should have replied: until the reply, the end, or 30 days. */
 static void what_is_late_is_counted(void)
 {
@@ -485,6 +511,7 @@ CHECK_MAIN(CHECK_CASE(an_answer_counts_once), CHECK_CASE(the_time_begins_when_it
 	CHECK_CASE(a_sender_is_told_once_that_nobody_replied),
 	CHECK_CASE(a_sender_is_warned_before_and_told_after),
 	CHECK_CASE(a_warning_that_comes_too_late_is_none), CHECK_CASE(what_is_late_is_counted),
+	CHECK_CASE(no_more_are_late_than_are_counted),
 	CHECK_CASE(who_was_replied_to_is_told_nothing),
 	CHECK_CASE(what_expires_or_comes_later_is_not_overdue_before),
 	CHECK_CASE(what_was_cancelled_is_not_waited_for), CHECK_CASE(version_0_knows_no_patterns))
