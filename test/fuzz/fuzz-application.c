@@ -21,7 +21,9 @@ static int read_form(struct arena *arena, struct bytes text, struct letter *lett
 	struct letter answer = {};
 	struct form form;
 	int r = form_parse(&reader, text, &root, &form);
-	if (r == 0) {
+	if (r == 0 && letter_is_question(&form)) {
+		r = letter_read_question(&form, NULL, letter);
+	} else if (r == 0) {
 		struct form again = {.reader = &other, .object = root};
 		r = city_map_read(&form, NULL, letter);
 		int clerk = jobcenter_map_read(&again, NULL, &answer);
@@ -32,10 +34,12 @@ static int read_form(struct arena *arena, struct bytes text, struct letter *lett
 	return r;
 }
 
-/* What a clerk's answer needs besides what the other side gets. */
+/* What a clerk's answer, or a question, needs besides what the other side gets. */
 static char *text_again(const struct letter *letter, json_t *json)
 {
-	if (letter->answer)
+	if (letter->asks)
+		CHECK_INT(json_object_set_new(json, "service", json_string(letter->service)), 0);
+	if (letter->answer || letter->answers)
 		CHECK_INT(json_object_set_new(
 				  json, "case", json_string("00000000000000000000000000000000")),
 			0);
@@ -57,8 +61,11 @@ static void check_accepted(struct arena *arena, struct letter *letter)
 	Dienstweg__Case *received = dienstweg__case__unpack(
 		arena_allocator(arena), first.len, first.data);
 	CHECK(received != NULL);
-	CHECK_INT(city_map_write(received, &file, &json), 0);
-	CHECK(json != NULL && file != NULL);
+	bool question = letter->asks || letter->answers;
+	CHECK_INT(question ? case_form_question_write(received, &json)
+			   : city_map_write(received, &file, &json),
+		0);
+	CHECK(json != NULL && (question || file != NULL));
 	_cleanup_(heap_free) char *text = text_again(letter, json);
 	CHECK_INT(read_form(arena, BYTES_STR(text), &again), 0);
 	if (again.content->content_case == DIENSTWEG__CASE__CONTENT_APPLICATION)

@@ -34,8 +34,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!content)
 		return 0;
 	check_names(content);
-	int r = city_map_write(content, &file, &json);
+	bool question = content->content_case == DIENSTWEG__CASE__CONTENT_QUESTION ||
+			content->content_case == DIENSTWEG__CASE__CONTENT_ANSWER;
+	int r = question ? case_form_question_write(content, &json)
+			 : city_map_write(content, &file, &json);
 	CHECK(r == 0 || r == CASE_UNPRINTABLE);
-	CHECK(r != 0 || !json || file);
+	CHECK(r != 0 || !json || question || file);
 	return 0;
 }
