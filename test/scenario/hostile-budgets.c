@@ -40,7 +40,7 @@ static void backlog_make(struct bystanders *all)
  */
 static void hellos_leave_the_clerk_to_others(void)
 {
-	enum { WIRES = 6, BURST = 20, ROUNDS = 600 };
+	enum { WIRES = 6, BURST = 20, ROUNDS = 250 };
 	struct wire *wires[WIRES];
 	struct bystanders all;
 	struct bytes raw;
@@ -162,7 +162,7 @@ static size_t refusals_arrived(struct wire *wire)
 /* Seconds of useless work lie before the workers; an honest message does not wait for them. */
 static void forged_signatures_cost_their_sender_time(void)
 {
-	enum { FRAMES = 20 /* within Limits.party_bytes */ };
+	enum { FRAMES = 8 /* within Limits.party_bytes */ };
 	static const struct party_draft application = {
 		.region = "051240000000", .body = {(const uint8_t *)"ok", 2}};
 	struct arena *arena = arena_new(64 << 20);
@@ -200,7 +200,7 @@ enum { FAILS_BURST = 256, FAILS_A_SECOND = 4 };
 /* Every Nak is an entry. A party that gives back what it gets, at once and for ever, fills no disk. */
 static void naks_do_not_fill_the_journal(void)
 {
-	enum { MESSAGES = 64, WATCHED_MS = 6000, SLACK = 16 };
+	enum { MESSAGES = 64, WATCHED_MS = 3000, SLACK = 16 };
 	static const struct party_draft application = {
 		.region = "051240000000", .body = {(const uint8_t *)"no", 2}};
 	struct bystanders all;

@@ -75,20 +75,6 @@ static void storm(struct bystanders *all, bool from_everywhere)
 	}
 }
 
-/* A figure of status. */
-static unsigned long long figure(const struct bystanders *all, const char *field)
-{
-	unsigned long long value = 0;
-	char *status = tool_admin(&all->bus, 0, "status", "--json", NULL);
-	const char *at = strstr(status, field);
-
-	CHECK(at != NULL);
-	for (at += strlen(field); *at >= '0' && *at <= '9'; at++)
-		value = value * 10 + (unsigned long long)(*at - '0');
-	free(status);
-	return value;
-}
-
 static void comes_in(const struct bystanders *all)
 {
 	struct wire *wire = wire_new(&all->bus, "ministry");
@@ -109,9 +95,9 @@ static void one_address_storms_and_is_kept_out(void)
 
 	bystanders_open(&all, "limits:\n  address_handshakes: 100\nsession:\n  shut_out: 1 h\n");
 	storm(&all, false);
-	CHECK_INT(figure(&all, "\"networks_kept_out\":"), 1);
-	CHECK_INT(figure(&all, "\"door_closed\":"), 0);
-	CHECK(figure(&all, "\"connections_hasty\":") <= LATE);
+	CHECK_INT(tool_figure(&all.bus, NULL, "\"networks_kept_out\":"), 1);
+	CHECK_INT(tool_figure(&all.bus, NULL, "\"door_closed\":"), 0);
+	CHECK(tool_figure(&all.bus, NULL, "\"connections_hasty\":") <= LATE);
 	/* Whoever comes from elsewhere meanwhile comes in at once. */
 	comes_in(&all);
 	told(&all);
@@ -125,9 +111,9 @@ static void all_the_world_storms_and_has_to_wait(void)
 
 	bystanders_open(&all, "limits:\n  handshakes: 20\n");
 	storm(&all, true);
-	CHECK(figure(&all, "\"door_closed\":") > 0);
-	CHECK_INT(figure(&all, "\"networks_kept_out\":"), 0);
-	CHECK(figure(&all, "\"connections_hasty\":") <= LATE);
+	CHECK(tool_figure(&all.bus, NULL, "\"door_closed\":") > 0);
+	CHECK_INT(tool_figure(&all.bus, NULL, "\"networks_kept_out\":"), 0);
+	CHECK(tool_figure(&all.bus, NULL, "\"connections_hasty\":") <= LATE);
 	told(&all);
 	/* It is over, so newcomers come in: TCP asked again by itself. */
 	comes_in(&all);

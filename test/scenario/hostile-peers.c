@@ -14,8 +14,9 @@
 #include "test/kit/check.h"
 #include "test/kit/usage.h"
 #include "test/scenario/bystanders.h"
+#include "test/scenario/tools.h"
 
-enum { GREETING_SIZE = 64, HALF_OPEN = 300, HANDSHAKES = 1500, CLOSED_MS = 15000 };
+enum { GREETING_SIZE = 64, HALF_OPEN = 300, HANDSHAKES = 800, CLOSED_MS = 15000 };
 static const char quick_handshake[] = "session:\n  handshake: 1 s\n";
 /* So many are let in as want to, or it would be another story (hostile-handshakes). */
 static const char patient[] = "session:\n  handshake: 1 s\n"
@@ -187,7 +188,8 @@ static void answers_that_nobody_reads_are_bounded(void)
 /* Takes credit for everything and reads nothing: what is out to it is capped, the rest waits on disk. */
 static void deliveries_that_nobody_reads_are_bounded(void)
 {
-	enum { MESSAGES = 200, BODY = 200000 };
+	enum { MESSAGES = 40, BODY = 200000, OUT_MAX = 2 << 20, UNSENT_MAX = 5 << 20 };
+	static const char session[] = "{\"party\":\"ministry\"";
 	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
 	Dienstweg__Credit credit = DIENSTWEG__CREDIT__INIT;
 	struct bystanders all;
@@ -208,6 +210,11 @@ static void deliveries_that_nobody_reads_are_bounded(void)
 		arena_reset(all.city.arena);
 	}
 	bystanders_undisturbed(&all);
+	CHECK(tool_figure(&all.bus, session, "\"unacknowledged_bytes\":") <= OUT_MAX);
+	CHECK(tool_figure(&all.bus, session, "\"unacknowledged_bytes\":") > OUT_MAX - 2 * BODY);
+	CHECK(tool_figure(&all.bus, session, "\"unsent_bytes\":") +
+			tool_figure(&all.bus, session, "\"outbox_bytes\":") <=
+		UNSENT_MAX);
 	wire_free(wire);
 	free(body);
 	bystanders_close(&all);

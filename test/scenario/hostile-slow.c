@@ -31,16 +31,7 @@ static void figures_send(struct bystanders *all, size_t count)
 /* A figure of the ministry's session at this moment, as an operator sees it; 0 without a session. */
 static unsigned long long figure(const struct bystanders *all, const char *field)
 {
-	unsigned long long value = 0;
-	char *status = tool_admin(&all->bus, 0, "status", "--json", NULL);
-	const char *session = strstr(status, "{\"party\":\"ministry\"");
-	const char *at = session ? strstr(session, field) : NULL;
-
-	CHECK(at || !session);
-	for (at = at ? at + strlen(field) : ""; *at >= '0' && *at <= '9'; at++)
-		value = value * 10 + (unsigned long long)(*at - '0');
-	free(status);
-	return value;
+	return tool_figure(&all->bus, "{\"party\":\"ministry\"", field);
 }
 
 static unsigned long long out_bytes(const struct bystanders *all)

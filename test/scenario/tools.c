@@ -114,6 +114,20 @@ void tool_holds(char *output, ...)
 	free(output);
 }
 
+unsigned long long tool_figure(const struct bus *bus, const char *after, const char *field)
+{
+	unsigned long long value = 0;
+	char *status = tool_admin(bus, 0, "status", "--json", NULL);
+	const char *from = after ? strstr(status, after) : status;
+	const char *at = from ? strstr(from, field) : NULL;
+	if (from && !at)
+		CHECK_FAIL("%s is not in %s", field, from);
+	for (at = at ? at + strlen(field) : ""; *at >= '0' && *at <= '9'; at++)
+		value = value * 10 + (unsigned long long)(*at - '0');
+	free(status);
+	return value;
+}
+
 size_t tool_count(const char *output, const char *text)
 {
 	size_t count = 0;

@@ -32,5 +32,14 @@ void tool_party_start(
 /* The output holds all of these texts in this order; frees it. */
 void tool_holds(char *output, ...);
 
+/**
+ * tool_figure() - a figure of `dienstweg status`
+ * @bus:   its broker runs
+ * @after: what stands before it in the JSON, as the session's "{\"party\":\"ministry\""; NULL: nothing
+ * @field: its member, with quotes and colon; fails the test when it is not there
+ * Return: the figure; 0 when @after is not there.
+ */
+unsigned long long tool_figure(const struct bus *bus, const char *after, const char *field);
+
 /* How often a text stands in an output. */
 size_t tool_count(const char *output, const char *text);
