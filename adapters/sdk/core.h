@@ -140,6 +140,8 @@ int core_connect(struct dw_adapter *adapter);         /* make the client anew */
  */
 bool core_redial(struct dw_adapter *adapter);
 
+enum { CORE_STATUS_MAX = 2048 + NOTICES_JSON_MAX };
+
 /**
  * core_status() - the figures of this moment as JSON
  * @adapter: open

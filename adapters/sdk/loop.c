@@ -128,7 +128,7 @@ static int ask(struct loop *loop)
 
 static void tell(struct loop *loop)
 {
-	char status[1536];
+	char status[CORE_STATUS_MAX];
 	struct dw_adapter *adapter = loop->adapter;
 	core_status(adapter, status, sizeof(status));
 	int r = folder_status(adapter->folder, status);

@@ -6,7 +6,9 @@
  */
 #include "adapters/sdk/notices.h"
 
+#include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/base/bytes.h"
@@ -46,12 +48,19 @@ static bool notice_take(struct notices *notices, const Dienstweg__Notice *notice
 	if (!text_is_name(code) || !text_is_name(name))
 		return false;
 	struct told_notice *told = notice_find(notices, code, name);
+	if (told) {
+		told->came_ns = now_ns;
+		told->latest = notice->percent;
+	}
 	bool worse = told && told->percent < USED_UP && notice->percent >= USED_UP;
 	if (told && !worse && now_ns - told->told_ns < AGAIN_NS)
 		return false;
 	if (!told)
 		told = notice_room(notices);
-	*told = (struct told_notice){.percent = notice->percent, .told_ns = now_ns};
+	*told = (struct told_notice){.percent = notice->percent,
+		.latest = notice->percent,
+		.told_ns = now_ns,
+		.came_ns = now_ns};
 	memcpy(told->code, code.data, code.len);
 	memcpy(told->name, name.data, name.len);
 	log_warn("sender",
@@ -67,4 +76,19 @@ size_t notices_take(struct notices *notices, const Dienstweg__Answer *answer, ui
 	for (size_t i = 0; i < answer->n_notices; i++)
 		count += notice_take(notices, answer->notices[i], now_ns);
 	return count;
+}
+
+void notices_json(const struct notices *notices, uint64_t now_ns, char *buf, size_t size)
+{
+	size_t n = (size_t)snprintf(buf, size, "[");
+	for (size_t i = 0; i < notices->count && n < size; i++) {
+		const struct told_notice *told = &notices->all[i];
+		if (now_ns - told->came_ns < AGAIN_NS)
+			n += (size_t)snprintf(buf + n, size - n,
+				"%s{\"limit\":\"%s\",\"name\":\"%s\",\"percent\":%" PRIu32 "}",
+				n > 1 ? "," : "", told->code, told->name, told->latest);
+	}
+	if (n < size)
+		n += (size_t)snprintf(buf + n, size - n, "]");
+	assert(n < size);
 }

@@ -337,6 +337,11 @@ int sender_timeout_ms(const struct sender *sender)
 	return due <= now ? 0 : (int)min_of((due - now) / 1000000u + 1, RETRY_MAX_MS);
 }
 
+const struct notices *sender_notices(const struct sender *sender)
+{
+	return &sender->notices;
+}
+
 void sender_counts(const struct sender *sender, struct sender_counts *ret)
 {
 	*ret = sender->counts;

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "adapters/sdk/notices.h"
 #include "adapters/sdk/again.h"
 #include "adapters/sdk/client.h"
 #include "adapters/sdk/outbox.h"
@@ -84,3 +85,4 @@ int sender_flush(struct sender *sender, struct client *client);
 /* Milliseconds until something is due, -1: nothing is; and the figures of this moment. */
 int sender_timeout_ms(const struct sender *sender);
 void sender_counts(const struct sender *sender, struct sender_counts *ret);
+const struct notices *sender_notices(const struct sender *sender); /* what the broker warned of */

@@ -38,6 +38,39 @@ static void old_news_is_not_told(void)
 	CHECK_INT(notices.count, 2);
 }
 
+static void status_lists_what_came_within_the_hour(void)
+{
+	struct notices notices = {0};
+	char text[NOTICES_JSON_MAX];
+	notices_json(&notices, HOUR, text, sizeof(text));
+	CHECK_STR(text, "[]");
+	CHECK_INT(take(&notices, "queue", "archive", 80, HOUR), 1);
+	CHECK_INT(take(&notices, "queue", "archive", 85, HOUR + HOUR / 2), 0);
+	CHECK_INT(take(&notices, "quota", "a-2021", 90, HOUR), 1);
+	notices_json(&notices, HOUR + HOUR / 2, text, sizeof(text));
+	CHECK_STR(text, "[{\"limit\":\"queue\",\"name\":\"archive\",\"percent\":85},"
+			"{\"limit\":\"quota\",\"name\":\"a-2021\",\"percent\":90}]");
+	notices_json(&notices, 2 * HOUR + 1, text, sizeof(text));
+	CHECK_STR(text, "[{\"limit\":\"queue\",\"name\":\"archive\",\"percent\":85}]");
+	notices_json(&notices, 3 * HOUR, text, sizeof(text));
+	CHECK_STR(text, "[]");
+}
+
+/* As many as there may be, with names as long as names get. */
+static void the_longest_list_fits(void)
+{
+	struct notices notices = {0};
+	char name[64], text[NOTICES_JSON_MAX];
+	memset(name, 'a', sizeof(name));
+	name[62] = '\0';
+	for (int i = 0; i < NOTICES_MAX; i++) {
+		name[0] = (char)('a' + i);
+		CHECK_INT(take(&notices, name, name, 100, HOUR), 1);
+	}
+	notices_json(&notices, HOUR, text, sizeof(text));
+	CHECK(strlen(text) > (size_t)NOTICES_MAX * 2 * 62);
+}
+
 static void what_is_no_name_is_passed_over(void)
 {
 	struct notices notices = {0};
@@ -66,7 +99,9 @@ static void many_are_bounded(void)
 int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {CHECK_CASE(old_news_is_not_told),
-		CHECK_CASE(what_is_no_name_is_passed_over), CHECK_CASE(many_are_bounded)};
+		CHECK_CASE(status_lists_what_came_within_the_hour),
+		CHECK_CASE(the_longest_list_fits), CHECK_CASE(what_is_no_name_is_passed_over),
+		CHECK_CASE(many_are_bounded)};
 	log_init("test-notices", LOG_ERROR, 2);
 	return check_run(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
 }
