@@ -55,9 +55,8 @@ static int next_step(const struct journal *journal, const struct registry *held,
 {
 	const struct journal_options *options = &journal->options;
 	uint64_t version = held ? registry_version(held) + 1 : 0;
-	int r = -ENOENT;
-	if (held && options->earlier && registry_version(given) > version)
-		r = options->earlier(options->earlier_context, version, ret);
+	bool between = held && options->earlier && registry_version(given) > version;
+	int r = between ? options->earlier(options->earlier_context, version, ret) : -ENOENT;
 	if (r == -ENOENT) { /* then it is judged as it is */
 		*ret = registry_ref(given);
 		r = 0;
@@ -65,6 +64,14 @@ static int next_step(const struct journal *journal, const struct registry *held,
 	if (r > 0)
 		snprintf(reterr, size, "registry version %" PRIu64 ", beside the newest: it %s",
 			version, registry_verdict_text(r));
+	else if (r == 0 && between && registry_version(*ret) < version) {
+		snprintf(reterr, size,
+			"what lies beside the newest registry as version %" PRIu64
+			" is version %" PRIu64 ": put the right one there",
+			version, registry_version(*ret));
+		registry_unref(steal(ret));
+		r = JOURNAL_CONFLICT;
+	}
 	return r > 0 ? JOURNAL_CONFLICT : r;
 }
 

@@ -261,6 +261,9 @@ bool door_knock(struct door *door, const uint8_t address[DOOR_NETWORK_SIZE], uin
 	bool over = network && network_is_over(door, network, now_ns);
 	bucket_run(&door->all, now_ns);
 	door->all.level_ns += all_cost(door);
+	/* However many came nevertheless, it is made up for soon. */
+	if (door->all.level_ns > 2 * ALL_BURST_S * second_ns)
+		door->all.level_ns = 2 * ALL_BURST_S * second_ns;
 	door->closed |= door->all.level_ns > ALL_BURST_S * second_ns;
 	door->counts.closed += door->closed && !was_closed;
 	door->counts.hasty += over || was_closed;

@@ -189,6 +189,15 @@ static void a_crowd_closes_the_door_for_a_moment(void)
 	CHECK(is_in(late, WAIT_MS));
 	CHECK_INT(door_counts(house.door)->closed, 1);
 	CHECK_INT(door_counts(house.door)->out, 0);
+	/* Where no filter keeps them from being accepted, they are cut, and it is over all the same. */
+	now += 60 * second_ns;
+	for (size_t i = 0; i < 100 * (size_t)CROWD; i++)
+		(void)door_knock(house.door, ipv4((uint8_t)(i % 100)), now);
+	int later = come(&house, 203);
+	door_tick(house.door, now + 5 * second_ns);
+	let_in(&house, 202);
+	CHECK(is_in(later, WAIT_MS));
+	close(later);
 	close(late);
 	house_close(&house);
 }

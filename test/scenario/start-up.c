@@ -323,6 +323,8 @@ static void versions_that_were_missed_are_made_up_for(void)
 	/* What lies there has to be it. */
 	file_put(path[3], BYTES_STR("version 3, I swear"));
 	refused_at_start(&bus, "registry version 3, beside the newest", NULL, NULL);
+	file_put(path[3], registry_signed_bytes(versions[2]));
+	refused_at_start(&bus, "as version 3 is version 2", "the right one", NULL);
 	file_put(path[3], registry_signed_bytes(versions[4]));
 	refused_at_start(&bus, "does not follow version 2", NULL, NULL);
 	file_put(path[3], registry_signed_bytes(versions[3]));
