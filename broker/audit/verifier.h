@@ -77,6 +77,8 @@ int verify_pruned_begin(struct verifier *verifier);
 bool verify_pruned_is_closed(const struct verifier *verifier);
 /* Such an entry: what is left of it. Behind the last one, the edge of the tree is there again. */
 int verify_pruned_pass(struct verifier *verifier);
+/* A state entry: the permanent entries that it counts, as far as they lie below what was pruned. */
+int verify_pruned_counted(struct verifier *verifier, uint64_t sequence);
 /* After verify_tree_look() at one below what was pruned: its stub as the archive has it. */
 int verify_pruned_look(struct verifier *verifier);
 /* The checkpoints of the tree as it is now, under the registry in force. */

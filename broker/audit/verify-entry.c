@@ -158,45 +158,6 @@ static int check_content(struct entry_checker *c, const struct audit_entry *entr
 	return r < 0 ? r : check_attached(c, entry);
 }
 
-/*
- * What is permanent is not pruned. Where the tree does not tell that such an entry was here, because everything of it
- * was taken, the state that counted it does; and each state is counted by the next one.
- */
-static int check_counted(struct entry_checker *c, const struct audit_entry *entry,
-	struct bytes content, struct arena *arena)
-{
-	const Dienstweg__StateCut *cut = entry->decision->state;
-	uint64_t sequence = 0;
-	if (!cut || cut->from >= c->slice->pruned || c->archive)
-		return 0; /* with the archive, the walk over the tree misses it */
-	const Dienstweg__State *state = dienstweg__state__unpack(
-		arena_allocator(arena), content.len, content.data);
-	if (!state)
-		audit_report_finding(c->report, entry->sequence, "content-changed",
-			"the content of this state entry has no reading");
-	for (size_t i = 0; state && i < state->n_permanent; i++) {
-		struct stub stub;
-		bool left = false;
-		sequence += state->permanent[i];
-		if (sequence >= c->slice->pruned)
-			break;
-		int r = journal_read_stub(c->reader, sequence, &stub);
-		if (r == READER_NOT_FOUND)
-			r = seal_check_rows_left(c->seals, sequence, &left);
-		else
-			left = true;
-		if (r < 0)
-			return r;
-		if (!left) /* else check_left() tells it */
-			audit_report_finding(c->report, sequence, "stub-missing",
-				"it is gone altogether, stub, record and content, and was not "
-				"pruned: the state entry %" PRIu64
-				" counts it among those that are permanent",
-				entry->sequence);
-	}
-	return 0;
-}
-
 static int check_state(struct entry_checker *c, const struct audit_entry *entry)
 {
 	_cleanup_(arena_free) struct arena *arena = arena_new(STATE_ARENA);
@@ -207,8 +168,6 @@ static int check_state(struct entry_checker *c, const struct audit_entry *entry)
 			r == READER_ERASED ? "content-missing" : "content-changed",
 			"the content of this state entry is %s",
 			r == READER_ERASED ? "missing" : "not what its record commits to");
-	if (r == 0)
-		r = check_counted(c, entry, content, arena);
 	return r < 0 ? r : 0;
 }
 

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 
 #include "broker/audit/verifier.h"
+#include "broker/journal/state.h"
 
 /* ---- who says so? ---- */
 
@@ -116,6 +117,65 @@ int verify_pruned_pass(struct verifier *v)
 		r = verify_tree_resume(v); /* the next checkpoint is one of the tree that is left */
 	v->edge.size++;
 	return r || v->edge.size < v->pruned ? r : take_edge(v);
+}
+
+/* Has it a record or content still? Then it was not pruned, and who looks at each entry tells it. */
+static int rows_left(struct verifier *v, uint64_t sequence, bool *ret)
+{
+	uint64_t record = UINT64_MAX, content = UINT64_MAX;
+	int r = journal_read_primary(v->audit->reader, JOURNAL_RECORD, sequence, &record);
+	if (r >= 0)
+		r = journal_read_primary(v->audit->reader, JOURNAL_CONTENT, sequence, &content);
+	*ret = record == sequence || content == sequence;
+	return r < 0 ? r : 0;
+}
+
+static int check_counted(struct verifier *v, uint64_t state, uint64_t sequence)
+{
+	bool left = false;
+	struct stub stub;
+	int r = journal_read_stub(v->audit->reader, sequence, &stub);
+	if (r != READER_NOT_FOUND)
+		return r < 0 ? r : 0;
+	r = v->options->depth == AUDIT_FULL ? rows_left(v, sequence, &left) : 0;
+	if (r == 0 && !left)
+		audit_report_finding(v->report, sequence, "stub-missing",
+			"it is gone, and was not pruned: the state entry %" PRIu64
+			" counts it among those that are permanent",
+			state);
+	return r;
+}
+
+/*
+ * What is permanent is not pruned. Where everything of such an entry was taken the tree does not tell that it was here,
+ * but the state that counted it does; and each state is counted by the next one.
+ */
+int verify_pruned_counted(struct verifier *v, uint64_t sequence)
+{
+	_cleanup_(arena_free) struct arena *arena = NULL;
+	const Dienstweg__State *state = NULL;
+	struct audit_entry entry;
+	struct bytes content;
+	uint64_t counted = 0;
+	if (v->pruned == 0 || v->archive) /* with the archive, the walk over the tree misses it */
+		return 0;
+	arena = arena_new(STATE_ARENA);
+	int r = arena ? audit_entry_read(v->audit->reader, sequence, arena, &entry) : -ENOMEM;
+	if (r == 0)
+		r = audit_entry_state(v->audit->reader, &entry, arena, &content);
+	if (r == 0)
+		state = dienstweg__state__unpack(arena_allocator(arena), content.len, content.data);
+	if (r >= 0 && !state && (r == 0 || v->options->depth == AUDIT_TREE)) /* else it is told */
+		audit_report_finding(v->report, sequence, "content-changed",
+			"this state entry cannot be read: which permanent entries there were "
+			"before what was pruned cannot be told");
+	for (size_t i = 0; r == 0 && state && i < state->n_permanent; i++) {
+		counted += state->permanent[i];
+		if (counted >= v->pruned)
+			break;
+		r = check_counted(v, sequence, counted);
+	}
+	return r < 0 ? r : 0;
 }
 
 /* ---- with it ---- */

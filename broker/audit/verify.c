@@ -36,6 +36,7 @@ static int walk_entry(struct verifier *v, struct held *held)
 {
 	uint64_t sequence = v->edge.size;
 	bool registry = begins_registry(v), closed = verify_pruned_is_closed(v);
+	bool state = begins(v, DIENSTWEG__ENTRY_KIND__ENTRY_STATE);
 	bool epoch = begins(v, DIENSTWEG__ENTRY_KIND__ENTRY_CONTINUES);
 	struct merkle_hash before;
 	verify_marks_see(v);
@@ -46,6 +47,8 @@ static int walk_entry(struct verifier *v, struct held *held)
 	held_at(held, sequence, STEP_REGISTRY);
 	if (r == 0 && registry)
 		r = verify_registry(v, sequence);
+	if (r == 0 && state)
+		r = verify_pruned_counted(v, sequence);
 	if (r == 0 && epoch)
 		r = verify_epoch(v, sequence, closed ? NULL : &before);
 	if (r || (closed && v->edge.size < v->pruned))
