@@ -32,7 +32,8 @@
 /*
  * The adapter as its own files see it: what it is made of, and one turn of it. A turn is
  *   frames in, legacy system in  ->  sign, store, ONE commit  ->  tell the legacy system, frames out
- * so nothing leaves that is not durable, and everything that is learned together costs one fsync.
+ * so nothing leaves that is not durable, and everything that is learned together costs one fsync. What belongs to
+ * questions under way is the exception, in company.c.
  */
 struct dw_adapter {
 	const struct config_adapter *config;
