@@ -34,14 +34,20 @@ static int file_check(const struct form *form, const char *file, const char *wha
 		       : 0;
 }
 
-bool letter_is_question(const struct form *form)
+static bool is_file(const char *file, const char *name)
 {
-	return json_object_get(form->object, "question") || json_object_get(form->object, "answer");
+	return file && strcmp(file, name) == 0;
+}
+
+bool letter_is_question(const struct form *form, const char *file)
+{
+	return is_file(file, "question.json") || is_file(file, "answer.json") ||
+	       json_object_get(form->object, "question") || json_object_get(form->object, "answer");
 }
 
 int letter_read_question(struct form *form, const char *file, struct letter *ret)
 {
-	bool answer = form_has(form, "answer");
+	bool answer = is_file(file, "answer.json") || form_has(form, "answer");
 	*ret = (struct letter){.asks = !answer, .answers = answer};
 	int r = form_hex(form, "case", answer ? FORM_REQUIRED : FORM_OPTIONAL, ret->case_id,
 		sizeof(ret->case_id), &ret->has_case);

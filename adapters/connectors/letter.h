@@ -42,8 +42,13 @@ struct folder_agency {
 	int (*write)(const Dienstweg__Case *content, const char **ret_file, json_t **ret_json);
 };
 
-/* Is this form a question or the answer to one? Those are forms of every agency: they have "question" or "answer". */
-bool letter_is_question(const struct form *form);
+/**
+ * letter_is_question() - is this form a question or the answer to one? Those are forms of every agency
+ * @form: the whole form
+ * @file: its name in a case folder, or NULL: then it has "question" or "answer"
+ * Return: whether letter_read_question() is to read it.
+ */
+bool letter_is_question(const struct form *form, const char *file);
 
 /**
  * letter_read_question() - a question: service, recipient or region, case, reference, question, about, fields; or an

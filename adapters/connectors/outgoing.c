@@ -326,8 +326,8 @@ static int take_form(struct outgoing *outgoing, const struct item *item,
 	int r = form_parse(&reader, main->data, &root, &form);
 	const char *file = item->folder ? main->name : NULL;
 	if (r == 0)
-		r = letter_is_question(&form) ? letter_read_question(&form, file, &letter)
-					      : outgoing->agency->read(&form, file, &letter);
+		r = letter_is_question(&form, file) ? letter_read_question(&form, file, &letter)
+						    : outgoing->agency->read(&form, file, &letter);
 	if (r)
 		return r < 0 ? r : TAKE_BAD;
 	return letter_send(outgoing, item, main, &letter, key, reterr, size);

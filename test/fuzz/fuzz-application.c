@@ -21,7 +21,7 @@ static int read_form(struct arena *arena, struct bytes text, struct letter *lett
 	struct letter answer = {};
 	struct form form;
 	int r = form_parse(&reader, text, &root, &form);
-	if (r == 0 && letter_is_question(&form)) {
+	if (r == 0 && letter_is_question(&form, NULL)) {
 		r = letter_read_question(&form, NULL, letter);
 	} else if (r == 0) {
 		struct form again = {.reader = &other, .object = root};
