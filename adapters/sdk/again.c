@@ -3,7 +3,8 @@
 /*
  * Age decides, not only the outcome: what matters is whether the copy that a bus is restored from has the message,
  * and a message of last week is in every copy of this week, whether it has ended or not, while one that ended five
- * minutes ago may be in none. A sender cannot tell how many recipients an event has, so events go by age alone.
+ * minutes ago may be in none. A sender cannot tell how many recipients an event has, so events go by age alone. What its
+ * sender took back is not sent again.
  *
  * Numbers stay what they were, so what goes back into the outbox is sent in the order of old, before anything that was
  * submitted since. How far that has come stands in the store: a crash goes on from there.
@@ -207,6 +208,36 @@ static int sent_wait(struct again *again, const uint8_t id[UUID_SIZE])
 	return store_put(again->store, STORE_SENT, BYTES(id, UUID_SIZE), BYTES(buf, len));
 }
 
+static int is_event(struct bytes bytes, bool *ret)
+{
+	_cleanup_(arena_free) struct arena *arena = arena_new(HEADER_ARENA);
+	const char *field;
+	Dienstweg__Header *header;
+	int r = arena ? envelope_header_parse(arena, bytes, &header, &field) : -ENOMEM;
+	*ret = r == 0 && header->kind == DIENSTWEG__KIND__KIND_EVENT;
+	return r < 0 ? r : 0;
+}
+
+static int find_taken_back(void *context, const struct evidence_outcome *outcome)
+{
+	bool *taken_back = context;
+	*taken_back |= bytes_equal(outcome->state, BYTES_STR("cancelled"));
+	return 0;
+}
+
+/* Its sender was told that nobody gets it. Of an event that holds for some, and the others are to get it. */
+static int was_taken_back(struct again *again, const struct kept_row *kept, bool *ret)
+{
+	bool event;
+	*ret = false;
+	int r = evidence_outcomes(again->store, kept->row.message_id, find_taken_back, ret);
+	if (r || !*ret)
+		return r;
+	r = is_event(kept->row.header, &event);
+	*ret = !event;
+	return r;
+}
+
 static int put_back(struct again *again, uint64_t number)
 {
 	uint8_t buf[ROW_INLINE_MAX];
@@ -214,6 +245,10 @@ static int put_back(struct again *again, uint64_t number)
 	int r = kept_get(again, number, &kept);
 	if (r || kept.sequence < again->linked)
 		return r;
+	bool taken_back;
+	r = was_taken_back(again, &kept, &taken_back);
+	if (r || taken_back)
+		return r ? r : kept_delete(again, number, &kept, true);
 	/* The views are of the row that goes. */
 	size_t len = outbox_row_size_as(&kept.row, kept.row.chunked);
 	outbox_row_encode(&kept.row, buf);
@@ -260,16 +295,6 @@ static int count_outcome(void *context, const struct evidence_outcome *outcome)
 {
 	(*(size_t *)context)++;
 	return 0;
-}
-
-static int is_event(struct bytes bytes, bool *ret)
-{
-	_cleanup_(arena_free) struct arena *arena = arena_new(HEADER_ARENA);
-	const char *field;
-	Dienstweg__Header *header;
-	int r = arena ? envelope_header_parse(arena, bytes, &header, &field) : -ENOMEM;
-	*ret = r == 0 && header->kind == DIENSTWEG__KIND__KIND_EVENT;
-	return r < 0 ? r : 0;
 }
 
 /* Old enough. Is it still open? */

@@ -259,6 +259,28 @@ static void an_outcome_is_told_once(void)
 	CHECK_INT(world->failed, 0);
 }
 
+/* Its sender was told that nobody gets it; the other one is on its way again. */
+static void what_was_taken_back_is_not_sent_again(void)
+{
+	_cleanup_(world_free) struct world *world = world_new();
+	world_connect(world);
+	recorded(world, "k0");
+	proven(world);
+	size_t kept = world->desk->size;
+	recorded(world, "k1");
+	recorded(world, "k2");
+	uint64_t entry = desk_outcome(
+		world->desk, &world->desk->messages[1], "jobcenter", "cancelled", DESK_TRUE);
+	world_until(world, world->desk->confirmed == entry);
+	lose(world, kept, 1, DESK_EPOCH_HONEST);
+	desk_grow(world->desk, 3);
+	world_until(world, trust_loss(world->adapter.trust)->epoch == 1 && settled(world));
+	CHECK_INT(world->desk->messages_count, 2); /* k0, and what came again */
+	CHECK_INT(world_count(world, "recorded k1"), 1);
+	CHECK_INT(world_count(world, "recorded k2"), 2);
+	CHECK_INT(world->failed, 0);
+}
+
 static void what_the_bus_takes_no_more_is_told(void)
 {
 	_cleanup_(world_free) struct world *world = world_new();
@@ -381,6 +403,7 @@ CHECK_MAIN(CHECK_CASE(what_may_be_lost_is_sent_again), CHECK_CASE(nothing_lost_i
 	CHECK_CASE(a_new_origin_needs_proof), CHECK_CASE(there_is_no_way_back),
 	CHECK_CASE(a_second_loss_is_followed), CHECK_CASE(who_was_away_over_two_follows_both),
 	CHECK_CASE(what_was_kept_stays_where_it_was), CHECK_CASE(an_outcome_is_told_once),
+	CHECK_CASE(what_was_taken_back_is_not_sent_again),
 	CHECK_CASE(what_the_bus_takes_no_more_is_told),
 	CHECK_CASE(what_cannot_be_sealed_anew_is_told),
 	CHECK_CASE(kept_is_what_was_sent_and_not_for_ever),
