@@ -15,10 +15,7 @@
 #include "proto/base/log.h"
 #include "proto/base/text.h"
 
-enum {
-	STEP_FILES = 256,
-	UNBORN_MS = 10 * 60 * 1000, /* a name whose commit has not come about by then has none */
-};
+enum { STEP_FILES = 256 };
 
 void blob_sweep_end(struct blob_store *store)
 {
@@ -37,19 +34,18 @@ static uint64_t age_ms(const struct stat *st, uint64_t wall_ms)
 }
 
 /* Is the content of the message still there? A row suffices, whoever can open it. */
-static int is_needed(struct journal_reader *reader, uint64_t sequence, const struct stat *st,
-	uint64_t wall_ms, bool *ret)
+static int is_needed(struct journal_reader *reader, uint64_t sequence, bool *ret)
 {
 	struct journal_meta meta;
 	uint64_t found = 0;
 	int r = journal_read_meta(reader, &meta);
 	if (r)
 		return r < 0 ? r : -EBADMSG;
-	if (sequence >= meta.size) {
-		uint64_t named = (uint64_t)st->st_ctim.tv_sec * 1000;
-		*ret = wall_ms < named + UNBORN_MS;
+	/* Its commit is under way, or a broker died over it. No clock can tell which, for a machine may sleep between the
+	   name and the commit; the journal will grow past that number, and then it can be told. */
+	*ret = true;
+	if (sequence >= meta.size)
 		return 0;
-	}
 	r = journal_read_primary(reader, JOURNAL_CONTENT, sequence, &found);
 	*ret = r == 0 && found == sequence;
 	return r == READER_NOT_FOUND ? 0 : r > 0 ? -EBADMSG : r;
@@ -87,7 +83,7 @@ static int file_look(struct blob_store *store, struct journal_reader *reader, ui
 		return 0;
 	int r = charge ? 0 : -ENOMEM;
 	if (r == 0 && kind == BLOB_KEPT)
-		r = is_needed(reader, sequence, &st, wall_ms, &needed);
+		r = is_needed(reader, sequence, &needed);
 	else
 		needed = age_ms(&st, wall_ms) < store->options.orphan_ms;
 	if (r == 0 && needed)
