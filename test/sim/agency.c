@@ -74,6 +74,9 @@ static void letter_write(struct agency *agency)
 		.priority = (uint8_t)chance_below(&machine->chance, 3),
 		.expires = machine_chance(6),
 		.later = machine_chance(8),
+		.enclosures = agency->town->encloses && machine_chance(8)
+				      ? (uint8_t)machine_between(1, ENCLOSURES_MAX)
+				      : 0,
 		.written_ms = clock_wall_ms(clock_system()),
 	};
 	agency->town->counts.written++;
@@ -87,6 +90,8 @@ static int letter_submit(struct dw_adapter *adapter, struct agency *agency, size
 	const char *region = routes[letter->route].region;
 	char key[32], body[96], why[512] = "";
 	struct dw_submitted ids;
+	struct enclosures enclosures;
+	enclosures_put(agency, number, &enclosures);
 	snprintf(key, sizeof(key), "%zu", number);
 	snprintf(body, sizeof(body), "%s/%zu", agency->party, number);
 	struct dw_message message = {
@@ -99,6 +104,8 @@ static int letter_submit(struct dw_adapter *adapter, struct agency *agency, size
 		.content_type = BYTES_STR("text/plain"),
 		.body = BYTES_STR(body),
 		.priority = letter->priority,
+		.attachments = enclosures.all,
+		.attachments_count = enclosures.count,
 	};
 	if (letter->later)
 		message.not_before_ms = letter->written_ms + PATIENCE_MS / 10;
@@ -172,13 +179,14 @@ static int submitted(
 	memcpy(letter->case_id, ids->case_id, sizeof(letter->case_id));
 	if (letter->state == LETTER_WRITTEN)
 		letter->state = LETTER_SUBMITTED;
+	enclosures_drop(agency, (size_t)(letter - agency->letters));
 	return 0;
 }
 
 /* ---- letters in ---- */
 
 /* Is what arrived what was sent? */
-static void check_body(struct agency *agency, const struct dw_delivery *delivery)
+static void check_body(struct agency *agency, const struct dw_delivery *delivery, bool replayed)
 {
 	struct ledger *ledger = &agency->town->ledger;
 	const struct agency *author = town_agency(agency->town, delivery->sender);
@@ -205,6 +213,8 @@ static void check_body(struct agency *agency, const struct dw_delivery *delivery
 		!bytes_equal(delivery->service, BYTES_STR(routes[route].service)))
 		ledger_violate(ledger, "%s got letter %s/%" PRIu64 " under another name",
 			agency->party, sender->party, number);
+	else if (!replayed) /* its files came with the delivery, and do not come again */
+		enclosures_check(sender, number, agency, delivery);
 }
 
 static int to_agency(struct dw_adapter *adapter, void *context, const struct dw_delivery *delivery,
@@ -212,7 +222,7 @@ static int to_agency(struct dw_adapter *adapter, void *context, const struct dw_
 {
 	struct agency *agency = context;
 	struct town *town = agency->town;
-	check_body(agency, delivery);
+	check_body(agency, delivery, false);
 	*ret = (struct dw_verdict){.disposition = DW_ACCEPTED};
 	if (machine_chance(agency->mood)) {
 		ret->disposition = machine_chance(2) ? DW_REJECTED : DW_LATER;
@@ -234,7 +244,7 @@ static int replayed(struct dw_adapter *adapter, void *context, const struct dw_d
 {
 	struct agency *agency = context;
 	(void)adapter;
-	check_body(agency, delivery);
+	check_body(agency, delivery, true);
 	agency->town->counts.replayed++;
 	return 0;
 }

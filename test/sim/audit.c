@@ -15,7 +15,7 @@ enum { PATH_BYTES = 512, REBUILD_CHANCE = 3 };
 
 struct places {
 	struct audit_paths paths;
-	char journal[PATH_BYTES], keyring[PATH_BYTES], blobs[PATH_BYTES];
+	char journal[PATH_BYTES], keyring[PATH_BYTES];
 };
 
 static void places_of(const struct town *town, struct places *ret)
@@ -23,7 +23,6 @@ static void places_of(const struct town *town, struct places *ret)
 	const char *state = town->config->state;
 	snprintf(ret->journal, sizeof(ret->journal), "%s/journal", state);
 	snprintf(ret->keyring, sizeof(ret->keyring), "%s/keyring", state);
-	snprintf(ret->blobs, sizeof(ret->blobs), "%s/blobs", state);
 	ret->paths = (struct audit_paths){.journal = ret->journal,
 		.keyring = ret->keyring,
 		.master_key = town->config->master_key,
@@ -66,6 +65,8 @@ static void look(struct town *town, const struct places *places, bool ended)
 		ledger_violate(&town->ledger, "the journal was not replayed to its end");
 	else
 		entries_check(town, verified.entries, ended);
+	if (r == 0)
+		enclosures_audit(town, audit.reader, ended);
 }
 
 static void rebuild(struct town *town, const struct places *places)

@@ -4,15 +4,15 @@
 #include <stdbool.h>
 
 /*
- * The disks. What a database file was written since its last sync is remembered, so that losing power can
+ * The disks. What a database or an attachment was written since its last sync is remembered, so that losing power can
  * undo any part of it; a sync takes time, in which others go on and the machine may lose power. Writes and
  * syncs fail where the process is told that they do.
  */
 struct proc;
 
-void disk_opened(int fd, const char *path, bool synced); /* @synced: every write is (O_DSYNC) */
-void disk_closed(int fd);                                /* no more of its writes */
-void disk_process_gone(const struct proc *process);      /* and its power, when process->power */
+void disk_opened(int fd, bool synced);              /* @synced: every write is (O_DSYNC) */
+void disk_closed(int fd);                           /* no more of its writes */
+void disk_process_gone(const struct proc *process); /* and its power, when process->power */
 
 struct disk_counts {
 	unsigned long long syncs;

@@ -163,13 +163,24 @@ ssize_t sim_getrandom(void *buf, size_t len, unsigned int flags)
 
 /* ---- descriptors ---- */
 
-static int open_file(const char *path, int flags, mode_t mode)
+static int open_file(int folder, const char *path, int flags, mode_t mode)
 {
 	/* A sync costs nothing here: what was synced is kept by disk.c. */
-	int fd = owned(syscall(SYS_openat, AT_FDCWD, path, flags & ~O_DSYNC, mode));
-	if (fd >= 0)
-		disk_opened(fd, path, (flags & O_DSYNC) == O_DSYNC);
+	int fd = (int)syscall(SYS_openat, folder, path, flags & ~O_DSYNC, mode);
+	/* Folders that are read are closed by the C library, which does not tell. */
+	if (fd >= 0 && (folder == AT_FDCWD || !(flags & O_DIRECTORY)))
+		disk_opened(owned(fd), (flags & O_DSYNC) == O_DSYNC);
 	return fd;
+}
+
+int sim_openat(int folder, const char *path, int flags, ...) __asm__("openat64"); /* ours */
+int sim_openat(int folder, const char *path, int flags, ...)
+{
+	va_list args;
+	va_start(args, flags);
+	mode_t mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
+	va_end(args);
+	return open_file(folder, path, flags, mode);
 }
 
 int sim_open(const char *path, int flags, ...) __asm__("open"); /* LMDB's */
@@ -179,7 +190,7 @@ int sim_open(const char *path, int flags, ...)
 	va_start(args, flags);
 	mode_t mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
 	va_end(args);
-	return open_file(path, flags, mode);
+	return open_file(AT_FDCWD, path, flags, mode);
 }
 
 int sim_open64(const char *path, int flags, ...) __asm__("open64"); /* ours */
@@ -189,7 +200,7 @@ int sim_open64(const char *path, int flags, ...)
 	va_start(args, flags);
 	mode_t mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
 	va_end(args);
-	return open_file(path, flags, mode);
+	return open_file(AT_FDCWD, path, flags, mode);
 }
 
 int sim_close(int fd) __asm__("close");

@@ -136,14 +136,15 @@ static void figures(const struct run *run)
 	printf("# seed %" PRIu64 ": %" PRIu64 " steps, %" PRIu64
 	       " slices, %.0f s; %zu entries, %" PRIu64 " commits, %" PRIu64 " letters, %" PRIu64
 	       " refused, %" PRIu64 " ended, %" PRIu64 " later, %" PRIu64 " replayed, %" PRIu64
-	       " asked, %" PRIu64 " answered, %" PRIu64 " reminded; frames %" PRIu64
-	       ", lost %" PRIu64 ", cuts %" PRIu64 "; writes undone %llu; lives %" PRIu64 "\n",
+	       " asked, %" PRIu64 " answered, %" PRIu64 " reminded, %" PRIu64
+	       " files; frames %" PRIu64 ", lost %" PRIu64 ", cuts %" PRIu64
+	       "; writes undone %llu; lives %" PRIu64 "\n",
 		run->seed, town->machine.events, town->machine.slices,
 		(double)town->machine.mono_ns / 1e9, town->ledger.count, run->watch.commits,
 		town->counts.written, town->counts.refused, town->ledger.ended, town->counts.later,
 		town->counts.replayed, town->counts.asked, town->counts.answered,
-		town->counts.reminded, net_now()->frames, net_now()->lost, net_now()->cuts,
-		disk_counts()->undone, town->process.life);
+		town->counts.reminded, town->counts.enclosed, net_now()->frames, net_now()->lost,
+		net_now()->cuts, disk_counts()->undone, town->process.life);
 	kinds_print(&town->ledger);
 }
 

@@ -199,6 +199,7 @@ struct town *town_new(uint64_t seed, const char *dir)
 	ledger_init(&town->ledger);
 	bus_init(&town->bus, dir);
 	bool wild = machine_chance(3);
+	town->encloses = machine_chance(2);
 	town->witnessed = machine_chance(2);
 	town->absent = (uint8_t)machine_between(0, 2 * ARRAY_LEN(witnesses));
 	registry_make(town->bus.fixture, wild);
@@ -225,6 +226,7 @@ void town_free(struct town *town)
 		free(town->agencies[i].questions);
 		free(town->agencies[i].responses);
 	}
+	free(town->enclosed);
 	config_broker_free(town->config);
 	net_deinit();
 	disk_deinit();

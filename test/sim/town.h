@@ -3,6 +3,8 @@
 
 #include "adapters/sdk/adapter.h"
 #include "broker/broker.h"
+#include "broker/journal/reader.h"
+#include "proto/envelope.pb-c.h"
 #include "test/kit/bus.h"
 #include "test/sim/ledger.h"
 #include "test/sim/machine.h"
@@ -12,7 +14,7 @@
  * configuration files that a person would write. The agencies' legacy systems are lists of letters that
  * outlive every crash, as theirs are databases.
  */
-enum { AGENCIES_MAX = 8, AUDITS_MAX = 4, TOWN_TRACE = 60, TOWN_LINE = 160 };
+enum { AGENCIES_MAX = 8, AUDITS_MAX = 4, TOWN_TRACE = 60, TOWN_LINE = 160, ENCLOSURES_MAX = 2 };
 
 enum letter_state {
 	LETTER_WRITTEN,   /* handed to the adapter, which may have died before it was durable */
@@ -27,6 +29,7 @@ struct letter {
 	uint8_t route; /* of town.c's table */
 	uint8_t priority;
 	bool expires, later;
+	uint8_t enclosures; /* so many files go with it */
 	uint8_t h[HASH_SIZE];
 	uint8_t case_id[16];
 	uint64_t sequence;
@@ -80,6 +83,22 @@ struct agency {
 	uint64_t taken;      /* what it took by hand, each once more than before */
 };
 
+/* A file that a message in the journal names. */
+struct enclosed {
+	uint64_t sequence;
+	uint32_t index;
+	char sender[64];
+	uint8_t digest[HASH_SIZE];
+	uint64_t size;
+};
+
+/* Those of a letter, for dw_submit(). */
+struct enclosures {
+	size_t count;
+	struct dw_attachment all[ENCLOSURES_MAX];
+	char paths[ENCLOSURES_MAX][512];
+};
+
 struct town {
 	struct machine machine;
 	struct bus bus;
@@ -103,11 +122,14 @@ struct town {
 	bool witnessed;                       /* receipts are final under a quorum of witnesses */
 	bool audit_due;                       /* as soon as the broker does not run */
 	size_t audits;                        /* so far */
-	bool writing;                         /* agencies write letters */
-	bool loud;                            /* every event is printed */
+	struct enclosed *enclosed;            /* of all messages so far */
+	size_t enclosed_count, enclosed_room;
+	bool encloses; /* files go with letters */
+	bool writing;  /* agencies write letters */
+	bool loud;     /* every event is printed */
 	struct {
 		uint64_t written, unsent, refused, accepted, rejected, later, replayed, cancelled,
-			asked, answered, reminded;
+			asked, answered, reminded, enclosed;
 	} counts;
 	uint64_t told_count;
 	char trace[TOWN_TRACE][TOWN_LINE];
@@ -141,6 +163,18 @@ void registrar_act(struct town *town); /* a new key, or the next version of the 
 /* Of the journal as it lies there. The broker does not run; @ended: and has ended in order. */
 void town_audit(struct town *town, bool ended);
 void auditor_act(struct town *town); /* comes when the broker has ended the next time */
+
+/* ---- enclosure.c ---- */
+
+/* The files of a letter lie there, and are gone again once the adapter has them. */
+void enclosures_put(struct agency *agency, size_t letter, struct enclosures *ret);
+void enclosures_drop(struct agency *agency, size_t letter);
+/* Are these the files of the letter that @agency got? */
+void enclosures_check(const struct agency *author, size_t letter, struct agency *agency,
+	const struct dw_delivery *delivery);
+/* A message with files was committed; all of them are looked at while the broker does not run. */
+void enclosures_recorded(struct town *town, uint64_t sequence, const Dienstweg__Header *header);
+void enclosures_audit(struct town *town, struct journal_reader *reader, bool ended);
 
 /* ---- question.c ---- */
 

@@ -80,6 +80,7 @@ static void accepted_enter(const struct seen *seen)
 		what.recipients[what.recipients_count++] = party(
 			seen, BYTES_PB(seen->decision->recipients[i]));
 	ledger_accepted(&seen->watch->town->ledger, seen->sequence, &what);
+	enclosures_recorded(seen->watch->town, seen->sequence, header);
 }
 
 static void acknowledged_enter(const struct seen *seen)
