@@ -266,8 +266,8 @@ bool agency_question_reported(
 		ledger_told(ledger, sender, report->h, ledger_party(ledger, report->recipient),
 			report->state, agency->process.life);
 	else if (report->event == DW_REFUSED)
-		town_tell(agency->town, "%s: %.8s is refused: %.*s", agency->party,
-			(const char *)report->key.data, (int)report->code.len,
+		town_tell(agency->town, "%s: %.*s is refused: %.*s", agency->party,
+			(int)report->key.len, (const char *)report->key.data, (int)report->code.len,
 			(const char *)report->code.data);
 	return true;
 }
