@@ -16,7 +16,7 @@
 #include "broker/thread.h"
 #include "proto/base/queue.h"
 
-enum { CLERK_TAKE_MAX = 32, PATIENT_NICE = 19 };
+enum { CLERK_TAKE_MAX = 32 };
 
 struct clerk {
 	struct journal_reader *reader;
@@ -24,7 +24,7 @@ struct clerk {
 	struct queue *back;
 	size_t errands_max;
 	size_t out; /* reactor only */
-	bool patient;
+	int nice;
 	pthread_t thread;
 	bool started;
 };
@@ -44,8 +44,9 @@ static void *clerk_main(void *argument)
 {
 	struct clerk *clerk = argument;
 	void *errands[CLERK_TAKE_MAX];
-	if (clerk->patient) /* Linux counts threads here; failing, it is as pressing as the others */
-		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), PATIENT_NICE);
+	if (clerk->nice > 0) /* Linux counts threads here; failing, it is as pressing as the others */
+		(void)setpriority(
+			PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + clerk->nice);
 	while (queue_wait(clerk->sent, -1)) {
 		size_t count = queue_pop_all(clerk->sent, errands, CLERK_TAKE_MAX);
 		for (size_t i = 0; i < count; i++)
@@ -60,7 +61,7 @@ int clerk_new(const struct clerk_options *options, struct clerk **ret)
 	if (!clerk)
 		return -ENOMEM;
 	clerk->errands_max = options->errands_max;
-	clerk->patient = options->patient;
+	clerk->nice = options->nice;
 	int r = queue_new(options->errands_max, &clerk->sent);
 	if (r == 0)
 		r = queue_new(options->errands_max, &clerk->back);

@@ -22,6 +22,11 @@ struct errand {
 
 struct clerk;
 
+enum {
+	CLERK_PATIENT = 19, /* works when nobody else wants the processor */
+	CLERK_PORTER = 5, /* hashes whole attachments, of which others' messages should notice little */
+};
+
 /**
  * clerk_new() - start the thread
  * @options: borrowed during the call, what it points to for the clerk's life
@@ -33,7 +38,7 @@ struct clerk_options {
 	struct keyring *keyring; /* opens sealed rows */
 	size_t errands_max;      /* most errands out at once */
 	const char *name;        /* of the thread */
-	bool patient;            /* works when nobody else wants the processor */
+	int nice;                /* less pressing than the broker's other threads; 0: as they are */
 };
 int clerk_new(const struct clerk_options *options, struct clerk **ret);
 void clerk_free(struct clerk *clerk); /* runs what it was sent on, joins; takes NULL */

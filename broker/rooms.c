@@ -259,7 +259,8 @@ static int porter_make(struct broker *broker, const struct why *why)
 		r = clerk_new(&(struct clerk_options){.env = journal_env(broker->journal),
 				      .keyring = broker->keyring,
 				      .errands_max = PORTER_ERRANDS_MAX,
-				      .name = "porter"},
+				      .name = "porter",
+				      .nice = CLERK_PORTER},
 			&broker->porter);
 	return rooms_explain(why, r, "folder of attachments", broker->blobs_dir);
 }
@@ -295,7 +296,7 @@ static int readers_make(struct broker *broker, const struct clock *clock, const 
 		.keyring = clerk.keyring,
 		.errands_max = REPLAYS_MAX,
 		.name = "replays",
-		.patient = true,
+		.nice = CLERK_PATIENT,
 	};
 	int r = verify_pool_new((size_t)config->workers, broker->parcels_max, broker->files.schemas,
 		forward, broker, &broker->verify);

@@ -258,7 +258,7 @@ int desk_new(const struct desk_options *options, struct desk **ret)
 		.keyring = options->keyring,
 		.errands_max = REQUESTS_MAX + 1,
 		.name = "desk",
-		.patient = true,
+		.nice = CLERK_PATIENT,
 	};
 	_cleanup_(desk_free) struct desk *desk = calloc(1, sizeof(*desk));
 	if (!desk)
