@@ -228,7 +228,8 @@ static struct cosign *cosign_new(
 	cosign->slot = session->slot;
 	cosign->serial = session->serial;
 	cosign->len = note.len;
-	memcpy(cosign->note, note.data, note.len);
+	if (note.len > 0)
+		memcpy(cosign->note, note.data, note.len);
 	snprintf(cosign->origin, sizeof(cosign->origin), "%s",
 		journal_origin(transport->options.journal));
 	cosign->log_keys_count = registry_log_keys(
