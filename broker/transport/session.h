@@ -22,7 +22,7 @@ enum session_state {
 
 enum {
 	BLOB_MARKS_MAX = 8, /* pieces of attachments on their way to a session */
-	PIPE_BYTES_MAX = 1 << 20, /* handed to ZeroMQ for one connection and not written yet; or one frame */
+	PIPE_BYTES_MAX = 4 << 20, /* handed to ZeroMQ for one connection and not written yet; or one frame */
 	OUTBOX_BYTES_MAX = 4 << 20, /* waiting behind that; beyond, the session ends */
 };
 

@@ -133,7 +133,7 @@ static size_t arrives(struct line *line)
 
 static void what_was_read_counts_no_more(void)
 {
-	enum { FRAMES = 40 };
+	enum { FRAMES = 60 };
 	struct line line;
 	struct sessions *sessions;
 	line_open(&line);

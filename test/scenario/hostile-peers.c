@@ -188,7 +188,7 @@ static void answers_that_nobody_reads_are_bounded(void)
 /* Takes credit for everything and reads nothing: what is out to it is capped, the rest waits on disk. */
 static void deliveries_that_nobody_reads_are_bounded(void)
 {
-	enum { MESSAGES = 40, BODY = 200000, OUT_MAX = 2 << 20, UNSENT_MAX = 5 << 20 };
+	enum { MESSAGES = 40, BODY = 200000, OUT_MAX = 2 << 20, UNSENT_MAX = 8 << 20 };
 	static const char session[] = "{\"party\":\"ministry\"";
 	Dienstweg__Frame frame = DIENSTWEG__FRAME__INIT;
 	Dienstweg__Credit credit = DIENSTWEG__CREDIT__INIT;

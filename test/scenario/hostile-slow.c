@@ -110,8 +110,8 @@ static struct bytes hollow_submit(struct wire *wire)
 
 static void who_never_reads_its_answers_loses_its_session(void)
 {
-	/* Of the broker's: 1 MiB, or a frame, with ZeroMQ, and 4 MiB behind it. */
-	enum { SUBMITS = 1000, LOOK_EVERY = 20, UNSENT_MAX = 1 << 20, OUTBOX_MAX = 4 << 20 };
+	/* Of the broker's: 4 MiB with ZeroMQ, and 4 MiB behind it. */
+	enum { SUBMITS = 1000, LOOK_EVERY = 20, UNSENT_MAX = 4 << 20, OUTBOX_MAX = 4 << 20 };
 	static const char line[] = "does not read what it is sent";
 	struct bystanders all;
 	bool ended = false;
