@@ -163,7 +163,7 @@ static void what_is_left_is_told(
 		proof, "--header", header, NULL));
 	proves(town, proof);
 	tool_holds(tool_party(&town->bus, "city", 0, "access", "--case", kept_text, NULL),
-		"checked: signed by the log, 2 entries proven", "state: accepted", NULL);
+		"state: accepted", "signed by the log, 2 entries proven", NULL);
 	tool_holds(tool_admin(&town->bus, 0, "case", "show", kept_text, NULL), "recorded", NULL);
 	tool_holds(tool_party(&town->bus, "city", 1, "access", "--case", gone->id, NULL),
 		"unknown-case", "records are erased on their day", NULL);
@@ -226,7 +226,7 @@ static void they_come_back(void)
 	struct kept later = newest_kept(&town);
 	proves(&town, later.receipt);
 	tool_holds(tool_party(&town.bus, "city", 0, "access", "--case", later.id, NULL),
-		"checked: signed by the log, 2 entries proven", NULL);
+		"signed by the log, 2 entries proven", NULL);
 	tool_holds(tool_admin(&town.bus, 0, "audit", "verify", NULL), "the entries before 64",
 		"No findings", NULL);
 	tool_holds(tool_admin(&town.bus, 0, "audit", "replay", NULL), "No differences", NULL);

@@ -92,7 +92,7 @@ static void while_there_is_still_room(void)
 	tool_holds(tool_admin(&bus, 0, "status", NULL), "attachments ", "jobcenter", "NEARLY FULL",
 		"quota this month of", "figures", "NEARLY USED UP", NULL);
 	tool_holds(tool_admin(&bus, 0, "status", "--json", NULL), "\"limit_messages\":10",
-		"\"percent\":90,\"warning\":true",
+		"\"percent\":90,\"overdue\":0,\"warning\":true",
 		"\"agreement\":\"figures\",\"messages\":4,\"limit\":5",
 		"\"percent\":80,\"warning\":true", "\"uploads\":0", NULL);
 	party_deinit(&city);
