@@ -275,21 +275,21 @@ static void on_hello(void *context, Dienstweg__Hello *hello)
 }
 
 /*
- * The broker's transport keys in the order in which it serves with them: those that are active, oldest first, and the one
- * that was retired last, until the broker is started anew. Return: how many.
+ * The broker's transport keys: those that are active, newest first, and the one that was retired last, which it serves
+ * with until it is started anew. Return: how many.
  */
 static size_t broker_keys(const struct dw_adapter *adapter, const uint8_t *ret[BUS_KEYS_MAX])
 {
 	const Dienstweg__RegistryContent *content = registry_content(trust_registry(adapter->trust));
 	const uint8_t *retired = NULL;
 	size_t count = 0;
-	for (size_t i = 0; i < content->n_bus_keys && count < BUS_KEYS_MAX - 1; i++) {
-		const Dienstweg__Key *key = content->bus_keys[i];
+	for (size_t i = content->n_bus_keys; i > 0 && count < BUS_KEYS_MAX - 1; i--) {
+		const Dienstweg__Key *key = content->bus_keys[i - 1];
 		if (key->use != DIENSTWEG__KEY_USE__KEY_USE_TRANSPORT)
 			continue;
 		if (key->state == DIENSTWEG__KEY_STATE__KEY_STATE_ACTIVE)
 			ret[count++] = key->public_.data;
-		else if (key->state == DIENSTWEG__KEY_STATE__KEY_STATE_RETIRED)
+		else if (key->state == DIENSTWEG__KEY_STATE__KEY_STATE_RETIRED && !retired)
 			retired = key->public_.data;
 	}
 	if (retired)
