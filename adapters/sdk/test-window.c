@@ -62,6 +62,22 @@ static struct text send_all(struct window *window, uint64_t now, uint64_t frame)
 	return ret;
 }
 
+/* The third does not fit into the frame, and the pass begins anew before the frame is sent. */
+static void what_did_not_fit_is_next(void)
+{
+	_cleanup_(window_free) struct window *window = window_of(MAX);
+	struct window_entry *entries[3];
+	for (uint64_t i = 1; i <= 4; i++)
+		add(window, i, i, 1);
+	for (size_t i = 0; i < ARRAY_LEN(entries); i++)
+		entries[i] = window_next(window, 0);
+	window_rewind(window);
+	window_sent(window, entries[0], 1);
+	window_sent(window, entries[1], 1);
+	CHECK_STR(send_all(window, 0, 2).text, "3 4");
+	CHECK_STR(send_all(window, 0, 3).text, "");
+}
+
 static void leaves_in_order(void)
 {
 	_cleanup_(window_free) struct window *window = window_of(MAX);
@@ -281,8 +297,9 @@ static void chance_breaks_nothing(void)
 	CHECK_INT(window_count(window), 0);
 }
 
-CHECK_MAIN(CHECK_CASE(leaves_in_order), CHECK_CASE(only_the_oldest_of_a_case_is_out),
-	CHECK_CASE(a_closed_place_is_tried_with_one), CHECK_CASE(what_was_not_sent_is_offered_again),
+CHECK_MAIN(CHECK_CASE(leaves_in_order), CHECK_CASE(what_did_not_fit_is_next),
+	CHECK_CASE(only_the_oldest_of_a_case_is_out), CHECK_CASE(a_closed_place_is_tried_with_one),
+	CHECK_CASE(what_was_not_sent_is_offered_again),
 	CHECK_CASE(a_lost_session_starts_from_the_oldest),
 	CHECK_CASE(a_frame_put_off_takes_the_later_ones_along),
 	CHECK_CASE(sealed_anew_it_has_another_name), CHECK_CASE(chance_breaks_nothing))

@@ -308,6 +308,9 @@ void window_sent(struct window *window, struct window_entry *entry, uint64_t fra
 		gate->probing = true;
 		entry->probe = true;
 	}
+	/* A pass that began anew while the frame was filled stands where the frame does. */
+	if (window->cursor == index_of(window, entry))
+		window->cursor = entry->next;
 	list_remove(window, &window->open, entry);
 	list_insert(window, &window->sent, entry, NONE);
 	entry->state = WINDOW_SENT;
