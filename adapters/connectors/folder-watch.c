@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "adapters/connectors/file-name.h"
+#include "proto/base/bytes.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
@@ -140,17 +141,9 @@ int folder_watch_dir(const struct folder_watch *watch)
 
 /* ---- what was seen ---- */
 
-static uint32_t hash_of(const char *name)
-{
-	uint32_t hash = 2166136261u; /* FNV-1a; a collision costs one comparison of names */
-	for (; *name; name++)
-		hash = (hash ^ (uint8_t)*name) * 16777619u;
-	return hash;
-}
-
 static struct seen *seen_find(struct folder_watch *watch, const char *name)
 {
-	uint32_t hash = hash_of(name);
+	uint32_t hash = bytes_hash(BYTES_STR(name));
 	for (size_t i = 0; i < watch->count; i++) {
 		struct seen *seen = &watch->seen[i];
 		if (seen->hash == hash && strcmp(seen->name, name) == 0)
@@ -183,7 +176,7 @@ void folder_watch_leave(struct folder_watch *watch, const char *name)
 static int seen_add(struct folder_watch *watch, const char *name, uint64_t now_ns)
 {
 	struct seen *seen = &watch->seen[watch->count];
-	*seen = (struct seen){.hash = hash_of(name),
+	*seen = (struct seen){.hash = bytes_hash(BYTES_STR(name)),
 		.since_ns = now_ns,
 		.next_ns = now_ns + watch->options.settle_ms * ms_ns};
 	snprintf(seen->name, sizeof(seen->name), "%s", name);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/bytes.h"
 #include "proto/base/log.h"
 
 enum { NEAR = 8 };
@@ -50,9 +51,7 @@ static void left_out_tell(struct teller *teller)
 
 static struct teller *teller_find(struct lines *lines, const char *party)
 {
-	uint32_t hash = UINT32_C(2166136261);
-	for (const char *c = party; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * UINT32_C(16777619);
+	uint32_t hash = bytes_hash(BYTES_STR(party));
 	struct teller *found = NULL;
 	for (uint32_t i = 0; i < NEAR; i++) {
 		struct teller *teller = &lines->all[(hash + i) % LINES_PARTIES_MAX];

@@ -22,6 +22,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "proto/base/bytes.h"
+
 enum { NONE = -1, BUCKETS = 1024, ADDRESS_SIZE = 16, NETWORK_SIZE = 8, PEERS_MIN = 64 };
 
 /* The other end of a connection. */
@@ -136,9 +138,7 @@ static bool same_network(const struct end *a, const struct end *b)
 
 static int *bucket_of(struct peers *peers, const struct end *end)
 {
-	uint32_t hash = UINT32_C(2166136261);
-	for (size_t i = 0; i < network_size(end); i++)
-		hash = (hash ^ end->address[i]) * UINT32_C(16777619);
+	uint32_t hash = bytes_hash(BYTES(end->address, network_size(end)));
 	return &peers->buckets[(hash >> 16 ^ hash) % BUCKETS];
 }
 

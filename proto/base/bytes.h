@@ -45,6 +45,19 @@ static inline int bytes_compare(struct bytes a, struct bytes b)
 	return c ? c : (a.len > b.len) - (a.len < b.len);
 }
 
+/**
+ * bytes_hash() - where to look in a hash table (FNV-1a); not against who chooses the bytes
+ * @b: what is looked for
+ * Return: the hash.
+ */
+static inline uint32_t bytes_hash(struct bytes b)
+{
+	uint32_t hash = UINT32_C(2166136261);
+	for (size_t i = 0; i < b.len; i++)
+		hash = (hash ^ b.data[i]) * UINT32_C(16777619);
+	return hash;
+}
+
 /* Big-endian stores and loads: keys sort as numbers. */
 
 /**

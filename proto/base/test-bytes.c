@@ -49,5 +49,12 @@ static void stored_numbers_sort_as_numbers(void)
 	}
 }
 
-CHECK_MAIN(CHECK_CASE(equal_and_compare), CHECK_CASE(stores_are_big_endian),
-	CHECK_CASE(stored_numbers_sort_as_numbers))
+static void hashes_are_fnv_1a(void)
+{
+	CHECK_INT(bytes_hash(BYTES(NULL, 0)), 0x811c9dc5);
+	CHECK_INT(bytes_hash(BYTES_STR("a")), 0xe40c292c);
+	CHECK_INT(bytes_hash(BYTES_STR("foobar")), 0xbf9cf968);
+}
+
+CHECK_MAIN(CHECK_CASE(hashes_are_fnv_1a), CHECK_CASE(equal_and_compare),
+	CHECK_CASE(stores_are_big_endian), CHECK_CASE(stored_numbers_sort_as_numbers))
